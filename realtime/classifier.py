@@ -1,0 +1,153 @@
+"""The int8 TFLite model: chips -> probabilities, reject, embedding. Reads its contract from the files and checks it once."""
+
+import hashlib
+import importlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from realtime.align import CHIP
+from realtime.errors import Trouble, reason
+from realtime.quiet import quiet
+from realtime.values import LABELS
+
+SCHEMA = "model/1"
+RUNTIMES = (
+    ("ai_edge_litert.interpreter", "Interpreter"),
+    ("tflite_runtime.interpreter", "Interpreter"),
+    ("tensorflow.lite", "Interpreter"),
+)
+
+
+class Opinion(NamedTuple):
+    """What the model says of n chips: probs (n, 7) that sum to 1, reject (n,) 0 to 1, embedding (n, e); all float32."""
+
+    probs: np.ndarray
+    reject: np.ndarray
+    embedding: np.ndarray
+
+
+def interpreter_class() -> tuple[type, str]:
+    """The first TFLite interpreter that this machine has, and the name of its package.
+
+    Raises:
+        Trouble: none is installed.
+    """
+    for module, name in RUNTIMES:
+        try:
+            with quiet():
+                return getattr(importlib.import_module(module), name), module.split(".")[0]
+        except (ImportError, AttributeError):
+            continue
+    tried = ", ".join(module.split(".")[0] for module, _ in RUNTIMES)
+    raise Trouble(
+        f"no TFLite runtime found (tried {tried}): run `pip install ai-edge-litert`; "
+        "it has wheels for 64-bit Linux, Windows and Apple-silicon Macs"
+    )
+
+
+def quantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """Real values as int8: rounded, then clipped, then cast."""
+    return np.clip(np.round(values / scale) + zero_point, -128, 127).astype(np.int8)
+
+
+def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """int8 values as float32; widened before the zero point is taken away."""
+    return ((values.astype(np.int32) - zero_point) * scale).astype(np.float32)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+class EmotionClassifier:
+    """A model file and the JSON beside it, checked against each other at load."""
+
+    def __init__(self, path: Path, threads: int = 1):
+        """Loads `path` and `path` with the suffix .json.
+
+        Raises:
+            Trouble: a file is missing or damaged, or the two do not describe the model that this program expects.
+        """
+        path = Path(path)
+        self.card = self._read_card(path)
+        content = self._read(path)
+        if hashlib.sha256(content).hexdigest() != self.card["sha256"]:
+            raise Trouble(
+                f"model {path} is damaged: its sha256 is not the one in {path.with_suffix('.json')}; restore both files from one release"
+            )
+        interpreter, self.runtime = interpreter_class()
+        try:
+            with quiet():
+                self._model = interpreter(model_content=content, num_threads=threads)
+                self._model.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise Trouble(f"model {path} does not load in {self.runtime}: {reason(error)}; upgrade it or retrain the model") from error
+        self.path, self.sha256 = path, self.card["sha256"]
+        self.temperature = float(self.card["temperature"])
+        self._input = self._tensor(self._model.get_input_details(), (1, CHIP, CHIP, 1), "input")
+        outputs = self._model.get_output_details()
+        self._logits = self._tensor(outputs, (1, len(LABELS) + 1), "logits")
+        self._embedding = self._tensor(outputs, (1, int(self.card["embedding"])), "embedding")
+        scale, zero_point = self._input["quantization"]
+        # A chip's byte becomes its int8 input by one look-up, whatever the scale.
+        self._input_of_byte = quantize((np.arange(256) - 128) / 128, scale, zero_point)
+
+    @staticmethod
+    def _read(path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise Trouble(f"cannot read model file {path} ({reason(error)}): restore it, or name another with --model") from error
+
+    def _read_card(self, path: Path) -> dict[str, Any]:
+        beside = path.with_suffix(".json")
+        if path.suffix != ".tflite":
+            raise Trouble(f"model {path} is not a .tflite file: name one that `python -m models.quantize` wrote")
+        try:
+            card = json.loads(self._read(beside))
+            schema, labels = card["schema"], tuple(card["labels"])
+            missing = {"sha256", "embedding", "temperature"} - card.keys()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Trouble(f"{beside} is damaged ({error!r}): restore it from the release that {path.name} came from") from error
+        if schema != SCHEMA:
+            raise Trouble(f"{beside} has the schema {schema!r}, this program reads {SCHEMA!r}: use a model and a program of one release")
+        if missing:
+            raise Trouble(f"{beside} is damaged (no {sorted(missing)[0]}): restore it from the release that {path.name} came from")
+        if labels != LABELS:
+            raise Trouble(f"{beside} has the labels {', '.join(map(str, labels))}; expected, in this order: {', '.join(LABELS)}")
+        return card
+
+    def _tensor(self, details: list[dict[str, Any]], shape: tuple[int, ...], name: str) -> dict[str, Any]:
+        for detail in details:
+            if tuple(detail["shape"]) == shape and detail["dtype"] == np.int8:
+                return detail
+        have = ", ".join(f"{tuple(int(n) for n in d['shape'])} {np.dtype(d['dtype']).name}" for d in details)
+        raise Trouble(f"model {self.path} has no {name} tensor {shape} int8 (it has {have}): export it with `python -m models.quantize`")
+
+    def logits(self, chips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Raw logits (n, 8), seven expressions then reject, and embeddings (n, e), both float32, of (n, 64, 64) uint8 chips."""
+        if chips.dtype != np.uint8 or chips.shape[1:] != (CHIP, CHIP):
+            raise ValueError(f"chips must be (n, {CHIP}, {CHIP}) uint8, got {chips.shape} {chips.dtype}")
+        values = {"logits": [], "embedding": []}
+        for chip in chips:
+            self._model.set_tensor(self._input["index"], self._input_of_byte[chip][None, :, :, None])
+            self._model.invoke()
+            for name, detail in (("logits", self._logits), ("embedding", self._embedding)):
+                values[name].append(dequantize(self._model.get_tensor(detail["index"])[0], *detail["quantization"]))
+        empty = np.zeros((0, len(LABELS) + 1), np.float32), np.zeros((0, int(self.card["embedding"])), np.float32)
+        return (np.stack(values["logits"]), np.stack(values["embedding"])) if len(chips) else empty
+
+    def read(self, chips: np.ndarray) -> Opinion:
+        """Calibrated probabilities, reject probability and embedding of (n, 64, 64) uint8 chips; n may be 0."""
+        logits, embedding = self.logits(chips)
+        reject = softmax(logits)[:, -1]
+        return Opinion(softmax(logits[:, :-1] / self.temperature), reject, embedding)
+
+    def probabilities(self, chips: np.ndarray) -> np.ndarray:
+        """(n, 7) float32 calibrated probabilities of (n, 64, 64) uint8 chips."""
+        return self.read(chips).probs

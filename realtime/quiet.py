@@ -1,0 +1,27 @@
+"""Keeps native libraries from writing into the user's terminal."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def silence_libraries() -> None:
+    """Asks OpenCV, Qt and FFmpeg to keep their notes to themselves. Call before cv2 is imported; a user's own setting wins."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    # OpenCV's wheel ships Qt without fonts, and Qt complains of it at every window.
+    os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false;*.info=false")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Drops what native code prints to stderr meanwhile. For calls that build something: the whole process is affected."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

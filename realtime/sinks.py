@@ -1,0 +1,313 @@
+"""Where frames and readings go: window, terminal, files, nowhere. A sink is a context manager with `write(frame, readings)`."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import cv2
+import numpy as np
+
+from realtime.config import RecorderSettings
+from realtime.draw import Hud, annotate, mirrored
+from realtime.errors import Trouble, reason
+from realtime.quiet import quiet
+from realtime.recorder import VideoWriter
+from realtime.timing import Clock, RateMeter
+from realtime.values import Frame, Reading
+
+MESSAGE_S = 3.0
+"""How long a message stays on the picture."""
+
+
+class Sink(Protocol):
+    """Takes frames with their readings between `__enter__` and `__exit__`."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *error: object) -> None: ...
+    def write(self, frame: Frame, readings: list[Reading]) -> None: ...
+
+
+class Null:
+    """Discards everything."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def write(self, frame: Frame, readings: list[Reading]) -> None:
+        pass
+
+
+class Sinks:
+    """Hands each frame to every sink, and closes them all, also when one of them fails."""
+
+    def __init__(self, sinks: Sequence[Sink]):
+        self.sinks = list(sinks)
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for sink in self.sinks:
+                stack.enter_context(sink)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.__exit__(*error)
+
+    def write(self, frame: Frame, readings: list[Reading]) -> None:
+        for sink in self.sinks:
+            sink.write(frame, readings)
+
+
+class Tap:
+    """Hands frames and readings to a function: for meters and counters that need no class of their own."""
+
+    def __init__(self, function: Callable[[Frame, list[Reading]], None]):
+        self.write = function
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+def face_values(reading: Reading) -> dict[str, Any]:
+    """One face as it stands in files: numbers, rounded to what they are worth."""
+    box = reading.face.box
+    return {
+        "id": reading.face.id,
+        "box": [round(v, 1) for v in (box.x0, box.y0, box.x1, box.y1)],
+        "probs": [round(float(p), 4) for p in reading.probs],
+        "label": reading.label,
+        "confidence": round(reading.confidence, 4),
+        "unsure": reading.unsure,
+    }
+
+
+class Recording:
+    """An annotated video and, beside it, the readings file: a header line, then one line a frame on the same clock.
+
+    Nothing is created before the first frame.
+    """
+
+    def __init__(self, path: Path, header: Callable[[], dict[str, Any]], settings: RecorderSettings, overwrite: bool = False):
+        """`header()` goes into the first line of the readings, after the schema; it is asked for with the first frame.
+
+        Raises:
+            Trouble: the name is not one for an MP4 file, its folder is missing, or a file of that name exists.
+        """
+        self.path = Path(path)
+        self.readings_path = self.path.with_suffix(".jsonl")
+        self.header = header
+        if self.path.suffix.lower() != ".mp4":
+            raise Trouble(f"cannot record to {self.path}: the name must end in .mp4")
+        if not self.path.parent.is_dir():
+            raise Trouble(f"cannot record to {self.path}: there is no folder {self.path.parent}; create it first")
+        for file in (self.path, self.readings_path):
+            if file.exists() and not overwrite:
+                raise Trouble(f"{file} exists and is kept: choose another name, or pass --overwrite")
+        self._video = VideoWriter(self.path, settings)
+        self._lines = None
+        self._start: float | None = None
+        self.elapsed_s = 0.0
+
+    @property
+    def frames(self) -> int:
+        """How many frames are in the file."""
+        return self._video.frames
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self._video.close()
+        finally:
+            if self._lines is not None:
+                self._lines.close()
+
+    def write(self, frame: Frame, readings: list[Reading]) -> None:
+        try:
+            if self._lines is None:
+                self._begin(frame)
+            self.elapsed_s = frame.t - self._start
+            line = json.dumps({"frame": self.frames, "t": round(self.elapsed_s, 6), "faces": [face_values(r) for r in readings]})
+            self._video.write(annotate(frame.image, readings), self.elapsed_s)
+            self._lines.write(line + "\n")
+        except OSError as error:
+            raise Trouble(f"cannot write {self.readings_path} ({reason(error)}): check your rights and the space left") from error
+
+    def _begin(self, frame: Frame) -> None:
+        self._lines = self.readings_path.open("w", encoding="utf-8", buffering=1)
+        self._start = frame.t
+        size = {"width": frame.image.shape[1], "height": frame.image.shape[0]}
+        first = {
+            "schema": "readings/1",
+            **self.header(),
+            **size,
+            "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        }
+        self._lines.write(json.dumps(first) + "\n")
+
+
+class RecordSwitch:
+    """A recording that can be started and stopped while frames flow, each time into a new file named by the date."""
+
+    def __init__(self, folder: Path, header: Callable[[], dict[str, Any]], settings: RecorderSettings):
+        self.folder, self.header, self.settings = Path(folder), header, settings
+        self._recording: Recording | None = None
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Length of the running recording in seconds; None when there is none."""
+        return self._recording.elapsed_s if self._recording else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._recording:
+            self.toggle()
+
+    def write(self, frame: Frame, readings: list[Reading]) -> None:
+        if self._recording:
+            self._recording.write(frame, readings)
+
+    def toggle(self) -> str:
+        """Starts or stops, and says which in a few words."""
+        if self._recording:
+            recording, self._recording = self._recording, None
+            recording.__exit__(None, None, None)
+            return f"saved {recording.path}" if recording.frames else "nothing recorded"
+        try:
+            self._recording = Recording(dated(self.folder, ".mp4"), self.header, self.settings)
+        except Trouble as trouble:
+            return str(trouble)
+        return "recording"
+
+
+def dated(folder: Path, suffix: str) -> Path:
+    """A new file name in `folder` (made if missing) from the time of day, never one that exists.
+
+    Raises:
+        Trouble: the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Trouble(f"cannot make the folder {folder} ({reason(error)})") from error
+    stem = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    names = (folder / f"{stem}{'' if n == 1 else f'_{n}'}{suffix}" for n in range(1, 1000))
+    return next(name for name in names if not name.exists())
+
+
+def has_display() -> bool:
+    """Whether a window can be opened: Qt would end the whole process where there is no screen."""
+    if not any("GUI:" in line and "NONE" not in line for line in cv2.getBuildInformation().splitlines()):
+        return False
+    if sys.platform != "linux":
+        return True
+    name = os.environ.get("DISPLAY", "")
+    host, colon, number = name.rpartition(":")
+    screen = number.split(".")[0]
+    if not colon or not screen.isdecimal():
+        return False
+    addresses: list[tuple[int, Any]] = [(socket.AF_INET, (host, 6000 + int(screen)))] if host and host != "unix" else []
+    addresses = addresses or [(socket.AF_UNIX, f"/tmp/.X11-unix/X{screen}"), (socket.AF_UNIX, f"\0/tmp/.X11-unix/X{screen}")]
+    for family, address in addresses:
+        with socket.socket(family) as knock:
+            knock.settimeout(1.0)
+            try:
+                knock.connect(address)
+                return True
+            except OSError:
+                continue
+    return False
+
+
+class Window:
+    """Shows the annotated picture and takes keys: q or Esc quits, r records, s saves a snapshot, h shows help."""
+
+    title = "Facial expressions"
+
+    def __init__(self, clock: Clock, mirror: Callable[[], bool], switch: RecordSwitch, always_recording: Recording | None = None):
+        """`mirror()` flips what is shown, not what is recorded; `always_recording` is a recording that the r key does not touch."""
+        self.clock, self.mirror, self.switch, self.always_recording = clock, mirror, switch, always_recording
+        self.closed = False
+        self._rate = RateMeter()
+        self._latency_ms = 0.0
+        self._message, self._message_until = "", 0.0
+        self._help = False
+        self._shown = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._shown:
+            with quiet():
+                cv2.destroyAllWindows()
+
+    def write(self, frame: Frame, readings: list[Reading]) -> None:
+        image, shown = mirrored(frame.image, readings) if self.mirror() else (frame.image, readings)
+        picture = annotate(image, shown, self._hud(frame))
+        if not self._shown:
+            self._open(picture)
+        cv2.imshow(self.title, picture)
+        key = cv2.waitKey(1) & 0xFF
+        # From capture to shown; averaged over about ten frames, so that it can be read.
+        self._latency_ms += 0.1 * ((self.clock() - frame.t) * 1000 - self._latency_ms)
+        if key in (ord("q"), ord("Q"), 27) or not self._visible():
+            self.closed = True
+        elif key in (ord("r"), ord("R")):
+            self._say("already recording (--record)" if self.always_recording else self.switch.toggle())
+        elif key in (ord("s"), ord("S")):
+            self._say(self._snapshot(annotate(image, shown)))
+        elif key in (ord("h"), ord("H")):
+            self._help = not self._help
+
+    def _open(self, picture: np.ndarray) -> None:
+        with quiet():
+            cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+            cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
+            cv2.imshow(self.title, picture)
+            cv2.waitKey(1)
+        self._shown = True
+
+    def _visible(self) -> bool:
+        try:
+            return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:
+            # Qt's own way to say that the user closed the last window.
+            return False
+
+    def _hud(self, frame: Frame) -> Hud:
+        now = self.clock()
+        recording = self.always_recording or self.switch
+        message = self._message if now < self._message_until else None
+        return Hud(self._rate.update(now), self._latency_ms, recording.elapsed_s, message, self._help)
+
+    def _say(self, message: str) -> None:
+        self._message, self._message_until = message, self.clock() + MESSAGE_S
+
+    def _snapshot(self, picture: np.ndarray) -> str:
+        try:
+            path = dated(self.switch.folder, ".png")
+        except Trouble as trouble:
+            return str(trouble)
+        _, png = cv2.imencode(".png", picture)
+        try:
+            path.write_bytes(png.tobytes())
+        except OSError as error:
+            return f"cannot write {path} ({reason(error)})"
+        return f"saved {path}"

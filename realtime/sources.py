@@ -1,0 +1,407 @@
+"""Where frames come from: cameras, files, streams, photos. A source is a context manager that yields `Frame`s."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol, Self
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+
+from realtime.config import CameraSettings
+from realtime.errors import Trouble, reason
+from realtime.quiet import quiet
+from realtime.timing import Clock
+from realtime.values import Frame
+
+DEMO = Path(__file__).parent / "assets" / "demo.mp4"
+STREAM_TIMEOUT_S = 10.0
+
+
+class Source(Protocol):
+    """Yields frames between `__enter__` and `__exit__`.
+
+    Attributes:
+        name: what messages and the readings file call it.
+        expected: how many frames it will give, where that is known.
+        mirror: whether people in it see themselves and expect a mirror.
+    """
+
+    name: str
+    expected: int | None
+    mirror: bool
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *error: object) -> None: ...
+    def __iter__(self) -> Iterator[Frame]: ...
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turns what FFmpeg raises into one line about `what`."""
+    import av
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Trouble(f"{what}: there is no such file; check the path") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise Trouble(f"{what} cannot be opened ({reason(error)}); name a video file that you may read") from error
+    except (av.error.InvalidDataError, av.error.EOFError, UnicodeDecodeError) as error:
+        raise Trouble(f"{what} is not a video, or is damaged: FFmpeg finds no picture in it; try playing it in a video player") from error
+    except (av.error.FFmpegError, OSError) as error:
+        raise Trouble(f"{what} cannot be read ({reason(error)}); check the path or address") from error
+
+
+class VideoFile:
+    """A video file: every frame, at its own presentation time, upright."""
+
+    mirror = False
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        self.name = self.path.name
+        self.expected: int | None = None
+
+    def __enter__(self) -> Self:
+        import av
+
+        av.logging.set_level(av.logging.PANIC)
+        what = str(self.path)
+        if self.path.is_dir():
+            raise Trouble(f"{what} is a folder; name a video file")
+        with _told(what):
+            self._container = av.open(what)
+        if not self._container.streams.video:
+            kinds = ", ".join(stream.type for stream in self._container.streams)
+            self._container.close()
+            raise Trouble(f"{what} holds no video, only {kinds or 'nothing'}; name a file with pictures")
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        self.expected = self._count()
+        return self
+
+    def _count(self) -> int | None:
+        if self._stream.frames:
+            return self._stream.frames
+        if self._container.duration and self._stream.average_rate:
+            return round(self._container.duration / 1e6 * self._stream.average_rate)
+        return None
+
+    def __exit__(self, *error: object) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        import av
+
+        interval = 1 / float(self._stream.average_rate or 30)
+        index, t = 0, -interval
+        try:
+            for picture in self._container.decode(self._stream):
+                # A file without times, or with times that go back, still moves forward.
+                t = picture.time if picture.time is not None and (index == 0 or picture.time > t) else t + interval
+                image = picture.to_ndarray(format="bgr24")
+                if picture.rotation:
+                    image = np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)))
+                yield Frame(image, t, index)
+                index += 1
+        except av.error.FFmpegError as error:
+            raise Trouble(
+                f"{self.path} is damaged: it breaks off after {index} frames ({reason(error)}); what came before is kept"
+            ) from error
+        if index == 0:
+            raise Trouble(
+                f"{self.path} is not a video, or is damaged: not one frame of it can be decoded; try playing it in a video player"
+            )
+
+
+class Photo:
+    """A single picture file as a source of one frame, upright (EXIF), 8-bit colour without transparency."""
+
+    expected = 1
+    mirror = False
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        self.name = self.path.name
+
+    def __enter__(self) -> Self:
+        try:
+            content = np.frombuffer(self.path.read_bytes(), np.uint8)
+        except OSError as error:
+            raise Trouble(f"{self.path} cannot be read ({reason(error)}); check the path") from error
+        try:
+            with quiet():
+                self._image = cv2.imdecode(content, cv2.IMREAD_COLOR_BGR) if len(content) else None
+        except cv2.error as error:
+            raise Trouble(f"{self.path} is too large a picture, or is damaged; try a smaller or another one") from error
+        if self._image is None:
+            raise Trouble(f"{self.path} is not a picture that OpenCV can read (JPEG, PNG, WebP, TIFF, BMP and others); convert it first")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        del self._image
+
+    def __iter__(self) -> Iterator[Frame]:
+        yield Frame(self._image, 0.0, 0)
+
+
+class Webcam:
+    """A local camera by its number. `t` is the moment at which the frame arrived."""
+
+    expected = None
+    mirror = True
+
+    def __init__(self, number: int, settings: CameraSettings, clock: Clock):
+        self.number, self.settings, self.clock = number, settings, clock
+        self.name = f"camera {number}"
+
+    def __enter__(self) -> Self:
+        # DirectShow opens in a second where Windows' default takes up to a minute; V4L2 avoids GStreamer's detour.
+        backends = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
+        with quiet():
+            self._camera = cv2.VideoCapture(self.number, backends.get(sys.platform, cv2.CAP_ANY))
+        if not self._camera.isOpened():
+            self._camera.release()
+            raise Trouble(
+                f"{self.name} cannot be opened: is one connected, free, and this terminal allowed to use it? "
+                "Try --source 1, a video file, or --source demo"
+            )
+        # The compressed format first: raw pictures at this size do not fit USB 2 at 30 fps with every camera.
+        self._camera.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        self._camera.set(cv2.CAP_PROP_FRAME_WIDTH, self.settings.width)
+        self._camera.set(cv2.CAP_PROP_FRAME_HEIGHT, self.settings.height)
+        self._camera.set(cv2.CAP_PROP_FPS, self.settings.rate)
+        self._camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._camera.release()
+
+    def __iter__(self) -> Iterator[Frame]:
+        index = 0
+        while True:
+            got, image = self._camera.read()
+            if not got:
+                raise Trouble(
+                    f"{self.name} stopped delivering pictures after {index} frames: check the cable, and that no other program uses it"
+                )
+            yield Frame(image, self.clock(), index)
+            index += 1
+
+
+class NetworkStream:
+    """A stream from an address (RTSP, HTTP, MJPEG...). `t` is the moment at which the frame arrived."""
+
+    expected = None
+    mirror = False
+
+    def __init__(self, address: str, clock: Clock):
+        self.address, self.clock = address, clock
+        # Passwords in addresses stay out of messages and files.
+        parts = urlsplit(address)
+        self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    def __enter__(self) -> Self:
+        import av
+
+        av.logging.set_level(av.logging.PANIC)
+        options = {"rtsp_transport": "tcp"} if self.address.startswith("rtsp") else {}
+        with _told(self.name):
+            self._container = av.open(self.address, options=options, timeout=STREAM_TIMEOUT_S)
+        if not self._container.streams.video:
+            self._container.close()
+            raise Trouble(f"{self.name} carries no video; check the address")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        with _told(self.name):
+            for index, picture in enumerate(self._container.decode(video=0)):
+                yield Frame(picture.to_ndarray(format="bgr24"), self.clock(), index)
+
+
+class _Wrapper:
+    """A source around another one."""
+
+    expected = None
+
+    def __init__(self, source: Source):
+        self.source = source
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def mirror(self) -> bool:
+        return self.source.mirror
+
+    def __enter__(self) -> Self:
+        self.source.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.source.__exit__(*error)
+
+
+class Repeated(_Wrapper):
+    """Plays a file again and again, times and numbers going on as if it were one long film."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Frame]:
+        offset, index = 0.0, 0
+        while True:
+            first = before = last = None
+            with self.source as source:
+                for frame in source:
+                    first = frame.t if first is None else first
+                    before, last = last, frame.t
+                    yield Frame(frame.image, offset + frame.t - first, index)
+                    index += 1
+            if before is None:
+                return
+            offset += 2 * last - before - first
+
+
+class Paced(_Wrapper):
+    """Plays a file as a camera would show it: each frame when its time has come, `t` on the machine's clock."""
+
+    def __init__(self, source: Source, clock: Clock, sleep: Callable[[float], None] = time.sleep):
+        super().__init__(source)
+        self.clock, self.sleep = clock, sleep
+
+    def __iter__(self) -> Iterator[Frame]:
+        start = None
+        for frame in self.source:
+            start = self.clock() - frame.t if start is None else start
+            self.sleep(max(0.0, start + frame.t - self.clock()))
+            yield Frame(frame.image, start + frame.t, frame.index)
+
+
+class FirstSeconds(_Wrapper):
+    """The frames of another source until `seconds` have passed since its first."""
+
+    def __init__(self, source: Source, seconds: float):
+        super().__init__(source)
+        self.seconds = seconds
+
+    def __iter__(self) -> Iterator[Frame]:
+        first = None
+        for frame in self.source:
+            first = frame.t if first is None else first
+            if frame.t - first >= self.seconds:
+                return
+            yield frame
+
+
+class FirstThatOpens(_Wrapper):
+    """The first of several sources that can be opened; why an earlier one could not is passed to `tell`."""
+
+    def __init__(self, sources: Sequence[Source], tell: Callable[[str], None]):
+        super().__init__(sources[0])
+        self.sources, self.tell = sources, tell
+
+    def __enter__(self) -> Self:
+        for source, instead in pairwise(self.sources):
+            try:
+                self.source = source
+                source.__enter__()
+                return self
+            except Trouble as trouble:
+                self.tell(f"{trouble}\nPlaying {instead.name} instead.")
+        self.source = self.sources[-1]
+        self.source.__enter__()
+        return self
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self.source)
+
+
+class NewestFrame(_Wrapper):
+    """Reads a live source in a thread and hands out only its newest frame: what comes too fast is dropped and counted.
+
+    One slot under a condition: the reader overwrites, the loop takes. What the reader raises, the loop raises.
+    """
+
+    def __init__(self, source: Source, stopped: Callable[[], bool]):
+        super().__init__(source)
+        self.stopped = stopped
+        self.dropped = 0
+        self._slot: Frame | None = None
+        self._error: Exception | None = None
+        self._ended = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="source", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.source.__enter__()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended = True
+        self._thread.join(timeout=2.0)
+        # A camera that hangs in its driver must not be released under its reader: the process is about to end anyway.
+        if not self._thread.is_alive():
+            self.source.__exit__(*error)
+
+    def _run(self) -> None:
+        try:
+            for frame in self.source:
+                with self._changed:
+                    self.dropped += self._slot is not None
+                    self._slot = frame
+                    self._changed.notify()
+                if self._ended:
+                    break
+        except Exception as error:
+            self._error = error
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify()
+
+    def __iter__(self) -> Iterator[Frame]:
+        while not self.stopped():
+            with self._changed:
+                # The timeout lets Ctrl-C through while a camera is silent.
+                self._changed.wait_for(lambda: self._slot is not None or self._ended, timeout=0.1)
+                frame, self._slot = self._slot, None
+                ended = self._ended
+            if frame is not None:
+                yield frame
+            elif ended:
+                if self._error is not None:
+                    raise self._error
+                return
+
+
+def open_source(text: str, clock: Clock, camera: CameraSettings) -> Source:
+    """The source that a user means: "demo", a camera's number, an address, or a file's path. Opened when it is entered."""
+    if text == "demo":
+        return VideoFile(DEMO)
+    if text.isdecimal():
+        return Webcam(int(text), camera, clock)
+    if "://" in text:
+        return NetworkStream(text, clock)
+    return VideoFile(Path(text))
+
+
+def as_live(source: Source, clock: Clock) -> Source:
+    """The source at the world's pace: files are played as a camera would show them, the demo clip without end."""
+    if not isinstance(source, VideoFile):
+        return source
+    return Paced(Repeated(source) if source.path == DEMO else source, clock)

@@ -1,0 +1,95 @@
+"""Measures: time a stage, rate of frames, latency from capture to drawn. The clock is passed in."""
+
+import statistics
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from realtime.values import Frame
+
+T = TypeVar("T")
+Clock = Callable[[], float]
+KEPT = 20_000
+"""Durations kept per stage: 10 minutes at full camera rate, so that a session of days does not grow."""
+
+
+class StageTimer:
+    """Runs stages and remembers how long each took."""
+
+    def __init__(self, clock: Clock):
+        self.clock = clock
+        self.seconds: dict[str, deque[float]] = {}
+
+    def run(self, stage: str, function: Callable[..., T], *args: object) -> T:
+        """`function(*args)`, timed under the name `stage`."""
+        started = self.clock()
+        result = function(*args)
+        self.add(stage, self.clock() - started)
+        return result
+
+    def add(self, stage: str, elapsed_s: float) -> None:
+        self.seconds.setdefault(stage, deque(maxlen=KEPT)).append(elapsed_s)
+
+    def clear(self) -> None:
+        """Forgets what was measured, as at the end of a warm-up."""
+        self.seconds.clear()
+
+
+class RateMeter:
+    """Frames a second over the last `window_s` seconds: n time stamps make n - 1 intervals."""
+
+    def __init__(self, window_s: float = 1.0):
+        self.window_s = window_s
+        self._times: deque[float] = deque()
+
+    def update(self, t: float) -> float:
+        """Takes a time in seconds and gives the rate; 0 before the second one."""
+        self._times.append(t)
+        while len(self._times) > 2 and t - self._times[0] > self.window_s:
+            self._times.popleft()
+        elapsed = t - self._times[0]
+        return (len(self._times) - 1) / elapsed if elapsed > 0 else 0.0
+
+
+class LatencyMeter:
+    """Counts frames and how old each is when it is done: from `frame.t` to now, on the clock that the source's times come from."""
+
+    def __init__(self, clock: Clock):
+        self.clock = clock
+        self.frames = 0
+        self._ages: deque[float] = deque(maxlen=KEPT)
+        self._first = self._last = 0.0
+
+    def update(self, frame: Frame, _readings: object = None) -> None:
+        now = self.clock()
+        self._first = now if self.frames == 0 else self._first
+        self._last = now
+        self.frames += 1
+        self._ages.append(now - frame.t)
+
+    def summary(self) -> str:
+        """Frames, seconds, rate and latency in one line."""
+        elapsed = self._last - self._first
+        rate = (self.frames - 1) / elapsed if elapsed > 0 else 0.0
+        age = summary_ms(list(self._ages))
+        return f"{self.frames} frames in {elapsed:.1f} s, {rate:.1f} fps, latency {age['median_ms']:.0f} ms (p95 {age['p95_ms']:.0f} ms)"
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value that `share` (0 to 1) of the values do not exceed, interpolated; 0 for none."""
+    if len(values) < 2:
+        return values[0] if values else 0.0
+    position = share * (len(values) - 1)
+    low = int(position)
+    ordered = sorted(values)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+
+
+def summary_ms(seconds: list[float]) -> dict[str, float]:
+    """Median and 95th percentile in milliseconds, and how many were measured."""
+    return {
+        "median_ms": round(statistics.median(seconds) * 1000, 3) if seconds else 0.0,
+        "p95_ms": round(percentile(seconds, 0.95) * 1000, 3),
+        "n": len(seconds),
+    }

@@ -1,0 +1,222 @@
+"""Recognises facial expressions in real time: before a camera, in a video, in photos.
+
+    python run.py live                            a camera, or the demo clip where there is none
+    python run.py live --source demo
+    python run.py record clip.mp4 labelled.mp4    the clip with labels, and labelled.jsonl with the numbers
+    python run.py bench --json bench.json
+    python run.py image photo.jpg another.png
+
+Each command is the same loop with other ends; the stages of a frame are in `realtime/pipeline.py`.
+"""
+
+import json
+import platform
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from realtime.config import PHOTO, CameraSettings, ClassifierSettings, RecorderSettings, Settings
+from realtime.errors import Trouble, reason
+from realtime.quiet import silence_libraries
+
+
+def not_installed(module: str) -> str:
+    """What to do when a package is missing, in one line."""
+    return (
+        f"the module {module!r} is not installed (Python {platform.python_version()}, {platform.system()} {platform.machine()}): "
+        "run `pip install -r requirements.txt` in a venv; 32-bit systems and Intel Macs have no wheels of some packages"
+    )
+
+
+try:
+    from typing import Annotated
+
+    import typer
+    from rich.console import Console
+except ModuleNotFoundError as error:
+    sys.exit(f"run.py: {not_installed(error.name)}")
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Facial expressions in real time.")
+
+Model = Annotated[Path, typer.Option(help="The classifier: a .tflite file with its .json beside it.", metavar="FILE")]
+Seconds = Annotated[float | None, typer.Option(help="Stop after this many seconds of film.", min=0.1, show_default="until the end")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+RECORDINGS = Path("recordings")
+
+
+def stop_on_signal() -> Callable[[], bool]:
+    """Lets Ctrl-C and SIGTERM end the loop after the frame in hand, so that files are finished; a second one ends at once."""
+    asked: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    return lambda: bool(asked)
+
+
+@app.command()
+def live(
+    source: Annotated[str | None, typer.Option(help="Camera number, file, address, or demo.", show_default="0, else demo")] = None,
+    record: Annotated[Path | None, typer.Option(help="Record from the start into this .mp4 file.", metavar="FILE")] = None,
+    window: Annotated[
+        bool | None, typer.Option(help="Show a window, or readings in the terminal.", show_default="a window if it can")
+    ] = None,
+    seconds: Seconds = None,
+    overwrite: Overwrite = False,
+    model: Model = ClassifierSettings.model,
+) -> None:
+    """Show expressions live, in a window or as a line in the terminal."""
+    from realtime.pipeline import build_pipeline, readings_header, run_loop
+    from realtime.sinks import Recording, RecordSwitch, Sinks, Tap, Window, has_display
+    from realtime.sources import FirstSeconds, FirstThatOpens, NewestFrame, as_live, open_source
+    from realtime.terminal import Line
+    from realtime.timing import LatencyMeter
+
+    console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
+    if window and not has_display():
+        raise Trouble("there is no display for a window here: leave out --window to see readings in the terminal, or use --record FILE.mp4")
+    windowed = has_display() if window is None else window
+    wanted = [as_live(open_source(text, clock, CameraSettings()), clock) for text in ([source] if source else ["0", "demo"])]
+    told = FirstThatOpens(wanted, console.print)
+    frames = NewestFrame(told if seconds is None else FirstSeconds(told, seconds), stopped)
+    pipeline = build_pipeline(Settings(classifier=ClassifierSettings(model)), clock)
+
+    def header() -> dict[str, object]:
+        return readings_header(frames.name, pipeline)
+
+    recording = Recording(record, header, RecorderSettings(), overwrite) if record else None
+    switch = RecordSwitch(RECORDINGS, header, RecorderSettings())
+    meter = LatencyMeter(clock)
+    shown = Window(clock, lambda: frames.mirror, switch, recording) if windowed else Line(console, clock)
+    if window is None and not windowed:
+        console.print("No display: readings follow here. To see the picture, run this on a desktop or use --record FILE.mp4. Ctrl-C ends.")
+    sinks = Sinks([*([recording] if recording else []), switch, shown, Tap(meter.update)])
+    run_loop(frames, pipeline, sinks, lambda: stopped() or shown.closed)
+    console.print(f"{meter.summary()}, {frames.dropped} dropped")
+    if recording and recording.frames:
+        console.print(f"wrote {recording.path} and {recording.readings_path}")
+
+
+@app.command()
+def record(
+    source: Annotated[str, typer.Argument(help="Camera number, file, address, or demo.")],
+    out: Annotated[Path, typer.Argument(help="The .mp4 file to write; the readings go beside it as .jsonl.", metavar="OUT.mp4")],
+    seconds: Seconds = None,
+    overwrite: Overwrite = False,
+    model: Model = ClassifierSettings.model,
+) -> None:
+    """Write an annotated video and its readings: every frame of a file, or what a camera sees."""
+    from realtime.pipeline import build_pipeline, readings_header, run_loop
+    from realtime.sinks import Recording, Sinks
+    from realtime.sources import FirstSeconds, NewestFrame, VideoFile, open_source
+    from realtime.terminal import Bar
+
+    console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
+    given = open_source(source, clock, CameraSettings())
+    recording = Recording(out, lambda: readings_header(given.name, pipeline), RecorderSettings(), overwrite)
+    if isinstance(given, VideoFile) and out.exists() and given.path.exists() and out.samefile(given.path):
+        raise Trouble(f"{out} is the file to be read: choose another name to write to")
+    frames = given if seconds is None else FirstSeconds(given, seconds)
+    if not isinstance(given, VideoFile):
+        frames = NewestFrame(frames, stopped)
+    pipeline = build_pipeline(Settings(classifier=ClassifierSettings(model)), clock)
+    started = clock()
+    run_loop(frames, pipeline, Sinks([recording, Bar(console, lambda: given.expected, seconds)]), stopped)
+    if not recording.frames:
+        raise Trouble(f"nothing was recorded: {given.name} gave no frame")
+    took = clock() - started
+    speed = f"{recording.frames} frames in {took:.1f} s ({recording.frames / took:.0f} fps)"
+    console.print(f"wrote {recording.path} and {recording.readings_path}: {speed}")
+
+
+@app.command()
+def bench(
+    source: Annotated[str, typer.Option(help="A video file, or demo.")] = "demo",
+    seconds: Annotated[float, typer.Option(help="How long to measure.", min=0.5)] = 10.0,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.", metavar="FILE")] = None,
+    model: Model = ClassifierSettings.model,
+) -> None:
+    """Measure speed: each stage, frames a second, latency, memory, on this machine."""
+    from realtime.benchmark import measure, report, table_rows
+    from realtime.pipeline import build_pipeline
+    from realtime.sources import Repeated, VideoFile, open_source
+    from realtime.terminal import table
+
+    console, clock = Console(highlight=False, soft_wrap=True), time.perf_counter
+    if out is not None and not out.parent.is_dir():
+        raise Trouble(f"cannot write {out}: there is no folder {out.parent}; create it first")
+    film = open_source(source, clock, CameraSettings())
+    if not isinstance(film, VideoFile):
+        raise Trouble(
+            f"bench measures a film, so that runs can be compared: {source} is none; name a video file, or see a camera's rate in live"
+        )
+    settings = Settings(classifier=ClassifierSettings(model))
+    pipeline = build_pipeline(settings, clock)
+    with Repeated(film) as frames:
+        measured = measure(frames, pipeline, clock, seconds, warmup_s=1.0)
+    made = report(measured, pipeline, settings, film.name)
+    console.print(table(f"{made['fps']:.0f} frames a second, from file to drawn", ("stage", "median ms", "p95 ms"), table_rows(made)))
+    used, size = made["model"], "x".join(map(str, made["size"]))
+    console.print(f"{film.name} {size}, {made['frames']} frames, {made['faces_per_frame']:.2f} faces a frame")
+    console.print(f"peak memory {made['peak_memory_mb']} MB; {used['name']} {used['sha256'][:12]} in {used['runtime']}")
+    console.print(", ".join(str(value) for value in made["machine"].values() if value is not None))
+    console.print(", ".join(f"{name} {version}" for name, version in made["versions"].items()))
+    if out is not None:
+        try:
+            out.write_text(json.dumps(made, indent=1) + "\n")
+        except OSError as error:
+            raise Trouble(f"cannot write {out} ({reason(error)}): check the path and your rights") from error
+
+
+@app.command()
+def image(
+    files: Annotated[list[Path], typer.Argument(help="Picture files.", metavar="FILE...")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a face.")] = False,
+    model: Model = ClassifierSettings.model,
+) -> None:
+    """Read the expressions in photos: a line a face."""
+    from realtime.pipeline import build_pipeline, fresh
+    from realtime.sinks import face_values
+    from realtime.sources import Photo
+    from realtime.terminal import summary
+
+    settings = Settings(detector=PHOTO, classifier=ClassifierSettings(model))
+    pipeline = build_pipeline(settings, time.monotonic)
+    failed = 0
+    for path in files:
+        try:
+            with Photo(path) as photo:
+                readings = [reading for frame in photo for reading in fresh(pipeline, settings).read(frame)]
+        except Trouble as trouble:
+            print(f"run.py: {trouble}", file=sys.stderr)
+            failed += 1
+            continue
+        if as_json:
+            for face in [face_values(reading) for reading in readings] or [None]:
+                print(json.dumps({"file": str(path), "face": face}))
+        else:
+            for reading in readings or [None]:
+                print(f"{path}: {summary([reading] if reading else [])}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Runs the command line. Expected trouble is one line on stderr and exit code 1."""
+    silence_libraries()
+    try:
+        app()
+    except Trouble as trouble:
+        sys.exit(f"run.py: {trouble}")
+    except ModuleNotFoundError as error:
+        sys.exit(f"run.py: {not_installed(error.name)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Stand-ins for the edges: camera, clock, detector, points, classifier, screen. Each does one scripted thing; nothing is patched."""
+
+from collections.abc import Iterator
+from typing import Self
+
+import numpy as np
+
+from realtime.classifier import Opinion
+from realtime.values import LABELS, Box, Face, Frame, Reading
+
+
+class FakeClock:
+    """A clock that stands still until it is told to move; `sleep` moves it."""
+
+    def __init__(self, now: float = 0.0):
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class ScriptedSource:
+    """Frames at chosen times, the index painted into all pixels; raises `error` after the last one if there is one."""
+
+    name, mirror = "script", False
+
+    def __init__(self, times: list[float], error: Exception | None = None, size_wh: tuple[int, int] = (64, 48)):
+        self.times, self.error, self.size_wh = times, error, size_wh
+        self.expected = len(times)
+        self.opened = self.closed = 0
+
+    def __enter__(self) -> Self:
+        self.opened += 1
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.closed += 1
+
+    def __iter__(self) -> Iterator[Frame]:
+        width, height = self.size_wh
+        for index, t in enumerate(self.times):
+            yield Frame(np.full((height, width, 3), index % 256, np.uint8), t, index)
+        if self.error is not None:
+            raise self.error
+
+
+class ScriptedDetector:
+    """The boxes of each call in turn; raises where the script holds an exception; the last entry stays."""
+
+    def __init__(self, script: list[list[Box] | Exception]):
+        self.script = list(script)
+
+    def find(self, gray: np.ndarray) -> list[Box]:
+        entry = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(entry, Exception):
+            raise entry
+        return entry
+
+
+class BoxPoints:
+    """Five points at fixed places of the box."""
+
+    def points(self, gray: np.ndarray, box: Box) -> np.ndarray:
+        shape = np.array([[0.8, 0.3], [0.6, 0.3], [0.2, 0.3], [0.4, 0.3], [0.5, 0.6]], np.float32)
+        return shape * (box.x1 - box.x0, box.y1 - box.y0) + (box.x0, box.y0)
+
+
+class ScriptedClassifier:
+    """The same probabilities for every face of a call, one entry a call; the last stays. `reject` likewise."""
+
+    def __init__(self, labels: list[str], reject: float = 0.0):
+        self.labels, self.reject = list(labels), reject
+
+    def read(self, chips: np.ndarray) -> Opinion:
+        label = self.labels.pop(0) if len(self.labels) > 1 else self.labels[0]
+        n = len(chips)
+        return Opinion(np.tile(sure(label), (n, 1)), np.full(n, self.reject, np.float32), np.zeros((n, 4), np.float32))
+
+
+class CollectSink:
+    """Keeps what it gets; raises `error` at frame `at`."""
+
+    def __init__(self, error: Exception | None = None, at: int = 0):
+        self.frames: list[Frame] = []
+        self.readings: list[list[Reading]] = []
+        self.error, self.at = error, at
+        self.closed = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.closed += 1
+
+    def write(self, frame: Frame, readings: list[Reading]) -> None:
+        if self.error is not None and len(self.frames) == self.at:
+            raise self.error
+        self.frames.append(frame)
+        self.readings.append(readings)
+
+
+def sure(label: str, share: float = 0.88) -> np.ndarray:
+    """(7,) float32 probabilities with `share` on one label and the rest spread evenly."""
+    probs = np.full(len(LABELS), (1 - share) / (len(LABELS) - 1), np.float32)
+    probs[LABELS.index(label)] = share
+    return probs
+
+
+def a_reading(label: str = "happiness", box: Box | None = None, unsure: str | None = None, id: int = 1) -> Reading:
+    """A reading to draw or write."""
+    box = box or Box(20, 10, 50, 40)
+    return Reading(Face(id, box, BoxPoints().points(np.zeros((1, 1)), box)), sure(label), label, 0.88, unsure)

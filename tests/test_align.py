@@ -1,0 +1,87 @@
+import cv2
+import numpy as np
+import pytest
+
+from realtime.align import CHIP, CROP, TEMPLATE, align, enlarge, sample, similarity
+
+
+def moved(points: np.ndarray, degrees: float, scale: float, shift: tuple[float, float]) -> np.ndarray:
+    turn = np.radians(degrees)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    return points @ rotation.T * scale + shift
+
+
+def whole(side: int) -> np.ndarray:
+    """The matrix that samples a whole square picture of this side."""
+    k = CROP / side
+    return np.array([[k, 0, 0.5 * k - 0.5], [0, k, 0.5 * k - 0.5]])
+
+
+@pytest.mark.parametrize("degrees", [0, 30, -75, 180])
+@pytest.mark.parametrize("scale", [20.0, 400.0])
+def test_similarity_undoes_any_turn_scale_and_shift(degrees, scale):
+    points = moved(TEMPLATE, degrees, scale, (123.0, -45.0))
+    matrix = similarity(points.astype(np.float32))
+    landed = points @ matrix[:, :2].T + matrix[:, 2]
+    assert np.abs(landed - TEMPLATE * CROP).max() < 1e-3
+
+
+def test_similarity_never_shears_even_when_the_shape_does_not_fit():
+    points = TEMPLATE * (60, 100)
+    a, b = similarity(points)[:, :2]
+    assert np.dot(a, b) == pytest.approx(0, abs=1e-9)
+    assert np.linalg.norm(a) == pytest.approx(np.linalg.norm(b))
+
+
+def test_the_template_is_symmetric_and_framed_as_the_training_pictures_are():
+    right, left = TEMPLATE[:2].mean(0), TEMPLATE[2:4].mean(0)
+    assert right - left == pytest.approx((0.36, 0.0), abs=0.002)
+    assert right[1] == pytest.approx(0.38, abs=0.002)
+    assert TEMPLATE[[0, 1]] + TEMPLATE[[2, 3]] * (1, -1) == pytest.approx(np.array([[1, 0], [1, 0]]), abs=1e-9)
+
+
+def test_a_picture_of_the_crops_size_is_sampled_unchanged():
+    picture = np.random.default_rng(0).integers(0, 256, (CROP, CROP), np.uint8)
+    assert (sample(picture, whole(CROP)) == picture).all()
+
+
+def test_large_faces_are_averaged_down_not_picked():
+    # A checkerboard of single pixels is 128 on average; picking single pixels would give 0 and 255.
+    board = (np.indices((CROP * 8, CROP * 8)).sum(0) % 2 * 255).astype(np.uint8)
+    crop = sample(board, whole(CROP * 8))
+    assert abs(crop.astype(float).mean() - 127.5) < 1
+    assert crop.std() < 3
+
+
+def test_outside_the_picture_the_edge_repeats():
+    picture = np.full((100, 100), 77, np.uint8)
+    assert (align(picture, (TEMPLATE * 300 - 100).astype(np.float32)) == 77).all()
+
+
+def test_a_chip_has_the_promised_form():
+    chip = enlarge(np.full((CROP, CROP), 9, np.uint8))
+    assert chip.shape == (CHIP, CHIP)
+    assert chip.dtype == np.uint8
+
+
+def test_a_dataset_picture_and_the_same_face_before_a_camera_give_the_same_chip():
+    crop = np.random.default_rng(1).integers(0, 256, (CROP, CROP), np.uint8)
+    crop = cv2.GaussianBlur(crop, (0, 0), 2)
+    camera = cv2.resize(crop, (CROP * 5, CROP * 5), interpolation=cv2.INTER_CUBIC)
+    points = ((TEMPLATE * CROP + 0.5) * 5 - 0.5).astype(np.float32)
+    assert np.abs(align(camera, points).astype(int) - enlarge(crop)).max() <= 4
+
+
+def test_the_same_face_turned_gives_nearly_the_same_chip(gray):
+    from realtime.config import DetectorSettings
+    from realtime.detector import Detector
+    from realtime.landmarks import PointPredictor, predictor_path
+
+    picture = gray("obama")
+    box = Detector(DetectorSettings()).find(picture)[0]
+    points = PointPredictor(predictor_path()).points(picture, box)
+    upright = align(picture, points)
+    turn = cv2.getRotationMatrix2D((200, 200), 25, 0.7)
+    turned = cv2.warpAffine(picture, turn, picture.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+    chip = align(turned, (points @ turn[:, :2].T + turn[:, 2]).astype(np.float32))
+    assert np.corrcoef(upright.ravel(), chip.ravel())[0, 1] > 0.98

@@ -1,0 +1,31 @@
+import math
+
+import pytest
+
+from realtime.geometry import apart, mirrored, scaled, width
+from realtime.values import Box
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (Box(0, 0, 10, 10), Box(0, 0, 10, 10), 0.0),
+        (Box(0, 0, 10, 10), Box(5, 0, 15, 10), 0.5),
+        (Box(0, 0, 10, 10), Box(3, 4, 13, 14), 0.5),
+        (Box(0, 0, 10, 10), Box(-5, -5, 15, 15), 0.0),
+        (Box(0, 0, 10, 10), Box(0, 0, 20, 20), math.hypot(5, 5) / 20),
+        (Box(0, 0, 10, 10), Box(0, 0, 21, 21), math.inf),
+        (Box(0, 0, 0, 0), Box(0, 0, 0, 0), math.inf),
+    ],
+)
+def test_distance_is_in_widths_of_the_larger_box(a, b, expected):
+    assert apart(a, b) == pytest.approx(expected)
+    assert apart(b, a) == pytest.approx(expected)
+
+
+def test_scaling_and_mirroring_keep_the_size_rule():
+    box = Box(10, 20, 30, 60)
+    assert scaled(box, 2) == Box(20, 40, 60, 120)
+    assert mirrored(box, 100) == Box(70, 20, 90, 60)
+    assert mirrored(mirrored(box, 100), 100) == box
+    assert width(mirrored(box, 100)) == width(box) == 20

@@ -1,0 +1,206 @@
+"""The command line as a user runs it: in a process of its own, with what it prints and the exit code."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from conftest import DATA, ROOT
+
+from realtime.benchmark import STAGES
+from realtime.config import ClassifierSettings
+from realtime.values import LABELS
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def environment() -> dict[str, str]:
+    """This process's, without a display and without settings that change what is printed."""
+    return {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "FORCE_COLOR", "COLUMNS")}
+
+
+def run(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / "run.py"), *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment(), timeout=100)
+
+
+def trouble(*args: object) -> str:
+    """The one line of a run that must fail."""
+    done = run(*args)
+    assert done.returncode == 1, done
+    assert done.stderr.startswith("run.py: "), done
+    assert done.stderr.count("\n") == 1, done
+    return done.stderr
+
+
+def lines_of(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_help_names_every_command():
+    done = run("--help")
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in ("live", "record", "bench", "image"))
+
+
+def test_image_reads_a_line_a_face():
+    done = run("image", *(DATA / f"{name}.jpg" for name in ("obama", "obama2", "biden", "astronaut")))
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4
+    assert lines[0].split(": ")[1].startswith("1 happiness ")
+    assert any(label in lines[1] for label in ("happiness", "neutral"))
+
+
+def test_image_goes_on_after_broken_files_and_says_which(tmp_path):
+    (tmp_path / "broken.png").write_text("no picture")
+    cv2.imwrite(str(tmp_path / "one.png"), np.zeros((1, 1, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((333, 77), 200, np.uint8))
+    turned = cv2.rotate(cv2.imread(str(DATA / "obama.jpg")), cv2.ROTATE_90_COUNTERCLOCKWISE)
+    _, content = cv2.imencode(".jpg", turned)
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    head, rest = content.tobytes()[:2], content.tobytes()[2:]
+    (tmp_path / "turned.jpg").write_bytes(head + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + rest)
+    alpha = cv2.cvtColor(cv2.imread(str(DATA / "biden.jpg")), cv2.COLOR_BGR2BGRA)
+    cv2.imwrite(str(tmp_path / "alpha.png"), alpha)
+    cv2.imwrite(str(tmp_path / "gray.png"), cv2.imread(str(DATA / "astronaut.jpg"), cv2.IMREAD_GRAYSCALE))
+    names = ("broken.png", "one.png", "wall.png", "turned.jpg", "gone.jpg", "alpha.png", "gray.png")
+    done = run("image", *(tmp_path / name for name in names))
+    assert done.returncode == 1
+    assert [line.split(":")[1].strip().split(" ")[0] for line in done.stderr.splitlines()] == [
+        str(tmp_path / "broken.png"),
+        str(tmp_path / "gone.jpg"),
+    ]
+    said = dict(line.rsplit(": ", 1) for line in done.stdout.splitlines())
+    assert said[str(tmp_path / "one.png")] == said[str(tmp_path / "wall.png")] == "no face"
+    assert said[str(tmp_path / "turned.jpg")].startswith("1 happiness")
+    assert said[str(tmp_path / "alpha.png")].startswith("1 ")
+    assert said[str(tmp_path / "gray.png")].startswith("1 happiness")
+
+
+def test_image_as_json(tmp_path):
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((300, 300), 200, np.uint8))
+    done = run("image", "--json", DATA / "obama.jpg", tmp_path / "wall.png")
+    assert (done.returncode, done.stderr) == (0, "")
+    face, nobody = map(json.loads, done.stdout.splitlines())
+    assert face["face"]["label"] == "happiness"
+    assert len(face["face"]["probs"]) == len(LABELS)
+    assert nobody["face"] is None
+
+
+def test_record_writes_every_frame_and_its_line(tmp_path):
+    done = run("record", "demo", tmp_path / "out.mp4")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "300 frames" in done.stdout
+    head, *rest = lines_of(tmp_path / "out.jsonl")
+    assert head["schema"] == "readings/1"
+    assert head["labels"] == list(LABELS)
+    assert head["source"] == "demo.mp4"
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert len(times) == len(rest) == 300
+    assert [line["t"] for line in rest] == pytest.approx(times, abs=1e-3)
+    again = trouble("record", "demo", tmp_path / "out.mp4")
+    assert "exists and is kept" in again
+    assert run("record", "demo", tmp_path / "out.mp4", "--seconds", 1, "--overwrite").returncode == 0
+    assert len(lines_of(tmp_path / "out.jsonl")) == 31
+
+
+def test_record_refuses_to_write_over_its_source(tmp_path):
+    film = tmp_path / "film.mp4"
+    shutil.copy(ROOT / "realtime" / "assets" / "demo.mp4", film)
+    before = film.read_bytes()
+    assert "is the file to be read" in trouble("record", film, film, "--overwrite")
+    assert film.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_recording_that_is_told_to_stop_is_whole(tmp_path, number):
+    command = [sys.executable, str(ROOT / "run.py"), "live", "--source", "demo", "--record", str(tmp_path / "out.mp4")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    readings = tmp_path / "out.jsonl"
+    until = time.monotonic() + 30
+    while time.monotonic() < until and not (readings.exists() and readings.read_text().count("\n") > 20):
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert "wrote" in out
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+    assert frames == len(lines_of(readings)) - 1 >= 20
+
+
+def test_live_without_a_display_prints_readings_and_says_how_to_see_more():
+    done = run("live", "--source", "demo", "--seconds", 3)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "No display" in done.stdout
+    assert "--record FILE.mp4" in done.stdout
+    assert "1 happiness" in done.stdout
+    assert "latency" in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.skipif(Path("/dev/video0").exists(), reason="this machine has a camera")
+def test_live_without_a_camera_plays_the_demo_clip_and_says_so():
+    done = run("live", "--seconds", 2)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "camera 0 cannot be opened" in done.stdout
+    assert "Playing demo.mp4 instead" in done.stdout
+
+
+def test_bench_reports_the_stages(tmp_path):
+    done = run("bench", "--source", "demo", "--seconds", 2, "--json", tmp_path / "bench.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    made = json.loads((tmp_path / "bench.json").read_text())
+    assert set(made["stages"]) == set(STAGES)
+    assert all(times["n"] > 5 and times["p95_ms"] >= times["median_ms"] for times in made["stages"].values())
+    assert made["fps"] > 1
+    assert made["model"]["sha256"] == json.loads(ClassifierSettings().model.with_suffix(".json").read_text())["sha256"]
+    assert made["peak_memory_mb"] > 50
+    assert "frames a second" in done.stdout
+    assert "detect" in done.stdout
+
+
+def test_troubles_are_one_line(tmp_path):
+    (tmp_path / "text.mp4").write_text("no film " * 100)
+    (tmp_path / "model.tflite").write_bytes(b"no model")
+    assert "camera 97 cannot be opened" in trouble("live", "--source", 97)
+    assert "there is no such file" in trouble("record", tmp_path / "gone.mp4", tmp_path / "out.mp4")
+    assert "is not a video" in trouble("live", "--source", tmp_path / "text.mp4")
+    assert "is not a video" in trouble("bench", "--source", tmp_path / "text.mp4")
+    assert "bench measures a film" in trouble("bench", "--source", 0)
+    assert "there is no folder" in trouble("record", "demo", tmp_path / "gone" / "out.mp4")
+    assert "must end in .mp4" in trouble("record", "demo", tmp_path / "out.avi")
+    assert "cannot read model file" in trouble("image", DATA / "obama.jpg", "--model", tmp_path / "gone.tflite")
+    assert "cannot read model file" in trouble("live", "--source", "demo", "--model", tmp_path / "model.tflite")
+    assert "no display" in trouble("live", "--source", "demo", "--window")
+    assert "there is no folder" in trouble("bench", "--json", tmp_path / "gone" / "bench.json")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_one_line(tmp_path):
+    (tmp_path / "out.mp4").symlink_to("/dev/full")
+    assert "no space left on device" in trouble("record", "demo", tmp_path / "out.mp4", "--overwrite", "--seconds", 1)
+
+
+def test_a_missing_package_is_one_line(tmp_path):
+    # A module that raises as if it were not installed, before all others.
+    for module in ("typer", "dlib"):
+        folder = tmp_path / module
+        folder.mkdir()
+        (folder / f"{module}.py").write_text(f"raise ModuleNotFoundError('no module', name={module!r})")
+        command = [sys.executable, str(ROOT / "run.py"), "image", str(DATA / "obama.jpg")]
+        done = subprocess.run(command, capture_output=True, text=True, env={**environment(), "PYTHONPATH": str(folder)}, timeout=60)
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert f"module {module!r} is not installed" in done.stderr
+        assert "pip install -r requirements.txt" in done.stderr

@@ -1,0 +1,145 @@
+import json
+
+import av
+import numpy as np
+import pytest
+from fakes import CollectSink, a_reading
+
+from realtime.config import RecorderSettings
+from realtime.errors import Trouble
+from realtime.sinks import Null, Recording, RecordSwitch, Sinks, Tap, dated, has_display
+from realtime.values import Frame
+
+
+def frame(t: float, index: int = 0, size_wh=(64, 48)) -> Frame:
+    return Frame(np.full((size_wh[1], size_wh[0], 3), 50, np.uint8), t, index)
+
+
+def header() -> dict:
+    return {"source": "script", "model": {"name": "m.tflite", "sha256": "00"}, "labels": ["a"]}
+
+
+def record(path, frames, overwrite=False) -> Recording:
+    with Recording(path, header, RecorderSettings(), overwrite) as recording:
+        for given, readings in frames:
+            recording.write(given, readings)
+    return recording
+
+
+def lines_of(path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_sink_gets_every_frame_and_is_closed():
+    first, second, seen = CollectSink(), CollectSink(), []
+    with Sinks([first, Null(), second, Tap(lambda frame, readings: seen.append(frame.index))]) as sinks:
+        for i in range(3):
+            sinks.write(frame(i, i), [])
+    assert [f.index for f in first.frames] == [f.index for f in second.frames] == seen == [0, 1, 2]
+    assert (first.closed, second.closed) == (1, 1)
+
+
+def test_a_sink_that_fails_does_not_keep_the_others_open():
+    first, broken, last = CollectSink(), CollectSink(RuntimeError("full"), at=1), CollectSink()
+    with pytest.raises(RuntimeError, match="full"), Sinks([first, broken, last]) as sinks:
+        sinks.write(frame(0), [])
+        sinks.write(frame(1), [])
+    assert (first.closed, broken.closed, last.closed) == (1, 1, 1)
+
+
+def test_a_sink_that_fails_while_closing_does_not_keep_the_others_open():
+    class Stuck(CollectSink):
+        def __exit__(self, *error):
+            raise OSError("disk gone")
+
+    first, last = CollectSink(), CollectSink()
+    with pytest.raises(OSError, match="disk gone"), Sinks([first, Stuck(), last]) as sinks:
+        sinks.write(frame(0), [])
+    assert (first.closed, last.closed) == (1, 1)
+
+
+def test_readings_stand_beside_the_video_on_the_same_clock(tmp_path):
+    times = [100.0, 100.05, 100.31]
+    record(tmp_path / "out.mp4", [(frame(t, 7 + i), [a_reading()] if i != 1 else []) for i, t in enumerate(times)])
+    head, *rest = lines_of(tmp_path / "out.jsonl")
+    assert head["schema"] == "readings/1"
+    assert {"source", "model", "labels", "started", "width", "height"} <= head.keys()
+    assert [line["frame"] for line in rest] == [0, 1, 2]
+    assert [line["t"] for line in rest] == pytest.approx([0.0, 0.05, 0.31])
+    assert [len(line["faces"]) for line in rest] == [1, 0, 1]
+    face = rest[0]["faces"][0]
+    assert face["id"] == 1
+    assert face["box"] == [20, 10, 50, 40]
+    assert face["label"] == "happiness"
+    assert face["confidence"] == pytest.approx(0.88)
+    assert face["unsure"] is None
+    assert sum(face["probs"]) == pytest.approx(1, abs=1e-3)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert [f.time for f in container.decode(video=0)] == pytest.approx([0.0, 0.05, 0.31], abs=1e-3)
+
+
+def test_what_exists_is_kept_unless_told(tmp_path):
+    path = tmp_path / "out.mp4"
+    record(path, [(frame(0), [])])
+    before = path.read_bytes()
+    with pytest.raises(Trouble, match=r"out\.mp4 exists and is kept.*--overwrite"):
+        record(path, [(frame(0), [])])
+    path.unlink()
+    with pytest.raises(Trouble, match=r"out\.jsonl exists and is kept"):
+        record(path, [(frame(0), [])])
+    assert len(record(path, [(frame(0), []), (frame(1), [])], overwrite=True).path.read_bytes()) != len(before)
+
+
+@pytest.mark.parametrize(("name", "said"), [("out.avi", r"must end in \.mp4"), ("gone/out.mp4", "there is no folder")])
+def test_names_that_cannot_be_recorded_to(tmp_path, name, said):
+    with pytest.raises(Trouble, match=said):
+        record(tmp_path / name, [])
+
+
+def test_a_recording_without_frames_leaves_nothing(tmp_path):
+    record(tmp_path / "out.mp4", [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_readings_are_in_the_file_as_soon_as_written(tmp_path):
+    with Recording(tmp_path / "out.mp4", header, RecorderSettings()) as recording:
+        recording.write(frame(0), [])
+        assert len(lines_of(tmp_path / "out.jsonl")) == 2
+
+
+def test_a_switch_starts_and_stops_new_files(tmp_path):
+    with RecordSwitch(tmp_path / "made", header, RecorderSettings()) as switch:
+        switch.write(frame(0.0), [])
+        assert switch.elapsed_s is None
+        assert switch.toggle() == "recording"
+        for i in range(4):
+            switch.write(frame(1 + i / 10), [])
+        assert switch.elapsed_s == pytest.approx(0.3)
+        assert switch.toggle().startswith("saved ")
+        assert switch.toggle() == "recording"
+        switch.write(frame(9), [])
+    videos = sorted((tmp_path / "made").glob("*.mp4"))
+    assert [len(lines_of(video.with_suffix(".jsonl"))) for video in videos] == [5, 2]
+
+
+def test_a_switch_says_when_it_cannot_start(tmp_path):
+    (tmp_path / "made").write_text("a file where the folder should be")
+    switch = RecordSwitch(tmp_path / "made", header, RecorderSettings())
+    assert "cannot make the folder" in switch.toggle()
+    assert switch.elapsed_s is None
+
+
+def test_dated_names_never_exist(tmp_path):
+    names = set()
+    for _ in range(3):
+        path = dated(tmp_path, ".png")
+        path.touch()
+        names.add(path)
+    assert len(names) == 3
+
+
+@pytest.mark.parametrize("display", ["", "nonsense", ":997", "127.0.0.1:99", "unix:997"])
+def test_no_screen_is_noticed(monkeypatch, display):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("DISPLAY", display)
+    assert not has_display()

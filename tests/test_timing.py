@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from fakes import FakeClock
+
+from realtime.timing import LatencyMeter, RateMeter, StageTimer, percentile, summary_ms
+from realtime.values import Frame
+
+
+def test_n_stamps_make_n_minus_one_intervals():
+    meter = RateMeter(window_s=1.0)
+    rates = [meter.update(i / 10) for i in range(5)]
+    assert rates[0] == 0.0
+    assert rates[1:] == pytest.approx([10.0] * 4)
+
+
+def test_the_rate_follows_within_its_window_also_from_time_zero():
+    meter = RateMeter(window_s=1.0)
+    for i in range(31):
+        meter.update(i / 30)
+    for i in range(1, 21):
+        rate = meter.update(1 + i / 10)
+    assert rate == pytest.approx(10, rel=0.01)
+
+
+def test_a_stage_is_timed_and_its_result_handed_on():
+    clock = FakeClock()
+    timer = StageTimer(clock)
+
+    def work(seconds: float) -> str:
+        clock.sleep(seconds)
+        return "done"
+
+    assert timer.run("work", work, 0.25) == "done"
+    assert list(timer.seconds["work"]) == [0.25]
+    timer.clear()
+    assert timer.seconds == {}
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 1), (0.5, 3), (0.95, 4.8), (1.0, 5)])
+def test_percentiles_of_unsorted_values(share, expected):
+    assert percentile([5, 1, 4, 2, 3], share) == pytest.approx(expected)
+
+
+def test_summaries_of_few_values():
+    assert summary_ms([]) == {"median_ms": 0.0, "p95_ms": 0.0, "n": 0}
+    assert summary_ms([0.002]) == {"median_ms": 2.0, "p95_ms": 2.0, "n": 1}
+
+
+def test_latency_is_the_age_of_the_frame():
+    clock = FakeClock(100.0)
+    meter = LatencyMeter(clock)
+    for i in range(11):
+        clock.now = 100 + i / 10
+        meter.update(Frame(np.zeros((1, 1, 3), np.uint8), clock.now - 0.020, i))
+    assert meter.summary() == "11 frames in 1.0 s, 10.0 fps, latency 20 ms (p95 20 ms)"

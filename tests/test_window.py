@@ -1,0 +1,137 @@
+"""`run.py live` in a real window on a virtual screen, driven by real keys."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from realtime.sinks import Window
+
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Debian's packages xvfb and xdotool"),
+]
+
+
+class Screen:
+    """A virtual screen whose pixels lie in a file."""
+
+    def __init__(self, folder: Path):
+        self.file = folder / "Xvfb_screen0"
+        read, write = os.pipe()
+        command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-fbdir", str(folder)]
+        self.process = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            self.display = f":{pipe.readline().strip()}"
+        self.environment = {**os.environ, "DISPLAY": self.display}
+
+    def picture(self) -> np.ndarray:
+        """What is on the screen, (h, w, 3) BGR: the file is an XWD dump, a header of big-endian words and then the pixels."""
+        content = self.file.read_bytes()
+        words = np.frombuffer(content[:100], ">u4")
+        head, width, height, line, colours = int(words[0]), int(words[4]), int(words[5]), int(words[12]), int(words[19])
+        start = head + 12 * colours
+        return np.frombuffer(content[start : start + line * height], np.uint8).reshape(height, line // 4, 4)[:, :width, :3]
+
+    def xdotool(self, *args: str) -> str:
+        done = subprocess.run(["xdotool", *args], env=self.environment, capture_output=True, text=True, timeout=20, check=False)
+        return done.stdout.strip()
+
+    def press_x(self, window: str) -> None:
+        """What a window manager sends when the user clicks the X."""
+        from Xlib.display import Display
+        from Xlib.protocol.event import ClientMessage
+
+        display = Display(self.display)
+        target = display.create_resource_object("window", int(window))
+        kind, wish = (display.intern_atom(name) for name in ("WM_PROTOCOLS", "WM_DELETE_WINDOW"))
+        target.send_event(ClientMessage(window=target, client_type=kind, data=(32, [wish, 0, 0, 0, 0])))
+        display.sync()
+        display.close()
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def screen(tmp_path):
+    folder = tmp_path / "screen"
+    folder.mkdir()
+    made = Screen(folder)
+    yield made
+    made.close()
+
+
+def start(screen: Screen, cwd: Path, *args: str) -> tuple[subprocess.Popen, str]:
+    """Starts `live` and waits for its window; gives the process and the window's number."""
+    command = [sys.executable, str(ROOT / "run.py"), "live", "--source", "demo", *args]
+    process = subprocess.Popen(command, env=screen.environment, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    window = wait_for(lambda: screen.xdotool("search", "--name", Window.title).split("\n")[0], 30)
+    assert window, process.communicate(timeout=20)
+    screen.xdotool("windowfocus", "--sync", window)
+    return process, window
+
+
+def wait_for(condition, seconds: float):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    return condition()
+
+
+def finish(process: subprocess.Popen) -> str:
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, ""), (out, err)
+    return out
+
+
+def test_the_window_shows_the_face_and_obeys_its_keys(screen, tmp_path):
+    process, window = start(screen, tmp_path)
+    recordings = tmp_path / "recordings"
+    screen.xdotool("key", "--window", window, "r")
+    assert wait_for(lambda: [p for p in recordings.glob("*.jsonl") if p.read_text().count("\n") > 10], 20)
+    screen.xdotool("key", "--window", window, "s")
+    assert wait_for(lambda: list(recordings.glob("*.png")), 20)
+    recording = screen.picture()
+    screen.xdotool("key", "--window", window, "r")
+    screen.xdotool("key", "--window", window, "q")
+    out = finish(process)
+    assert "latency" in out
+
+    # The recording sign is on the screen, not in the snapshot.
+    red = (recording[..., 2] > 200) & (recording[..., 1] < 90) & (recording[..., 0] < 90)
+    assert red.sum() > 40
+    [snapshot] = recordings.glob("*.png")
+    assert cv2.imread(str(snapshot)).shape == (480, 640, 3)
+    [video], [readings] = recordings.glob("*.mp4"), recordings.glob("*.jsonl")
+    assert video.stat().st_size > 1000
+    head, *rest = map(json.loads, readings.read_text().splitlines())
+    assert head["source"] == "demo.mp4"
+    assert len(rest) > 10
+
+
+@pytest.mark.parametrize("how", ["q", "Q", "Escape", "close"])
+def test_every_way_to_end_ends_well(screen, tmp_path, how):
+    process, window = start(screen, tmp_path, "--record", str(tmp_path / "out.mp4"))
+    assert wait_for(lambda: (tmp_path / "out.jsonl").exists() and (tmp_path / "out.jsonl").read_text().count("\n") > 5, 20)
+    if how == "close":
+        screen.press_x(window)
+    else:
+        screen.xdotool("key", "--window", window, how)
+    assert "wrote" in finish(process)
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == len(lines) - 1
+    capture.release()
