@@ -22,12 +22,20 @@ from realtime.errors import Trouble, reason
 from realtime.quiet import silence_libraries
 
 
-def not_installed(module: str) -> str:
-    """What to do when a package is missing, in one line."""
-    return (
-        f"the module {module!r} is not installed (Python {platform.python_version()}, {platform.system()} {platform.machine()}): "
-        "run `pip install -r requirements.txt` in a venv; 32-bit systems and Intel Macs have no wheels of some packages"
-    )
+def not_installed(module: str, bits: int, system: str, machine: str) -> str:
+    """What to do when a module is missing, in one line."""
+    if bits < 64:
+        remedy = "this is a 32-bit Python, for which there are no wheels; use a 64-bit system, such as the 64-bit Raspberry Pi OS"
+    elif (system, machine) == ("Darwin", "x86_64"):
+        remedy = "Intel Macs have no wheels of dlib-bin and ai-edge-litert; use a Mac with Apple silicon, Linux or Windows"
+    else:
+        remedy = "run `pip install -r requirements.txt` in a venv and start run.py with that venv's Python"
+    return f"run.py: the module {module!r} is not installed: {remedy}"
+
+
+def here() -> tuple[int, str, str]:
+    """This Python's word length and machine, as `not_installed` takes them."""
+    return (64 if sys.maxsize > 2**32 else 32), platform.system(), platform.machine()
 
 
 try:
@@ -36,7 +44,7 @@ try:
     import typer
     from rich.console import Console
 except ModuleNotFoundError as error:
-    sys.exit(f"run.py: {not_installed(error.name)}")
+    sys.exit(not_installed(error.name, *here()))
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Facial expressions in real time.")
 
@@ -82,25 +90,29 @@ def live(
     if window and not has_display():
         raise Trouble("there is no display for a window here: leave out --window to see readings in the terminal, or use --record FILE.mp4")
     windowed = has_display() if window is None else window
-    wanted = [as_live(open_source(text, clock, CameraSettings()), clock) for text in ([source] if source else ["0", "demo"])]
-    told = FirstThatOpens(wanted, console.print)
-    frames = NewestFrame(told if seconds is None else FirstSeconds(told, seconds), stopped)
     pipeline = build_pipeline(Settings(classifier=ClassifierSettings(model)), clock)
 
     def header() -> dict[str, object]:
         return readings_header(frames.name, pipeline)
 
+    def tell(why: str) -> None:
+        console.print(why)
+        if windowed:
+            shown.say(why.splitlines()[-1])
+
+    wanted = [as_live(open_source(text, clock, CameraSettings()), clock) for text in ([source] if source else ["0", "demo"])]
+    opened = FirstThatOpens(wanted, tell)
+    frames = NewestFrame(opened if seconds is None else FirstSeconds(opened, seconds), stopped)
     recording = Recording(record, header, RecorderSettings(), overwrite) if record else None
-    switch = RecordSwitch(RECORDINGS, header, RecorderSettings())
+    switch = RecordSwitch(RECORDINGS, header, RecorderSettings(), recording)
     meter = LatencyMeter(clock)
-    shown = Window(clock, lambda: frames.mirror, switch, recording) if windowed else Line(console, clock)
+    shown = Window(clock, lambda: frames.mirror, switch) if windowed else Line(console, clock)
     if window is None and not windowed:
         console.print("No display: readings follow here. To see the picture, run this on a desktop or use --record FILE.mp4. Ctrl-C ends.")
-    sinks = Sinks([*([recording] if recording else []), switch, shown, Tap(meter.update)])
-    run_loop(frames, pipeline, sinks, lambda: stopped() or shown.closed)
+    run_loop(frames, pipeline, Sinks([switch, shown, Tap(meter.update)]), lambda: stopped() or (windowed and shown.closed))
     console.print(f"{meter.summary()}, {frames.dropped} dropped")
-    if recording and recording.frames:
-        console.print(f"wrote {recording.path} and {recording.readings_path}")
+    for made in switch.made:
+        console.print(f"wrote {made.path} and {made.readings_path}")
 
 
 @app.command()
@@ -215,7 +227,7 @@ def main() -> None:
     except Trouble as trouble:
         sys.exit(f"run.py: {trouble}")
     except ModuleNotFoundError as error:
-        sys.exit(f"run.py: {not_installed(error.name)}")
+        sys.exit(not_installed(error.name, *here()))
 
 
 if __name__ == "__main__":

@@ -130,6 +130,10 @@ class Recording:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finishes both files."""
         try:
             self._video.close()
         finally:
@@ -161,36 +165,40 @@ class Recording:
 
 
 class RecordSwitch:
-    """A recording that can be started and stopped while frames flow, each time into a new file named by the date."""
+    """A recording that can be stopped and started while frames flow; each start makes a new file named by the date."""
 
-    def __init__(self, folder: Path, header: Callable[[], dict[str, Any]], settings: RecorderSettings):
+    def __init__(self, folder: Path, header: Callable[[], dict[str, Any]], settings: RecorderSettings, running: Recording | None = None):
+        """New files go into `folder`; `running` is a recording that runs from the first frame on."""
         self.folder, self.header, self.settings = Path(folder), header, settings
-        self._recording: Recording | None = None
+        self.made: list[Recording] = []
+        self._running = running
 
     @property
     def elapsed_s(self) -> float | None:
         """Length of the running recording in seconds; None when there is none."""
-        return self._recording.elapsed_s if self._recording else None
+        return self._running.elapsed_s if self._running else None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._recording:
+        if self._running:
             self.toggle()
 
     def write(self, frame: Frame, readings: list[Reading]) -> None:
-        if self._recording:
-            self._recording.write(frame, readings)
+        if self._running:
+            self._running.write(frame, readings)
 
     def toggle(self) -> str:
-        """Starts or stops, and says which in a few words."""
-        if self._recording:
-            recording, self._recording = self._recording, None
-            recording.__exit__(None, None, None)
+        """Stops or starts, and says which in a few words."""
+        if self._running:
+            recording, self._running = self._running, None
+            if recording.frames:
+                self.made.append(recording)
+            recording.close()
             return f"saved {recording.path}" if recording.frames else "nothing recorded"
         try:
-            self._recording = Recording(dated(self.folder, ".mp4"), self.header, self.settings)
+            self._running = Recording(dated(self.folder, ".mp4"), self.header, self.settings)
         except Trouble as trouble:
             return str(trouble)
         return "recording"
@@ -240,9 +248,9 @@ class Window:
 
     title = "Facial expressions"
 
-    def __init__(self, clock: Clock, mirror: Callable[[], bool], switch: RecordSwitch, always_recording: Recording | None = None):
-        """`mirror()` flips what is shown, not what is recorded; `always_recording` is a recording that the r key does not touch."""
-        self.clock, self.mirror, self.switch, self.always_recording = clock, mirror, switch, always_recording
+    def __init__(self, clock: Clock, mirror: Callable[[], bool], switch: RecordSwitch):
+        """`mirror()` flips what is shown, not what is recorded; `switch` is what the r key turns."""
+        self.clock, self.mirror, self.switch = clock, mirror, switch
         self.closed = False
         self._rate = RateMeter()
         self._latency_ms = 0.0
@@ -270,9 +278,9 @@ class Window:
         if key in (ord("q"), ord("Q"), 27) or not self._visible():
             self.closed = True
         elif key in (ord("r"), ord("R")):
-            self._say("already recording (--record)" if self.always_recording else self.switch.toggle())
+            self.say(self.switch.toggle())
         elif key in (ord("s"), ord("S")):
-            self._say(self._snapshot(annotate(image, shown)))
+            self.say(self._snapshot(annotate(image, shown)))
         elif key in (ord("h"), ord("H")):
             self._help = not self._help
 
@@ -293,11 +301,11 @@ class Window:
 
     def _hud(self, frame: Frame) -> Hud:
         now = self.clock()
-        recording = self.always_recording or self.switch
         message = self._message if now < self._message_until else None
-        return Hud(self._rate.update(now), self._latency_ms, recording.elapsed_s, message, self._help)
+        return Hud(self._rate.update(now), self._latency_ms, self.switch.elapsed_s, message, self._help)
 
-    def _say(self, message: str) -> None:
+    def say(self, message: str) -> None:
+        """Shows a message on the picture for a few seconds."""
         self._message, self._message_until = message, self.clock() + MESSAGE_S
 
     def _snapshot(self, picture: np.ndarray) -> str:

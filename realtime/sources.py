@@ -157,15 +157,16 @@ class Webcam:
     expected = None
     mirror = True
 
-    def __init__(self, number: int, settings: CameraSettings, clock: Clock):
-        self.number, self.settings, self.clock = number, settings, clock
+    def __init__(self, number: int, settings: CameraSettings, clock: Clock, capture: Callable[..., cv2.VideoCapture] = cv2.VideoCapture):
+        """`capture(number, backend)` opens the device."""
+        self.number, self.settings, self.clock, self.capture = number, settings, clock, capture
         self.name = f"camera {number}"
 
     def __enter__(self) -> Self:
         # DirectShow opens in a second where Windows' default takes up to a minute; V4L2 avoids GStreamer's detour.
         backends = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
         with quiet():
-            self._camera = cv2.VideoCapture(self.number, backends.get(sys.platform, cv2.CAP_ANY))
+            self._camera = self.capture(self.number, backends.get(sys.platform, cv2.CAP_ANY))
         if not self._camera.isOpened():
             self._camera.release()
             raise Trouble(

@@ -27,7 +27,6 @@ class Line:
         self._rate = RateMeter()
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self._next = 0.0
-        self.closed = False
 
     def __enter__(self) -> Self:
         if self._live:

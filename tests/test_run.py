@@ -18,6 +18,7 @@ from conftest import DATA, ROOT
 from realtime.benchmark import STAGES
 from realtime.config import ClassifierSettings
 from realtime.values import LABELS
+from run import not_installed
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -190,6 +191,19 @@ def test_troubles_are_one_line(tmp_path):
 def test_a_full_disk_is_one_line(tmp_path):
     (tmp_path / "out.mp4").symlink_to("/dev/full")
     assert "no space left on device" in trouble("record", "demo", tmp_path / "out.mp4", "--overwrite", "--seconds", 1)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ((32, "Linux", "aarch64"), "64-bit Raspberry Pi OS"),
+        ((64, "Darwin", "x86_64"), "Intel Macs have no wheels"),
+        ((64, "Linux", "x86_64"), "pip install -r requirements.txt"),
+    ],
+)
+def test_what_to_do_about_a_missing_wheel(place, said):
+    assert said in not_installed("dlib", *place)
+    assert "\n" not in not_installed("dlib", *place)
 
 
 def test_a_missing_package_is_one_line(tmp_path):

@@ -122,6 +122,19 @@ def test_a_switch_starts_and_stops_new_files(tmp_path):
     assert [len(lines_of(video.with_suffix(".jsonl"))) for video in videos] == [5, 2]
 
 
+def test_a_switch_can_begin_with_a_recording(tmp_path):
+    first = Recording(tmp_path / "first.mp4", header, RecorderSettings())
+    with RecordSwitch(tmp_path / "made", header, RecorderSettings(), first) as switch:
+        switch.write(frame(0.0), [])
+        assert switch.elapsed_s == 0.0
+        assert switch.toggle() == f"saved {tmp_path / 'first.mp4'}"
+        switch.write(frame(0.1), [])
+        switch.toggle()
+        switch.write(frame(0.2), [])
+    assert [len(lines_of(made.readings_path)) for made in switch.made] == [2, 2]
+    assert switch.made[1].path.parent == tmp_path / "made"
+
+
 def test_a_switch_says_when_it_cannot_start(tmp_path):
     (tmp_path / "made").write_text("a file where the folder should be")
     switch = RecordSwitch(tmp_path / "made", header, RecorderSettings())

@@ -1,6 +1,8 @@
+import functools
 import threading
 import time
 from fractions import Fraction
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import cv2
@@ -166,6 +168,67 @@ def test_a_photo_that_is_not_there(tmp_path):
 def test_a_camera_that_is_not_there_says_what_to_try():
     with pytest.raises(Trouble, match=r"camera 97 cannot be opened.*--source demo"):
         frames_of(Webcam(97, CameraSettings(), time.monotonic))
+
+
+class FakeDevice:
+    """A camera that delivers `n` pictures, then nothing; remembers what was asked of it."""
+
+    def __init__(self, n: int):
+        self.n, self.asked, self.released = n, {}, 0
+
+    def __call__(self, number: int, backend: int):
+        return self
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return True
+
+    def set(self, name: int, value: float) -> None:
+        self.asked[name] = value
+
+    def read(self):
+        self.n -= 1
+        return (True, np.full((480, 640, 3), self.n, np.uint8)) if self.n >= 0 else (False, None)
+
+    def release(self) -> None:
+        self.released += 1
+
+
+def test_a_camera_is_asked_for_a_small_compressed_picture_and_stamps_each_frame():
+    device, clock = FakeDevice(3), FakeClock(50.0)
+    got = []
+    with (
+        pytest.raises(Trouble, match="camera 0 stopped delivering pictures after 3 frames"),
+        Webcam(0, CameraSettings(), clock, device) as camera,
+    ):
+        for frame in camera:
+            got.append((frame.index, frame.t))
+            clock.sleep(0.033)
+    assert got == [(0, 50.0), (1, pytest.approx(50.033)), (2, pytest.approx(50.066))]
+    assert device.asked[cv2.CAP_PROP_FRAME_WIDTH] == 640
+    assert device.asked[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG")
+    assert device.released == 1
+    assert camera.mirror
+
+
+@pytest.mark.timeout(30)
+def test_a_stream_from_an_address_is_stamped_as_it_arrives():
+    handler = functools.partial(QuietHandler, directory=str(DEMO.parent))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        clock = FakeClock(7.0)
+        with NetworkStream(f"http://127.0.0.1:{server.server_port}/demo.mp4", clock) as stream:
+            frames = [frame for frame, _ in zip(stream, range(5), strict=False)]
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert [(frame.index, frame.t) for frame in frames] == [(i, 7.0) for i in range(5)]
+    assert frames[0].image.shape == (480, 640, 3)
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args) -> None:
+        pass
 
 
 def test_an_address_that_nobody_answers():
