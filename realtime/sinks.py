@@ -1,4 +1,4 @@
-"""Where frames and readings go: window, terminal, files, nowhere. A sink is a context manager with `write(frame, readings)`."""
+"""Where frames and readings go: window and files (the terminal is in `terminal.py`). Context managers with `write(frame, readings)`."""
 
 import json
 import os
@@ -31,19 +31,6 @@ class Sink(Protocol):
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...
     def write(self, frame: Frame, readings: list[Reading]) -> None: ...
-
-
-class Null:
-    """Discards everything."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def write(self, frame: Frame, readings: list[Reading]) -> None:
-        pass
 
 
 class Sinks:

@@ -7,7 +7,7 @@ from fakes import CollectSink, a_reading
 
 from realtime.config import RecorderSettings
 from realtime.errors import Trouble
-from realtime.sinks import Null, Recording, RecordSwitch, Sinks, Tap, dated, has_display
+from realtime.sinks import Recording, RecordSwitch, Sinks, Tap, dated, has_display
 from realtime.values import Frame
 
 
@@ -32,7 +32,7 @@ def lines_of(path) -> list[dict]:
 
 def test_every_sink_gets_every_frame_and_is_closed():
     first, second, seen = CollectSink(), CollectSink(), []
-    with Sinks([first, Null(), second, Tap(lambda frame, readings: seen.append(frame.index))]) as sinks:
+    with Sinks([first, second, Tap(lambda frame, readings: seen.append(frame.index))]) as sinks:
         for i in range(3):
             sinks.write(frame(i, i), [])
     assert [f.index for f in first.frames] == [f.index for f in second.frames] == seen == [0, 1, 2]
