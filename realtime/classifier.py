@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +15,8 @@ from realtime.quiet import quiet
 from realtime.values import LABELS
 
 SCHEMA = "model/1"
-RUNTIMES = (
-    ("ai_edge_litert.interpreter", "Interpreter"),
-    ("tflite_runtime.interpreter", "Interpreter"),
-    ("tensorflow.lite", "Interpreter"),
-)
+RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")
+"""Modules with a TFLite `Interpreter`, the best first: today's wheel, its predecessor, and all of TensorFlow."""
 
 
 class Opinion(NamedTuple):
@@ -29,19 +27,19 @@ class Opinion(NamedTuple):
     embedding: np.ndarray
 
 
-def interpreter_class() -> tuple[type, str]:
+def interpreter_class(modules: Sequence[str] = RUNTIMES) -> tuple[type, str]:
     """The first TFLite interpreter that this machine has, and the name of its package.
 
     Raises:
         Trouble: none is installed.
     """
-    for module, name in RUNTIMES:
+    for module in modules:
         try:
             with quiet():
-                return getattr(importlib.import_module(module), name), module.split(".")[0]
+                return importlib.import_module(module).Interpreter, module.split(".")[0]
         except (ImportError, AttributeError):
             continue
-    tried = ", ".join(module.split(".")[0] for module, _ in RUNTIMES)
+    tried = ", ".join(module.split(".")[0] for module in modules)
     raise Trouble(
         f"no TFLite runtime found (tried {tried}): run `pip install ai-edge-litert`; "
         "it has wheels for 64-bit Linux, Windows and Apple-silicon Macs"

@@ -12,18 +12,18 @@ PACKAGE = "face_recognition_models"
 FILE = "shape_predictor_5_face_landmarks.dat"
 
 
-def predictor_path() -> Path:
+def predictor_path(package: str = PACKAGE) -> Path:
     """Where pip put the predictor. The package itself is not imported: it needs `pkg_resources`, which is gone.
 
     Raises:
         Trouble: the package or its file is not installed.
     """
-    spec = importlib.util.find_spec(PACKAGE)
+    spec = importlib.util.find_spec(package)
     folders = spec.submodule_search_locations if spec else None
     path = Path(folders[0]) / "models" / FILE if folders else None
     if path is None or not path.is_file():
         raise Trouble(
-            f"the face points' file {FILE} is not installed (looked in the package {PACKAGE}): run `pip install -r requirements.txt`"
+            f"the face points' file {FILE} is not installed (looked in the package {package}): run `pip install -r requirements.txt`"
         )
     return path
 

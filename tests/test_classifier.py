@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from realtime.classifier import EmotionClassifier, dequantize, quantize, softmax
+from realtime.classifier import EmotionClassifier, dequantize, interpreter_class, quantize, softmax
 from realtime.config import ClassifierSettings, DetectorSettings
 from realtime.detector import Detector
 from realtime.errors import Trouble
@@ -26,6 +26,13 @@ def test_dequantising_widens_before_the_zero_point_is_taken_away():
 
 def test_softmax_of_large_numbers():
     assert softmax(np.array([[1000.0, 1000.0], [-1000.0, 0.0]])) == pytest.approx(np.array([[0.5, 0.5], [0.0, 1.0]]))
+
+
+def test_the_first_runtime_that_is_there_is_taken():
+    assert interpreter_class()[1] == "ai_edge_litert"
+    assert interpreter_class(("no_such_runtime.interpreter", "json", "ai_edge_litert.interpreter"))[1] == "ai_edge_litert"
+    with pytest.raises(Trouble, match=r"no TFLite runtime found \(tried no_such_runtime\).*pip install ai-edge-litert"):
+        interpreter_class(("no_such_runtime.interpreter",))
 
 
 def test_probabilities_have_the_promised_form(classifier):

@@ -1,0 +1,63 @@
+import io
+
+import numpy as np
+from fakes import FakeClock, a_reading
+from rich.console import Console
+
+from realtime.terminal import Bar, Line, summary
+from realtime.values import Frame
+
+
+def frame(t: float, index: int = 0) -> Frame:
+    return Frame(np.zeros((4, 4, 3), np.uint8), t, index)
+
+
+def console(terminal: bool) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, width=100, color_system=None, legacy_windows=False)
+
+
+def test_all_faces_in_one_line():
+    assert summary([]) == "no face"
+    assert summary([a_reading(), a_reading("fear", unsure="tie", id=7)]) == "1 happiness 88%   7 unsure (tie)"
+
+
+def test_a_pipe_gets_a_line_a_second():
+    clock, out = FakeClock(10.0), console(terminal=False)
+    with Line(out, clock) as line:
+        for i in range(61):
+            clock.now = 10 + i / 30
+            line.write(frame(clock.now - 0.02, i), [a_reading()])
+    lines = out.file.getvalue().splitlines()
+    assert len(lines) == 3
+    assert lines[1].split() == ["30", "fps", "20", "ms", "1", "happiness", "88%"]
+
+
+def test_a_terminal_gets_one_line_that_is_written_over_and_then_taken_away():
+    clock, out = FakeClock(), console(terminal=True)
+    with Line(out, clock) as line:
+        for i in range(10):
+            clock.now = i / 5
+            line.write(frame(clock.now, i), [a_reading("anger" if i < 5 else "fear")])
+    text = out.file.getvalue()
+    assert "anger 88%" in text
+    assert "fear 88%" in text
+    # One line only, and at the end the codes that go up to it and erase it.
+    assert text.count("\n") == 1
+    assert text.endswith("\x1b[1A\x1b[2K")
+
+
+def test_the_bar_counts_frames_and_tells_the_speed():
+    out = console(terminal=True)
+    with Bar(out, lambda: 40, None) as bar:
+        for i in range(30):
+            bar.write(frame(i / 30, i), [])
+    text = out.file.getvalue()
+    assert "30/40 frames" in text
+    assert "fps" in text
+
+
+def test_the_bar_is_silent_in_a_pipe():
+    out = console(terminal=False)
+    with Bar(out, lambda: None, 2.0) as bar:
+        bar.write(frame(0.0), [])
+    assert out.file.getvalue().strip() == ""
