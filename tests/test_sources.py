@@ -33,15 +33,18 @@ def frames_of(source) -> list:
         return list(source)
 
 
-def write_film(path, ticks: list[int], size_wh=(64, 48), codec="libx264", rotation=0):
-    """A small film whose frames stand at `ticks` / 1000 s; frame i has the brightness 10 i."""
+def write_film(path, ticks: list[int], size_wh=(64, 48), bright_corner=False):
+    """A small film whose frames stand at `ticks` / 1000 s; frame i has the brightness 10 i, its upper left quarter may be white."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=30)
+        stream = container.add_stream("libx264", rate=30)
         stream.width, stream.height = size_wh
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
         for i, tick in enumerate(ticks):
-            frame = av.VideoFrame.from_ndarray(np.full((size_wh[1], size_wh[0], 3), 10 * i, np.uint8), format="bgr24")
+            picture = np.full((size_wh[1], size_wh[0], 3), 10 * i, np.uint8)
+            if bright_corner:
+                picture[: size_wh[1] // 2, : size_wh[0] // 2] = 255
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
             frame.pts, frame.time_base = tick, Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -68,22 +71,18 @@ def test_a_film_gives_every_frame_at_its_own_uneven_time(tmp_path):
 
 
 def test_a_film_is_upright(tmp_path):
-    plain = write_film(tmp_path / "plain.mp4", [0, 33], size_wh=(64, 32))
-    turned = tmp_path / "turned.mp4"
-    with av.open(str(plain)) as source, av.open(str(turned), "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                target.mux(packet)
-    content = bytearray(turned.read_bytes())
-    # The display matrix of the track header: identity -> a quarter turn, as a phone writes it.
+    path = write_film(tmp_path / "turned.mp4", [0, 33], size_wh=(64, 32), bright_corner=True)
+    content = bytearray(path.read_bytes())
+    # The matrix in the track header: identity -> a quarter turn clockwise, as a phone writes it.
     identity = b"".join(v.to_bytes(4, "big") for v in (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30))
     quarter = b"".join((v & 0xFFFFFFFF).to_bytes(4, "big") for v in (0, 1 << 16, 0, -(1 << 16), 0, 0, 32 << 16, 0, 1 << 30))
     at = content.index(identity, content.index(b"tkhd"))
     content[at : at + len(identity)] = quarter
-    turned.write_bytes(content)
-    assert frames_of(VideoFile(turned))[0].image.shape == (64, 32, 3)
+    path.write_bytes(content)
+    image = frames_of(VideoFile(path))[0].image
+    assert image.shape == (64, 32, 3)
+    upper_left, upper_right, below = image[:32, :16], image[:32, 16:], image[32:]
+    assert upper_right.mean() > 240 > 10 > max(upper_left.mean(), below.mean())
 
 
 @pytest.mark.parametrize(
