@@ -30,7 +30,7 @@ from realtime.align import CHIP
 class Recipe:
     """What the run depends on, saved with its weights."""
 
-    epochs: int = 40
+    epochs: int = 80
     batch: int = 128
     learning_rate: float = 0.1  # SGD with Nesterov momentum, the optimiser of the strong FER2013 repositories
     warmup_epochs: int = 2

@@ -55,7 +55,7 @@ class Pipeline:
         chips = stage("align", self._chips, gray, faces)
         opinion = stage("classify", self.classifier.read, chips)
         smoothed = stage("smooth", self._smooth, faces, opinion, frame.t)
-        return stage("label", self._label, faces, smoothed, opinion)
+        return stage("label", self._label, tracks, faces, smoothed, opinion, frame.t)
 
     def _faces(self, gray: np.ndarray, tracks: list[Track]) -> list[Face]:
         return [Face(track.id, track.box, self.predictor.points(gray, track.box)) for track in tracks]
@@ -66,10 +66,12 @@ class Pipeline:
     def _smooth(self, faces: list[Face], opinion: Opinion, t: float) -> list[Smoothed]:
         return self.smoother.update([face.id for face in faces], opinion.probs, opinion.reject < self.label.reject, t)
 
-    def _label(self, faces: list[Face], smoothed: list[Smoothed], opinion: Opinion) -> list[Reading]:
+    def _label(self, tracks: list[Track], faces: list[Face], smoothed: list[Smoothed], opinion: Opinion, t: float) -> list[Reading]:
+        """A face that the detector has lost is shown only while its place still looks like one."""
         return [
             Reading(face, now.probs, now.label, float(now.probs[now.shown]), unsure(now.probs, float(reject), self.label))
-            for face, now, reject in zip(faces, smoothed, opinion.reject, strict=True)
+            for track, face, now, reject in zip(tracks, faces, smoothed, opinion.reject, strict=True)
+            if track.seen_t == t or reject < self.label.reject
         ]
 
 

@@ -73,6 +73,18 @@ def test_a_rejected_chip_is_unclear_and_leaves_the_label():
     assert (reading.label, reading.unsure) == ("happiness", "unclear")
 
 
+def test_a_lost_face_is_held_only_while_its_place_looks_like_a_face():
+    pipeline = scripted([[HERE], []])
+    image = np.zeros((48, 64, 3), np.uint8)
+    assert len(pipeline.read(Frame(image, 0.0, 0))) == 1
+    assert len(pipeline.read(Frame(image, 0.05, 1))) == 1
+    pipeline.classifier.reject = 0.9
+    assert pipeline.read(Frame(image, 0.1, 2)) == []
+    pipeline.classifier.reject = 0.0
+    assert len(pipeline.read(Frame(image, 0.15, 3))) == 1
+    assert pipeline.read(Frame(image, 0.3, 4)) == []
+
+
 @pytest.mark.parametrize(
     ("best", "second", "reject", "said"),
     [(0.6, 0.2, 0.1, None), (0.45, 0.40, 0.1, "tie"), (0.6, 0.2, 0.5, "unclear"), (0.45, 0.4, 0.9, "unclear")],
