@@ -46,11 +46,6 @@ def interpreter_class(modules: Sequence[str] = RUNTIMES) -> tuple[type, str]:
     )
 
 
-def quantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    """Real values as int8: rounded, then clipped, then cast."""
-    return np.clip(np.round(values / scale) + zero_point, -128, 127).astype(np.int8)
-
-
 def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     """int8 values as float32; widened before the zero point is taken away."""
     return ((values.astype(np.int32) - zero_point) * scale).astype(np.float32)
@@ -91,9 +86,11 @@ class EmotionClassifier:
         outputs = self._model.get_output_details()
         self._logits = self._tensor(outputs, (1, len(LABELS) + 1), "logits")
         self._embedding = self._tensor(outputs, (1, int(self.card["embedding"])), "embedding")
-        scale, zero_point = self._input["quantization"]
-        # A chip's byte becomes its int8 input by one look-up, whatever the scale.
-        self._input_of_byte = quantize((np.arange(256) - 128) / 128, scale, zero_point)
+        if self._input["quantization"] != (1 / 128, 0):
+            raise Trouble(
+                f"model {path} has an input of scale and zero point {self._input['quantization']}, expected {(1 / 128, 0)}: "
+                "export it with `python -m models.quantize`"
+            )
 
     @staticmethod
     def _read(path: Path) -> bytes:
@@ -133,7 +130,8 @@ class EmotionClassifier:
             raise ValueError(f"chips must be (n, {CHIP}, {CHIP}) uint8, got {chips.shape} {chips.dtype}")
         values = {"logits": [], "embedding": []}
         for chip in chips:
-            self._model.set_tensor(self._input["index"], self._input_of_byte[chip][None, :, :, None])
+            # The input's scale is one grey level: the int8 value is the byte minus 128, which flips its highest bit.
+            self._model.set_tensor(self._input["index"], (chip ^ 0x80).view(np.int8)[None, :, :, None])
             self._model.invoke()
             for name, detail in (("logits", self._logits), ("embedding", self._embedding)):
                 values[name].append(dequantize(self._model.get_tensor(detail["index"])[0], *detail["quantization"]))

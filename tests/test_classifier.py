@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from realtime.classifier import EmotionClassifier, dequantize, interpreter_class, quantize, softmax
+from realtime.classifier import EmotionClassifier, dequantize, interpreter_class, softmax
 from realtime.config import ClassifierSettings, DetectorSettings
 from realtime.detector import Detector
 from realtime.errors import Trouble
@@ -12,12 +12,6 @@ from realtime.landmarks import PointPredictor, predictor_path
 from realtime.values import LABELS
 
 MODEL = ClassifierSettings().model
-
-
-def test_quantising_rounds_then_clips_then_casts():
-    values = np.array([-9.0, -1.26, -0.04, 0.0, 0.06, 1.2, 9.0])
-    assert quantize(values, 0.1, 3).tolist() == [-87, -10, 3, 3, 4, 15, 93]
-    assert quantize(np.array([1e6, -1e6]), 0.1, 0).tolist() == [127, -128]
 
 
 def test_dequantising_widens_before_the_zero_point_is_taken_away():
