@@ -173,17 +173,17 @@ def bench(
     with Repeated(film) as frames:
         measured = measure(frames, pipeline, clock, seconds, warmup_s=1.0)
     made = report(measured, pipeline, settings, film.name)
+    if out is not None:
+        try:
+            out.write_text(json.dumps(made, indent=1) + "\n")
+        except OSError as error:
+            raise Trouble(f"cannot write {out} ({reason(error)}): check the path and your rights") from error
     console.print(table(f"{made['fps']:.0f} frames a second, from file to drawn", ("stage", "median ms", "p95 ms"), table_rows(made)))
     used, size = made["model"], "x".join(map(str, made["size"]))
     console.print(f"{film.name} {size}, {made['frames']} frames, {made['faces_per_frame']:.2f} faces a frame")
     console.print(f"peak memory {made['peak_memory_mb']} MB; {used['name']} {used['sha256'][:12]} in {used['runtime']}")
     console.print(", ".join(str(value) for value in made["machine"].values() if value is not None))
     console.print(", ".join(f"{name} {version}" for name, version in made["versions"].items()))
-    if out is not None:
-        try:
-            out.write_text(json.dumps(made, indent=1) + "\n")
-        except OSError as error:
-            raise Trouble(f"cannot write {out} ({reason(error)}): check the path and your rights") from error
 
 
 @app.command()
