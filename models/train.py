@@ -84,6 +84,7 @@ def augment(crops: Tensor, negative: Tensor) -> Tensor:
     shift = torch.randn(n, 2, device=device).clamp(-2.5, 2.5) * 0.07
     flip = torch.randint(0, 2, (n,), device=device) * 2.0 - 1.0
     kind = torch.randint(0, 3, (n,), device=device)
+    # Towards some point of the frame's edge.
     far = torch.stack([torch.cos(uniform(n, 0, 2 * math.pi, device)), torch.sin(uniform(n, 0, 2 * math.pi, device))], 1)
     turn = torch.where(negative & (kind == 0), uniform(n, math.pi * 0.6, math.pi * 1.4, device), turn)
     scale = torch.where(negative & (kind == 1), uniform(n, 0.15, 0.4, device), scale)
