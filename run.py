@@ -14,12 +14,17 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from realtime.config import PHOTO, CameraSettings, ClassifierSettings, RecorderSettings, Settings
 from realtime.errors import Trouble, reason
 from realtime.quiet import silence_libraries
+
+if TYPE_CHECKING:
+    from realtime.sinks import Recording
+    from realtime.sources import Source
 
 
 def not_installed(module: str, bits: int, system: str, machine: str) -> str:
@@ -68,6 +73,18 @@ def stop_on_signal() -> Callable[[], bool]:
     return lambda: bool(asked)
 
 
+def new_recording(out: Path, made_from: Sequence["Source"], header: Callable[[], dict[str, object]], overwrite: bool) -> "Recording":
+    """A recording into `out`, which must not be one of the files that it is made from."""
+    from realtime.sinks import Recording
+    from realtime.sources import VideoFile
+
+    recording = Recording(out, header, RecorderSettings(), overwrite)
+    for source in made_from:
+        if isinstance(source, VideoFile) and out.exists() and source.path.exists() and out.samefile(source.path):
+            raise Trouble(f"{out} is the file to be read: choose another name to write to")
+    return recording
+
+
 @app.command()
 def live(
     source: Annotated[str | None, typer.Option(help="Camera number, file, address, or demo.", show_default="0, else demo")] = None,
@@ -81,15 +98,15 @@ def live(
 ) -> None:
     """Show expressions live, in a window or as a line in the terminal."""
     from realtime.pipeline import build_pipeline, readings_header, run_loop
-    from realtime.sinks import Recording, RecordSwitch, Sinks, Tap, Window, has_display
+    from realtime.sinks import RecordSwitch, Sinks, Tap, Window, has_display
     from realtime.sources import FirstSeconds, FirstThatOpens, NewestFrame, as_live, open_source
     from realtime.terminal import Line
     from realtime.timing import LatencyMeter
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
-    if window and not has_display():
+    windowed = window is not False and has_display()
+    if window and not windowed:
         raise Trouble("there is no display for a window here: leave out --window to see readings in the terminal, or use --record FILE.mp4")
-    windowed = has_display() if window is None else window
     pipeline = build_pipeline(Settings(classifier=ClassifierSettings(model)), clock)
 
     def header() -> dict[str, object]:
@@ -100,10 +117,10 @@ def live(
         if windowed:
             shown.say(why.splitlines()[-1])
 
-    wanted = [as_live(open_source(text, clock, CameraSettings()), clock) for text in ([source] if source else ["0", "demo"])]
-    opened = FirstThatOpens(wanted, tell)
+    wanted = [open_source(text, clock, CameraSettings()) for text in ([source] if source else ["0", "demo"])]
+    opened = FirstThatOpens([as_live(one, clock) for one in wanted], tell)
     frames = NewestFrame(opened if seconds is None else FirstSeconds(opened, seconds), stopped)
-    recording = Recording(record, header, RecorderSettings(), overwrite) if record else None
+    recording = new_recording(record, wanted, header, overwrite) if record else None
     switch = RecordSwitch(RECORDINGS, header, RecorderSettings(), recording)
     meter = LatencyMeter(clock)
     shown = Window(clock, lambda: frames.mirror, switch) if windowed else Line(console, clock)
@@ -125,15 +142,13 @@ def record(
 ) -> None:
     """Write an annotated video and its readings: every frame of a file, or what a camera sees."""
     from realtime.pipeline import build_pipeline, readings_header, run_loop
-    from realtime.sinks import Recording, Sinks
+    from realtime.sinks import Sinks
     from realtime.sources import FirstSeconds, NewestFrame, VideoFile, open_source
     from realtime.terminal import Bar
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
     given = open_source(source, clock, CameraSettings())
-    recording = Recording(out, lambda: readings_header(given.name, pipeline), RecorderSettings(), overwrite)
-    if isinstance(given, VideoFile) and out.exists() and given.path.exists() and out.samefile(given.path):
-        raise Trouble(f"{out} is the file to be read: choose another name to write to")
+    recording = new_recording(out, [given], lambda: readings_header(given.name, pipeline), overwrite)
     frames = given if seconds is None else FirstSeconds(given, seconds)
     if not isinstance(given, VideoFile):
         frames = NewestFrame(frames, stopped)

@@ -66,10 +66,12 @@ def chips_of(faces: Faces) -> np.ndarray:
     return np.stack([chip_from_crop(face) for face in faces.pixels])
 
 
-def score_model(classifier: EmotionClassifier, faces: Faces) -> dict[str, Any]:
-    """Scores over all rows with a clear majority ("official") and over those without a near copy elsewhere ("leak_free")."""
+def score_rows(probs: np.ndarray, faces: Faces) -> dict[str, Any]:
+    """Scores over all rows with a clear majority ("official") and over those without a near copy elsewhere ("leak_free").
+
+    `probs` (n, 7) are a model's answers for these faces.
+    """
     truth = majority(faces.votes)
-    probs = classifier.probabilities(chips_of(faces))
     alone = faces.near_copy_in == ""
     return {
         "official": scores(probs[truth >= 0], truth[truth >= 0]),
@@ -96,7 +98,8 @@ def main(
     out: Annotated[Path | None, typer.Option("--json", help="Write the scores to this file.")] = None,
 ) -> None:
     """Scores a model file on one split."""
-    made = score_model(EmotionClassifier(model), load_fer2013(fer2013, split))
+    faces = load_fer2013(fer2013, split)
+    made = score_rows(EmotionClassifier(model).probabilities(chips_of(faces)), faces)
     for name, part in made.items():
         print(as_text(f"{model.name} on {split}, {name} rows", part))
     if out is not None:

@@ -128,15 +128,15 @@ class EmotionClassifier:
         """Raw logits (n, 8), seven expressions then reject, and embeddings (n, e), both float32, of (n, 64, 64) uint8 chips."""
         if chips.dtype != np.uint8 or chips.shape[1:] != (CHIP, CHIP):
             raise ValueError(f"chips must be (n, {CHIP}, {CHIP}) uint8, got {chips.shape} {chips.dtype}")
-        values = {"logits": [], "embedding": []}
-        for chip in chips:
+        logits = np.empty((len(chips), len(LABELS) + 1), np.float32)
+        embedding = np.empty((len(chips), int(self.card["embedding"])), np.float32)
+        for i, chip in enumerate(chips):
             # The input's scale is one grey level: the int8 value is the byte minus 128, which flips its highest bit.
             self._model.set_tensor(self._input["index"], (chip ^ 0x80).view(np.int8)[None, :, :, None])
             self._model.invoke()
-            for name, detail in (("logits", self._logits), ("embedding", self._embedding)):
-                values[name].append(dequantize(self._model.get_tensor(detail["index"])[0], *detail["quantization"]))
-        empty = np.zeros((0, len(LABELS) + 1), np.float32), np.zeros((0, int(self.card["embedding"])), np.float32)
-        return (np.stack(values["logits"]), np.stack(values["embedding"])) if len(chips) else empty
+            for row, detail in ((logits[i], self._logits), (embedding[i], self._embedding)):
+                row[:] = dequantize(self._model.get_tensor(detail["index"])[0], *detail["quantization"])
+        return logits, embedding
 
     def read(self, chips: np.ndarray) -> Opinion:
         """Calibrated probabilities, reject probability and embedding of (n, 64, 64) uint8 chips; n may be 0."""

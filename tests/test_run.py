@@ -115,11 +115,12 @@ def test_record_writes_every_frame_and_its_line(tmp_path):
     assert len(lines_of(tmp_path / "out.jsonl")) == 31
 
 
-def test_record_refuses_to_write_over_its_source(tmp_path):
+def test_a_film_is_never_written_over_by_its_own_recording(tmp_path):
     film = tmp_path / "film.mp4"
     shutil.copy(ROOT / "realtime" / "assets" / "demo.mp4", film)
     before = film.read_bytes()
     assert "is the file to be read" in trouble("record", film, film, "--overwrite")
+    assert "is the file to be read" in trouble("live", "--source", film, "--record", film, "--overwrite")
     assert film.read_bytes() == before
 
 
