@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realtime.align import CROP, enlarge
+from realtime.align import CROP, enlarge, sample, similarity
 from realtime.values import LABELS
 
 VOTED = (*LABELS, "contempt", "unknown", "not_face")
@@ -31,6 +31,7 @@ class Faces:
         votes: (n, 10) float32, how many annotators chose each of `VOTED`.
         labels: (n,) int64, the original single label as an index into `LABELS`.
         near_copy_in: (n,) text, the test splits that hold (nearly) the same picture; empty where none does.
+        persons: (n,) text, who is shown; empty where nobody knows.
     """
 
     names: np.ndarray
@@ -38,6 +39,7 @@ class Faces:
     votes: np.ndarray
     labels: np.ndarray
     near_copy_in: np.ndarray
+    persons: np.ndarray
 
     def __len__(self) -> int:
         return len(self.names)
@@ -79,6 +81,7 @@ def load_fer2013(folder: Path, split: str) -> Faces:
         votes=np.array([[int(row[f"votes_{name}"]) for name in VOTED] for row in rows], np.float32),
         labels=np.array([LABELS.index(row["fer2013_label"]) for row in rows]),
         near_copy_in=np.array([row["near_copy_in"] for row in rows]),
+        persons=np.full(len(rows), ""),
     )
 
 
@@ -116,3 +119,39 @@ def targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def chip_from_crop(face48: np.ndarray) -> np.ndarray:
     """One (48, 48) uint8 dataset crop as the (64, 64) uint8 chip that the model expects."""
     return enlarge(face48)
+
+
+def load_wild(folder: Path) -> Faces:
+    """Reads `labels.csv` (image, person, label) and cuts each photo's most central face out as a camera's would be.
+
+    The real detector, points and sampling do it; photos in which no face is found are left out. There are no votes: `votes` is zero.
+    """
+    from realtime.config import DetectorSettings
+    from realtime.detector import Detector
+    from realtime.landmarks import PointPredictor, predictor_path
+
+    table = Path(folder) / "labels.csv"
+    if not table.is_file():
+        raise DatasetError(f"{table} is missing: expected one line a photo, image,person,label")
+    detector, predictor = Detector(DetectorSettings(short_side=10_000)), PointPredictor(predictor_path())
+    rows, crops = [], []
+    with table.open(newline="") as file:
+        for row in csv.DictReader(file):
+            gray = cv2.imread(str(Path(folder) / row["image"]), cv2.IMREAD_GRAYSCALE)
+            if gray is None:
+                raise DatasetError(f"{Path(folder) / row['image']} is named in {table} but is not a picture that OpenCV can read")
+            if row["label"] not in LABELS:
+                raise DatasetError(f"{table} has the label {row['label']!r}: expected one of {', '.join(LABELS)}")
+            middle = np.array(gray.shape[::-1]) / 2
+            boxes = sorted(detector.find(gray), key=lambda box: np.abs(np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2 - middle).sum())
+            if boxes:
+                rows.append(row)
+                crops.append(sample(gray, similarity(predictor.points(gray, boxes[0]))))
+    return Faces(
+        names=np.array([row["image"] for row in rows]),
+        pixels=np.stack(crops),
+        votes=np.zeros((len(rows), len(VOTED)), np.float32),
+        labels=np.array([LABELS.index(row["label"]) for row in rows]),
+        near_copy_in=np.full(len(rows), ""),
+        persons=np.array([row["person"] for row in rows]),
+    )

@@ -31,13 +31,13 @@ class Residual(nn.Module):
 class EmotionNet(nn.Module):
     """(n, 1, 64, 64) in [-1, 1) -> logits (n, 8), embedding (n, widths[-1]); `original` is an extra head for training alone.
 
-    `original` learns the single FER2013 labels, so that the classic benchmark can be reported; it is not exported.
+    `wide_start` adds a block at 32x32 pixels, where convolutions cost most. `original` learns the single FER2013 labels, so that the classic benchmark can be reported; it is not exported.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 256), dropout: float = 0.2):
+    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 256), wide_start: bool = True, dropout: float = 0.2):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
-        blocks = [Residual(widths[0], widths[0], 1)]
+        blocks = [Residual(widths[0], widths[0], 1)] if wide_start else []
         blocks += [Residual(n_in, n_out, 2) for n_in, n_out in pairwise(widths)]
         self.blocks = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(dropout)
@@ -55,3 +55,7 @@ class EmotionNet(nn.Module):
         """Logits of both heads, behind one dropout."""
         embedding = self.dropout(self.embed(x))
         return self.head(embedding), self.original(embedding)
+
+
+STUDENTS = {"emotion": {}, "nano": {"widths": (16, 32, 48, 72), "wide_start": False, "dropout": 0.0}}
+"""The shipped networks by name: what `EmotionNet` is built with."""

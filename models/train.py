@@ -10,7 +10,8 @@ there), `log.jsonl` (one line an epoch) and `weights.pt` at the end. Runs on a G
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +22,11 @@ import typer
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.datasets import chip_from_crop, load_fer2013, majority, targets
-from models.network import N_LOGITS, EmotionNet
+from models.datasets import Faces, chip_from_crop, load_fer2013, load_wild, majority, targets
+from models.network import N_LOGITS, STUDENTS, EmotionNet
+from models.teacher import FACE_WEIGHTS, TEACHERS, FaceNet, adopt_statistics, load_face_weights
 from realtime.align import CHIP
+from realtime.landmarks import predictor_path
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,15 @@ class Recipe:
     original_smoothing: float = 0.1
     negatives: float = 0.06  # share of each batch turned into badly cut faces, which are "reject"
     seed: int = 1
+
+
+RECIPES = {
+    "emotion": Recipe(),
+    "nano": Recipe(epochs=120),
+    # Features that are already good are spoilt by a high learning rate and need few passes.
+    "face112": Recipe(epochs=14, learning_rate=0.03, warmup_epochs=1),
+    "face132": Recipe(epochs=14, learning_rate=0.03, warmup_epochs=1),
+}
 
 
 def warp(crops: Tensor, matrix: Tensor) -> Tensor:
@@ -68,15 +80,15 @@ def sometimes(chips: Tensor, changed: Tensor, share: float) -> Tensor:
     return torch.where(torch.rand(len(chips), 1, 1, 1, device=chips.device) < share, changed, chips)
 
 
-def augment(crops: Tensor, negative: Tensor) -> Tensor:
-    """Chips as a camera might show the faces of these crops: moved, lit, blurred, noisy, partly covered.
+def placed(crops: Tensor, negative: Tensor) -> Tensor:
+    """Chips cut out of crops as a tracker might: turned, scaled, moved, mirrored, and sharper or softer.
 
     Args:
         crops: (n, 1, 48, 48) float, 0 to 255.
         negative: (n,) bool; these are cut so badly that no expression can be read: far off, upside down, or a patch of skin.
 
     Returns:
-        (n, 1, 64, 64) float in [-1, 1).
+        (n, 1, 64, 64) float, 0 to 255.
     """
     n, device = len(crops), crops.device
     turn = torch.randn(n, device=device).clamp(-2.5, 2.5) * math.radians(8)
@@ -97,24 +109,33 @@ def augment(crops: Tensor, negative: Tensor) -> Tensor:
     amount = uniform(n, -0.8, 1.0, device)[:, None, None, None]
     chips = sometimes(chips, torch.lerp(chips, soft, amount), 0.5)
     coarse = F.interpolate(F.interpolate(chips, size=(28, 28), mode="area"), size=(CHIP, CHIP), mode="bilinear")
-    chips = sometimes(chips, coarse, 0.08)
+    return sometimes(chips, coarse, 0.08).clamp(0, 255)
 
-    # Light: gain, offset, gamma, and a lamp from one side.
-    chips = chips.clamp(0, 255) / 255
-    lit = chips ** torch.exp(torch.randn(n, device=device) * 0.25)[:, None, None, None]
-    lit = (lit - 0.5) * uniform(n, 0.6, 1.3, device)[:, None, None, None] + 0.5 + uniform(n, -0.18, 0.18, device)[:, None, None, None]
+
+def lit(chips: Tensor) -> Tensor:
+    """Chips (n, 1, 64, 64) in [0, 1] under another light (gain, offset, gamma, a lamp from one side) and with a sensor's noise."""
+    n, device = len(chips), chips.device
+    changed = chips ** torch.exp(torch.randn(n, device=device) * 0.25)[:, None, None, None]
+    changed = (changed - 0.5) * uniform(n, 0.6, 1.3, device)[:, None, None, None] + 0.5 + uniform(n, -0.18, 0.18, device)[:, None, None, None]
     axis = torch.linspace(-1, 1, CHIP, device=device)
     lamp = axis[None, :] * uniform(n, -0.4, 0.4, device)[:, None]
-    chips = sometimes(sometimes(chips, lit, 0.8), (lit * (1 + lamp[:, None, None, :])), 0.25)
-    chips = sometimes(chips, chips + torch.randn_like(chips) * uniform(n, 0.0, 0.05, device)[:, None, None, None], 0.5)
+    chips = sometimes(sometimes(chips, changed, 0.8), (changed * (1 + lamp[:, None, None, :])), 0.25)
+    return sometimes(chips, chips + torch.randn_like(chips) * uniform(n, 0.0, 0.05, device)[:, None, None, None], 0.5)
 
-    # A hand, a cup, hair: one flat rectangle.
+
+def patched(chips: Tensor) -> Tensor:
+    """Chips (n, 1, 64, 64) in [0, 1], a third of them behind one flat rectangle: a hand, a cup, hair."""
+    n, device = len(chips), chips.device
     rows, columns = torch.arange(CHIP, device=device)[None, :, None], torch.arange(CHIP, device=device)[None, None, :]
     height, width = uniform(n, 8, 24, device)[:, None, None], uniform(n, 8, 24, device)[:, None, None]
     top, left = uniform(n, -8, CHIP - 8, device)[:, None, None], uniform(n, -8, CHIP - 8, device)[:, None, None]
-    covered = (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
-    chips = sometimes(chips, torch.where(covered[:, None], torch.rand(n, 1, 1, 1, device=device), chips), 0.35)
-    return chips.clamp(0, 1) * (255 / 128) - 1
+    hidden = (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
+    return sometimes(chips, torch.where(hidden[:, None], torch.rand(n, 1, 1, 1, device=device), chips), 0.35)
+
+
+def augment(crops: Tensor, negative: Tensor) -> Tensor:
+    """Network inputs (n, 1, 64, 64) in [-1, 1) as a camera might show the faces of (n, 1, 48, 48) crops; `negative` as for `placed`."""
+    return patched(lit(placed(crops, negative) / 255)).clamp(0, 1) * (255 / 128) - 1
 
 
 def to_input(chips: np.ndarray) -> Tensor:
@@ -131,40 +152,90 @@ def logits_of(model: torch.nn.Module, chips: np.ndarray, device: torch.device) -
     return tuple(torch.cat([pair[i] for pair in heads]).float().cpu().numpy() for i in (0, 1))
 
 
-def main(
-    fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
-    out: Annotated[Path, typer.Option(help="Where weights and log go.")] = Path("runs/emotion"),
-    epochs: Annotated[int, typer.Option(help="Passes over the training rows.")] = Recipe.epochs,
+@dataclass(frozen=True)
+class Lesson:
+    """What is learned from: (n, 1, 48, 48) uint8 crops with a target distribution (n, 8), its weight (n,) and the single label (n,).
+
+    `single` is the original FER2013 label, -1 where there is none.
+    """
+
+    crops: Tensor
+    distribution: Tensor
+    weight: Tensor
+    single: Tensor
+
+    def to(self, device: torch.device) -> "Lesson":
+        return Lesson(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+
+def held_out(faces: Faces) -> np.ndarray:
+    """(n,) bool: every third person of faces_wild is measured on, never learned from."""
+    return np.array([int(person) % 3 == 0 for person in faces.persons])
+
+
+def lesson(fer2013: Path, wild: Path | None) -> Lesson:
+    """The training rows: FER2013's without near copies of test pictures, and the photos of two thirds of the people of faces_wild.
+
+    A photo's one coarse label counts for less than ten votes do: it gets 0.85 of the distribution and a weight of 0.6.
+    """
+    faces = load_fer2013(fer2013, "train")
+    distribution, weight = targets(faces.votes)
+    keep = (faces.near_copy_in == "") & (weight > 0)
+    pixels, distribution, weight, single = faces.pixels[keep], distribution[keep], weight[keep], faces.labels[keep]
+    if wild is not None:
+        photos = load_wild(wild)
+        photos = photos.where(~held_out(photos))
+        coarse = np.full((len(photos), N_LOGITS), 0.15 / 7, np.float32)
+        coarse[:, -1] = 0
+        coarse[np.arange(len(photos)), photos.labels] += 0.85
+        pixels, distribution = np.concatenate([pixels, photos.pixels]), np.concatenate([distribution, coarse])
+        weight = np.concatenate([weight, np.full(len(photos), 0.6, np.float32)])
+        single = np.concatenate([single, np.full(len(photos), -1)])
+    return Lesson(torch.from_numpy(pixels).unsqueeze(1), *(torch.from_numpy(a) for a in (distribution, weight, single)))
+
+
+def build(net: str) -> torch.nn.Module:
+    """An untrained network by name."""
+    return EmotionNet(**STUDENTS[net]) if net in STUDENTS else FaceNet(**TEACHERS[net])
+
+
+def load_trained(weights: Path) -> torch.nn.Module:
+    """The network of a `weights.pt`, ready to answer."""
+    saved = torch.load(weights, map_location="cpu", weights_only=True)
+    model = build(saved["net"])
+    model.load_state_dict(saved["weights"])
+    return model.eval()
+
+
+def fit(
+    model: torch.nn.Module,
+    net: str,
+    recipe: Recipe,
+    steps: int,
+    losses_of: Callable[[torch.nn.Module, int], Iterator[Tensor]],
+    measure: Callable[[torch.nn.Module], dict[str, float]],
+    out: Path,
 ) -> None:
-    """Trains the classifier; continues a run that was cut."""
-    recipe = Recipe(epochs=epochs)
-    torch.manual_seed(recipe.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    out.mkdir(parents=True, exist_ok=True)
+    """Trains `model` and writes the moving average of its weights; a run that was cut goes on after its last whole epoch.
 
-    train = load_fer2013(fer2013, "train")
-    distribution, weight = targets(train.votes)
-    keep = (train.near_copy_in == "") & (weight > 0)
-    train = train.where(keep)
-    crops = torch.from_numpy(train.pixels).unsqueeze(1).to(device)
-    distribution, weight = (torch.from_numpy(a[keep]).to(device) for a in (distribution, weight))
-    labels = torch.from_numpy(train.labels).to(device)
-    test = load_fer2013(fer2013, "public_test")
-    test_label = majority(test.votes)
-    test_chips = np.stack([chip_from_crop(face) for face in test.pixels])
-    print(
-        f"read {len(train)} training faces ({(~keep).sum()} dropped) and {len(test)} public-test faces; training on {device}",
-        flush=True,
-    )
-
-    model = EmotionNet().to(device, memory_format=torch.channels_last)
+    Args:
+        model: where training starts; on the device that it is to run on.
+        net: what `build` calls it.
+        recipe: its settings, which a run that goes on must share.
+        steps: optimiser steps an epoch.
+        losses_of: yields one loss a step of an epoch, which is numbered from 0.
+        measure: scores of the averaged model, taken every fifth epoch for the log.
+        out: existing folder for `last.pt`, `log.jsonl`, `curves.png` and `weights.pt`.
+    """
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay), use_buffers=True)
     # Norms and biases are not decayed.
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim == 1]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     optimizer = torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=True)
-    steps = len(train) // recipe.batch
     warmup, total = recipe.warmup_epochs * steps, recipe.epochs * steps
     ramp = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
@@ -173,7 +244,7 @@ def main(
     parts = {"model": model, "averaged": averaged, "optimizer": optimizer, "ramp": ramp}
     first = 0
     if (out / "last.pt").exists():
-        saved = torch.load(out / "last.pt", map_location=device)
+        saved = torch.load(out / "last.pt", map_location=next(model.parameters()).device)
         if saved["recipe"] != asdict(recipe):
             raise SystemExit(
                 f"{out}/last.pt was made with other settings ({saved['recipe']}): choose another --out, or delete it to start anew"
@@ -187,19 +258,7 @@ def main(
         torch.manual_seed(recipe.seed + epoch)
         started, losses = time.perf_counter(), []
         model.train()
-        order = torch.randperm(len(train), device=device)
-        for step in range(steps):
-            rows = order[step * recipe.batch : (step + 1) * recipe.batch]
-            negative = torch.rand(len(rows), device=device) < recipe.negatives
-            reject = F.one_hot(torch.tensor(N_LOGITS - 1, device=device), N_LOGITS).float()
-            wanted = torch.where(negative[:, None], reject, distribution[rows])
-            trust = torch.where(negative, 1.0, weight[rows])
-            chips = augment(crops[rows].float(), negative).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16):
-                logits, original = model.training_logits(chips)
-            loss = (F.cross_entropy(logits.float(), wanted, reduction="none") * trust).mean()
-            single = F.cross_entropy(original.float(), labels[rows], reduction="none", label_smoothing=recipe.original_smoothing)
-            loss = loss + recipe.original_weight * (single * ~negative).mean()
+        for loss in losses_of(model, epoch):
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -212,10 +271,7 @@ def main(
             "seconds": round(time.perf_counter() - started, 1),
         }
         if (epoch + 1) % 5 == 0 or epoch + 1 == recipe.epochs:
-            logits, original = logits_of(averaged.module, test_chips, device)
-            counted = test_label >= 0
-            line["ferplus7"] = round(float((logits[counted, :-1].argmax(1) == test_label[counted]).mean()), 4)
-            line["fer2013"] = round(float((original.argmax(1) == test.labels).mean()), 4)
+            line |= measure(averaged.module)
         with (out / "log.jsonl").open("a") as log:
             log.write(json.dumps(line) + "\n")
         print(line, flush=True)
@@ -224,8 +280,69 @@ def main(
             out / "last.pt",
         )
 
-    torch.save({"recipe": asdict(recipe), "torch": str(torch.__version__), "weights": averaged.module.state_dict()}, out / "weights.pt")
+    torch.save({"net": net, "recipe": asdict(recipe), "torch": str(torch.__version__), "weights": averaged.module.state_dict()}, out / "weights.pt")
     print(f"wrote {out / 'weights.pt'}")
+
+
+def public_test(fer2013: Path, device: torch.device) -> Callable[[torch.nn.Module], dict[str, float]]:
+    """A `measure` for `fit`: accuracy on the public test by FER+ majority and, for the extra head, by the original label."""
+    test = load_fer2013(fer2013, "public_test")
+    truth = majority(test.votes)
+    chips = np.stack([chip_from_crop(face) for face in test.pixels])
+
+    def measure(model: torch.nn.Module) -> dict[str, float]:
+        logits, original = logits_of(model, chips, device)
+        counted = truth >= 0
+        return {
+            "ferplus7": round(float((logits[counted, :-1].argmax(1) == truth[counted]).mean()), 4),
+            "fer2013": round(float((original.argmax(1) == test.labels).mean()), 4),
+        }
+
+    return measure
+
+
+def main(
+    fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
+    out: Annotated[Path, typer.Option(help="Where weights and log go.")] = Path("runs/emotion"),
+    wild: Annotated[Path | None, typer.Option(help="Folder of faces_wild: adds camera-like faces.")] = None,
+    net: Annotated[str, typer.Option(help="Which network: emotion, nano, or a teacher: face112, face132.")] = "emotion",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the order, the weights and the augmentation.")] = Recipe.seed,
+) -> None:
+    """Trains the classifier; continues a run that was cut."""
+    recipe = replace(RECIPES[net], seed=seed)
+    recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
+    torch.manual_seed(recipe.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    out.mkdir(parents=True, exist_ok=True)
+
+    train = lesson(fer2013, wild).to(device)
+    print(f"read {len(train)} training faces; training {net} on {device}", flush=True)
+    model = build(net)
+    if net in TEACHERS:
+        load_face_weights(model, predictor_path().with_name(FACE_WEIGHTS))
+        some = train.crops[torch.randperm(len(train), device=device)[:512]].float()
+        adopt_statistics(model, augment(some, some.new_zeros(len(some), dtype=torch.bool)).cpu())
+    model = model.to(device, memory_format=torch.channels_last)
+    steps = len(train) // recipe.batch
+
+    def losses_of(model: torch.nn.Module, epoch: int) -> Iterator[Tensor]:
+        order = torch.randperm(len(train), device=device)
+        for step in range(steps):
+            rows = order[step * recipe.batch : (step + 1) * recipe.batch]
+            negative = torch.rand(len(rows), device=device) < recipe.negatives
+            reject = F.one_hot(torch.tensor(N_LOGITS - 1, device=device), N_LOGITS).float()
+            wanted = torch.where(negative[:, None], reject, train.distribution[rows])
+            trust = torch.where(negative, 1.0, train.weight[rows])
+            chips = augment(train.crops[rows].float(), negative).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16):
+                logits, original = model.training_logits(chips)
+            loss = (F.cross_entropy(logits.float(), wanted, reduction="none") * trust).mean()
+            single = torch.where(negative, -1, train.single[rows])
+            classic = F.cross_entropy(original.float(), single, ignore_index=-1, label_smoothing=recipe.original_smoothing)
+            yield loss + recipe.original_weight * classic
+
+    fit(model, net, recipe, steps, losses_of, public_test(fer2013, device), out)
 
 
 if __name__ == "__main__":

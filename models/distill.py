@@ -1,0 +1,172 @@
+"""Teaches the shipped networks what the teachers see: first the lessons, then the learning.
+
+    python -m models.distill views --fer2013 DIR --wild DIR --teacher runs/face1 --teacher runs/face2 --out runs/views
+    python -m models.distill learn --fer2013 DIR --views runs/views --net emotion --out runs/emotion
+
+`views` cuts every training face several times over, as a camera might, and writes down what the teachers together say to each cut
+(Beyer et al. 2022: student and teacher must see the same view). `learn` trains a student on these, under ever changing light.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+import typer
+from torch import Tensor
+
+from models.datasets import VOTED, load_fer2013
+from models.negatives import backgrounds, covered, smeared, textures
+from models.network import N_EXPRESSIONS, N_LOGITS, STUDENTS, EmotionNet
+from models.train import Lesson, Recipe, fit, lesson, lit, load_trained, patched, placed, public_test
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+
+@dataclass(frozen=True)
+class Schedule(Recipe):
+    """How a student learns from the teachers."""
+
+    epochs: int = 60
+    negatives: float = 0.08  # share of each batch that is no readable face
+    votes_share: float = 0.25  # of the target, where ten annotators agreed that it is a face; the rest is the teachers'
+    single_share: float = 0.35  # of the extra head's target that is the one FER2013 label; the rest is the teachers'
+    original_weight: float = 0.5
+
+
+SCHEDULES = {"emotion": Schedule(), "nano": Schedule(epochs=120, weight_decay=1e-4)}
+BATCH = 256
+
+
+def compressed(chips: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """(n, 64, 64) uint8 chips, a quarter of them after JPEG at quality 20 to 80."""
+    chips = chips.copy()
+    for i in np.flatnonzero(draw.uniform(size=len(chips)) < 0.25):
+        _, data = cv2.imencode(".jpg", chips[i], [cv2.IMWRITE_JPEG_QUALITY, int(draw.integers(20, 81))])
+        chips[i] = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    return chips
+
+
+def to_bytes(chips: Tensor) -> np.ndarray:
+    """(n, 1, h, w) in [0, 255] -> (n, h, w) uint8."""
+    return chips.round().clamp(0, 255).to(torch.uint8).squeeze(1).cpu().numpy()
+
+
+def view(crops: Tensor, draw: np.random.Generator) -> np.ndarray:
+    """One cut of each (n, 1, 48, 48) uint8 crop: (n, 64, 64) uint8, not yet lit."""
+    parts = [to_bytes(patched(placed(part.float(), part.new_zeros(len(part), dtype=torch.bool)) / 255) * 255) for part in crops.split(BATCH)]
+    return compressed(np.concatenate(parts), draw)
+
+
+def negative_view(crops: Tensor, scenery: Tensor, n: int, draw: np.random.Generator) -> np.ndarray:
+    """(n, 64, 64) uint8 pictures without a readable face: a third misplaced faces, a third spoilt ones, a third scenery."""
+    third = n // 3
+    faces = crops[torch.randint(len(crops), (2 * third,))].float()
+    other = placed(scenery[torch.randint(len(scenery), (n,))].float(), torch.zeros(n, dtype=torch.bool))
+    misplaced = placed(faces[:third], torch.ones(third, dtype=torch.bool))
+    spoilt = placed(faces[third:], torch.zeros(third, dtype=torch.bool))
+    half = third // 2
+    spoilt = torch.cat([covered(spoilt[:half], other[:half]), smeared(spoilt[half:])])
+    return compressed(to_bytes(torch.cat([misplaced, spoilt, other[2 * third :]])), draw)
+
+
+@torch.no_grad()
+def answers(teachers: list[torch.nn.Module], chips: np.ndarray, device: torch.device) -> np.ndarray:
+    """(n, 8 + 7) float16: the teachers' mean probabilities of both heads for (n, 64, 64) uint8 chips."""
+    said = []
+    for part in np.array_split(chips, max(1, len(chips) // BATCH)):
+        x = ((torch.from_numpy(part).float().unsqueeze(1) - 128) / 128).to(device, memory_format=torch.channels_last)
+        total = torch.zeros(len(part), N_LOGITS + N_EXPRESSIONS, device=device)
+        for teacher in teachers:
+            with torch.autocast(device.type, torch.bfloat16):
+                logits, original = teacher.training_logits(x)
+            total += torch.cat([logits.float().softmax(1), original.float().softmax(1)], 1) / len(teachers)
+        said.append(total.half().cpu().numpy())
+    return np.concatenate(said)
+
+
+@app.command()
+def views(
+    fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
+    wild: Annotated[Path, typer.Option(help="Folder of faces_wild.")],
+    teacher: Annotated[list[Path], typer.Option(help="Folder of a trained teacher; give several.")],
+    out: Annotated[Path, typer.Option(help="Where the lessons go (120 MB a view).")] = Path("runs/views"),
+    count: Annotated[int, typer.Option(help="How often each face is cut.")] = 16,
+) -> None:
+    """Cuts the training faces and asks the teachers; a run that was cut goes on after its last whole view."""
+    out.mkdir(parents=True, exist_ok=True)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    teachers = [load_trained(folder / "weights.pt").to(device, memory_format=torch.channels_last) for folder in teacher]
+    learned = lesson(fer2013, wild)
+    faces = load_fer2013(fer2013, "train")
+    nobody = faces.pixels[(faces.votes[:, VOTED.index("not_face")] > 5) & (faces.near_copy_in == "")]
+    draw = np.random.default_rng(0)
+    scenery = np.concatenate([nobody, textures(3000, draw), backgrounds(wild, 4000, draw)])
+    torch.save(asdict(learned), out / "lesson.pt")
+    print(f"{len(learned)} faces, {len(scenery)} pictures of scenery, {len(teachers)} teachers, on {device}", flush=True)
+    for number in range(count):
+        if (out / f"{number:02}.npz").exists():
+            continue
+        torch.manual_seed(number)
+        draw = np.random.default_rng(number)
+        chips = view(learned.crops, draw)
+        negatives = negative_view(learned.crops, torch.from_numpy(scenery).unsqueeze(1), len(chips) // 8, draw)
+        unfinished = out / "unfinished.npz"
+        np.savez(unfinished, chips=chips, negatives=negatives, answers=answers(teachers, chips, device))
+        unfinished.rename(out / f"{number:02}.npz")
+        print(f"view {number + 1} of {count}", flush=True)
+
+
+@app.command()
+def learn(
+    fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
+    views: Annotated[Path, typer.Option(help="Folder that `views` wrote.")],
+    net: Annotated[str, typer.Option(help="emotion or nano.")] = "emotion",
+    out: Annotated[Path, typer.Option(help="Where weights and log go.")] = Path("runs/emotion"),
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the order, the weights and the light.")] = Recipe.seed,
+) -> None:
+    """Trains a student on the views; continues a run that was cut."""
+    schedule = replace(SCHEDULES[net], seed=seed)
+    schedule = schedule if epochs is None else replace(schedule, epochs=epochs)
+    torch.manual_seed(schedule.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    out.mkdir(parents=True, exist_ok=True)
+    learned = Lesson(**torch.load(views / "lesson.pt", weights_only=True)).to(device)
+    files = sorted(views.glob("[0-9][0-9].npz"))
+    print(f"read {len(learned)} faces in {len(files)} views; training {net} on {device}", flush=True)
+    model = EmotionNet(**STUDENTS[net]).to(device, memory_format=torch.channels_last)
+    n_negative = round(schedule.batch * schedule.negatives)
+    n_faces = schedule.batch - n_negative
+    steps = len(learned) // n_faces
+    reject = F.one_hot(torch.full((n_negative,), N_LOGITS - 1), N_LOGITS).float().to(device)
+
+    def losses_of(model: torch.nn.Module, epoch: int) -> Iterator[Tensor]:
+        with np.load(files[epoch % len(files)]) as file:
+            faces, negatives, said = (torch.from_numpy(file[name]).to(device) for name in ("chips", "negatives", "answers"))
+        order, other = torch.randperm(len(faces), device=device), torch.randperm(len(negatives), device=device)
+        for step in range(steps):
+            rows = order[step * n_faces : (step + 1) * n_faces]
+            extra = other[torch.arange(step * n_negative, (step + 1) * n_negative, device=device) % len(other)]
+            chips = torch.cat([faces[rows], negatives[extra]]).unsqueeze(1).float() / 255
+            chips = torch.where(torch.rand(len(chips), 1, 1, 1, device=device) < 0.5, chips, chips.flip(3))
+            chips = (lit(chips).clamp(0, 1) * (255 / 128) - 1).contiguous(memory_format=torch.channels_last)
+            share = schedule.votes_share * learned.weight[rows, None]
+            wanted = (1 - share) * said[rows, :N_LOGITS].float() + share * learned.distribution[rows]
+            single = learned.single[rows]
+            share = schedule.single_share * (single >= 0)[:, None]
+            classic = (1 - share) * said[rows, N_LOGITS:].float() + share * F.one_hot(single.clamp(min=0), N_EXPRESSIONS)
+            with torch.autocast(device.type, torch.bfloat16):
+                logits, original = model.training_logits(chips)
+            loss = F.cross_entropy(logits.float(), torch.cat([wanted, reject]))
+            yield loss + schedule.original_weight * F.cross_entropy(original[:n_faces].float(), classic)
+
+    fit(model, net, schedule, steps, losses_of, public_test(fer2013, device), out)
+
+
+if __name__ == "__main__":
+    app()

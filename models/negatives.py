@@ -1,0 +1,101 @@
+"""Pictures that are not a readable face: what the reject output learns from.
+
+Hardly any are labelled (150 faces of FER2013 have more than five not-face votes), so they are made: drawn textures and shapes,
+background beside the faces of larger photos, and faces turned upside down, far off, half outside, covered or smeared.
+"""
+
+import csv
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from realtime.align import CROP
+
+
+def noise(draw: np.random.Generator) -> np.ndarray:
+    """Noise with power falling as a random power of frequency: from sand to clouds; natural pictures lie near 1/f."""
+    frequency = np.hypot(np.fft.fftfreq(CROP)[:, None], np.fft.rfftfreq(CROP)[None, :])
+    frequency[0, 0] = 1
+    spectrum = np.fft.rfft2(draw.standard_normal((CROP, CROP))) / frequency ** draw.uniform(0, 2.2)
+    picture = np.fft.irfft2(spectrum, (CROP, CROP))
+    return (picture - picture.mean()) / (picture.std() + 1e-9) * draw.uniform(10, 70) + draw.uniform(60, 190)
+
+
+def waves(draw: np.random.Generator) -> np.ndarray:
+    """Stripes or checks: blinds, bricks, tiles."""
+    y, x = np.mgrid[:CROP, :CROP] / CROP
+    picture = np.zeros((CROP, CROP))
+    for _ in range(draw.integers(1, 3)):
+        turn, cycles = draw.uniform(0, math.pi), draw.uniform(1, 12)
+        picture += np.sin(2 * math.pi * (cycles * (x * math.cos(turn) + y * math.sin(turn)) + draw.uniform()))
+    picture = np.sign(picture) if draw.uniform() < 0.5 else picture
+    return picture * draw.uniform(15, 80) + draw.uniform(60, 190)
+
+
+def shapes(draw: np.random.Generator) -> np.ndarray:
+    """Overlapping ellipses, boxes and lines on a slope of grey: furniture, lamps, windows, two dots above a line."""
+    y, x = np.mgrid[:CROP, :CROP] / CROP
+    picture = draw.uniform(20, 230) + draw.uniform(-100, 100) * x + draw.uniform(-100, 100) * y
+    picture = np.ascontiguousarray(picture.clip(0, 255).astype(np.uint8))
+    for _ in range(draw.integers(1, 9)):
+        a, b = ((int(v) for v in draw.integers(-8, CROP + 8, 2)) for _ in range(2))
+        grey, kind = int(draw.integers(0, 256)), draw.integers(0, 3)
+        size = tuple(int(v) for v in draw.integers(2, 22, 2))
+        if kind == 0:
+            cv2.ellipse(picture, tuple(a), size, float(draw.uniform(0, 180)), 0, 360, grey, int(draw.choice([-1, 2])))
+        elif kind == 1:
+            corner = tuple(a)
+            cv2.rectangle(picture, corner, (corner[0] + size[0], corner[1] + size[1]), grey, -1)
+        else:
+            cv2.line(picture, tuple(a), tuple(b), grey, int(draw.integers(1, 6)))
+    return picture + draw.standard_normal((CROP, CROP)) * draw.uniform(0, 12)
+
+
+def textures(n: int, draw: np.random.Generator) -> np.ndarray:
+    """(n, 48, 48) uint8 drawn pictures, a third of each kind."""
+    kinds = (noise, waves, shapes)
+    return np.stack([kinds[i % 3](draw).clip(0, 255).astype(np.uint8) for i in range(n)])
+
+
+def backgrounds(folder: Path, n: int, draw: np.random.Generator) -> np.ndarray:
+    """(n, 48, 48) uint8 squares from the photos of faces_wild that touch no more than the rim of the face in the middle."""
+    with (Path(folder) / "labels.csv").open(newline="") as file:
+        names = [row["image"] for row in csv.DictReader(file) if int(row["person"]) % 3]
+    found = []
+    while len(found) < n:
+        gray = cv2.imread(str(Path(folder) / names[draw.integers(len(names))]), cv2.IMREAD_GRAYSCALE)
+        height, width = gray.shape
+        side = int(min(height, width) * draw.uniform(0.15, 0.45))
+        top, left = int(draw.integers(0, height - side)), int(draw.integers(0, width - side))
+        # The face fills about the middle half of these photos.
+        overlap = [max(0, min(at + side, 0.78 * length) - max(at, 0.22 * length)) for at, length in ((top, height), (left, width))]
+        if overlap[0] * overlap[1] < 0.12 * side * side:
+            found.append(cv2.resize(gray[top : top + side, left : left + side], (CROP, CROP), interpolation=cv2.INTER_AREA))
+    return np.stack(found)
+
+
+def smeared(chips: Tensor) -> Tensor:
+    """Chips (n, 1, h, w) after so much movement or defocus that no expression is left."""
+    n, side = len(chips), chips.shape[-1]
+    coarse = F.interpolate(F.interpolate(chips, size=(5, 5), mode="area"), size=(side, side), mode="bilinear")
+    long = side // 2 + 1
+    rows = F.avg_pool2d(F.pad(chips, (long // 2, long // 2, 0, 0), mode="replicate"), (1, long), 1)
+    columns = F.avg_pool2d(F.pad(chips, (0, 0, long // 2, long // 2), mode="replicate"), (long, 1), 1)
+    kind = torch.randint(0, 3, (n, 1, 1, 1), device=chips.device)
+    return torch.where(kind == 0, coarse, torch.where(kind == 1, rows, columns))
+
+
+def covered(chips: Tensor, covers: Tensor) -> Tensor:
+    """Chips (n, 1, h, w) of which pictures `covers` of the same shape hide two thirds or more: a hand, a mug, a mask to the eyes."""
+    n, side = len(chips), chips.shape[-1]
+    along = torch.arange(side, device=chips.device) / side
+    share = torch.empty(n, 1, 1, 1, device=chips.device).uniform_(0.66, 0.9)
+    across = torch.randint(0, 2, (n, 1, 1, 1), device=chips.device).bool()
+    backwards = torch.randint(0, 2, (n, 1, 1, 1), device=chips.device).bool()
+    position = torch.where(across, along[None, None, None, :], along[None, None, :, None])
+    return torch.where(torch.where(backwards, 1 - position, position) < share, covers, chips)
