@@ -58,7 +58,9 @@ def to_bytes(chips: Tensor) -> np.ndarray:
 
 def view(crops: Tensor, draw: np.random.Generator) -> np.ndarray:
     """One cut of each (n, 1, 48, 48) uint8 crop: (n, 64, 64) uint8, not yet lit."""
-    parts = [to_bytes(patched(placed(part.float(), part.new_zeros(len(part), dtype=torch.bool)) / 255) * 255) for part in crops.split(BATCH)]
+    parts = [
+        to_bytes(patched(placed(part.float(), part.new_zeros(len(part), dtype=torch.bool)) / 255) * 255) for part in crops.split(BATCH)
+    ]
     return compressed(np.concatenate(parts), draw)
 
 

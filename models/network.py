@@ -31,7 +31,8 @@ class Residual(nn.Module):
 class EmotionNet(nn.Module):
     """(n, 1, 64, 64) in [-1, 1) -> logits (n, 8), embedding (n, widths[-1]); `original` is an extra head for training alone.
 
-    `wide_start` adds a block at 32x32 pixels, where convolutions cost most. `original` learns the single FER2013 labels, so that the classic benchmark can be reported; it is not exported.
+    `wide_start` adds a block at 32x32 pixels, where convolutions cost most. `original` learns the single FER2013 labels, so that the
+    classic benchmark can be reported; it is not exported.
     """
 
     def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 256), wide_start: bool = True, dropout: float = 0.2):

@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.datasets import Faces, chip_from_crop, load_fer2013, load_wild, majority, targets
 from models.network import N_LOGITS, STUDENTS, EmotionNet
+from models.plots import save_curves
 from models.teacher import FACE_WEIGHTS, TEACHERS, FaceNet, adopt_statistics, load_face_weights
 from realtime.align import CHIP
 from realtime.landmarks import predictor_path
@@ -116,7 +117,9 @@ def lit(chips: Tensor) -> Tensor:
     """Chips (n, 1, 64, 64) in [0, 1] under another light (gain, offset, gamma, a lamp from one side) and with a sensor's noise."""
     n, device = len(chips), chips.device
     changed = chips ** torch.exp(torch.randn(n, device=device) * 0.25)[:, None, None, None]
-    changed = (changed - 0.5) * uniform(n, 0.6, 1.3, device)[:, None, None, None] + 0.5 + uniform(n, -0.18, 0.18, device)[:, None, None, None]
+    changed = (
+        (changed - 0.5) * uniform(n, 0.6, 1.3, device)[:, None, None, None] + 0.5 + uniform(n, -0.18, 0.18, device)[:, None, None, None]
+    )
     axis = torch.linspace(-1, 1, CHIP, device=device)
     lamp = axis[None, :] * uniform(n, -0.4, 0.4, device)[:, None]
     chips = sometimes(sometimes(chips, changed, 0.8), (changed * (1 + lamp[:, None, None, :])), 0.25)
@@ -280,7 +283,9 @@ def fit(
             out / "last.pt",
         )
 
-    torch.save({"net": net, "recipe": asdict(recipe), "torch": str(torch.__version__), "weights": averaged.module.state_dict()}, out / "weights.pt")
+    torch.save(
+        {"net": net, "recipe": asdict(recipe), "torch": str(torch.__version__), "weights": averaged.module.state_dict()}, out / "weights.pt"
+    )
     print(f"wrote {out / 'weights.pt'}")
 
 
