@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from models.framing import framed_chip
 from realtime.align import CROP, enlarge, sample, similarity
 from realtime.config import PHOTO, DetectorSettings
 from realtime.detector import Detector
@@ -60,6 +62,7 @@ class Faces:
         near_copy_in: (n,) text, the test splits that hold (nearly) the same picture; empty where none does or nobody looked.
         persons: (n,) text, who is shown; empty where nobody knows.
         splits: (n,) text: "train", "public_test", "private_test", "test" or a split folder's name; empty where there is no split.
+        framed: (n,) bool, whether the camera's chain (detector, points, sampling) cut the face, or somebody else did.
     """
 
     names: np.ndarray
@@ -69,6 +72,7 @@ class Faces:
     near_copy_in: np.ndarray
     persons: np.ndarray
     splits: np.ndarray
+    framed: np.ndarray
 
     def __len__(self) -> int:
         return len(self.names)
@@ -296,23 +300,25 @@ class Picture:
     place: str = ""
 
 
-def read_pictures(pictures: list[Picture], cut: Callable[[np.ndarray], np.ndarray | None]) -> Faces:
-    """The table of those pictures (one at least) in which `cut` finds a face: (h, w) uint8 -> (48, 48) uint8, or None. Nobody voted."""
+def read_pictures(pictures: list[Picture], cut: Callable[[np.ndarray], "Cut | None"]) -> Faces:
+    """The table of those pictures (one at least) in which `cut` finds a face. Nobody voted."""
     crops = [cut(read_gray(picture.path, picture.place)) for picture in pictures]
     kept = [(picture, crop) for picture, crop in zip(pictures, crops, strict=True) if crop is not None]
     if not kept:
         first, last = pictures[0].path, pictures[-1].path
         raise DatasetError(f"no face was found in {first} to {last}, {len(pictures)} in all: expected frontal faces, 80 px wide or more")
-    pictures, pixels = [picture for picture, _ in kept], [crop for _, crop in kept]
+    pictures, pixels = [picture for picture, _ in kept], [crop.pixels for _, crop in kept]
     faces = unvoted([each.name for each in pictures], pixels, [each.label for each in pictures], [each.split for each in pictures])
-    return replace(faces, persons=np.array([each.person for each in pictures]))
+    return replace(faces, persons=np.array([each.person for each in pictures]), framed=np.array([crop.framed for _, crop in kept]))
 
 
 def unvoted(names: list[str], pixels: list[np.ndarray], labels: list[int], splits: list[str]) -> Faces:
     """A table, from one row at least, with no votes, no near copies and no persons."""
     nobody = np.full(len(names), "")
     votes = np.zeros((len(names), len(VOTED)), np.float32)
-    return Faces(np.array(names), np.stack(pixels), votes, np.array(labels, np.int64), nobody, nobody, np.array(splits))
+    return Faces(
+        np.array(names), np.stack(pixels), votes, np.array(labels, np.int64), nobody, nobody, np.array(splits), np.zeros(len(names), bool)
+    )
 
 
 def read_gray(path: Path, place: str = "") -> np.ndarray:
@@ -326,21 +332,28 @@ def read_gray(path: Path, place: str = "") -> np.ndarray:
     return gray
 
 
-def resized(gray: np.ndarray) -> np.ndarray:
-    """A face crop (h, w) uint8 as (48, 48) uint8; one that is not square is squeezed."""
-    return cv2.resize(gray, (CROP, CROP), interpolation=cv2.INTER_AREA if max(gray.shape) > CROP else cv2.INTER_LINEAR)
+class Cut(NamedTuple):
+    """A face as (48, 48) uint8, and whether the camera's chain framed it."""
+
+    pixels: np.ndarray
+    framed: bool
 
 
-def cut_out(gray: np.ndarray) -> np.ndarray | None:
-    """The most central face of a photo (h, w) uint8 as the camera's chain cuts it, (48, 48) uint8; None if none is found."""
+def resized(gray: np.ndarray) -> Cut:
+    """A face crop (h, w) uint8, however it was framed; one that is not square is squeezed."""
+    return Cut(cv2.resize(gray, (CROP, CROP), interpolation=cv2.INTER_AREA if max(gray.shape) > CROP else cv2.INTER_LINEAR), False)
+
+
+def cut_out(gray: np.ndarray) -> Cut | None:
+    """The most central face of a photo (h, w) uint8 as the camera's chain cuts it; None if none is found."""
     detector, predictor = finders()
     middle = np.array(gray.shape[::-1]) / 2
     boxes = sorted(detector.find(gray), key=lambda box: np.abs(np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2 - middle).sum())
-    return sample(gray, similarity(predictor.points(gray, boxes[0]))) if boxes else None
+    return Cut(sample(gray, similarity(predictor.points(gray, boxes[0]))), True) if boxes else None
 
 
-def crop_or_photo(gray: np.ndarray) -> np.ndarray | None:
-    """The face of a picture (h, w) uint8, by its size a crop or a photo, as (48, 48) uint8; None if a photo shows none."""
+def crop_or_photo(gray: np.ndarray) -> Cut | None:
+    """The face of a picture (h, w) uint8 that is by its size a crop or a photo; None if a photo shows none."""
     return resized(gray) if max(gray.shape) <= LARGEST_CROP else cut_out(gray)
 
 
@@ -451,5 +464,10 @@ def targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def chip_from_crop(face48: np.ndarray) -> np.ndarray:
-    """One (48, 48) uint8 dataset crop as the (64, 64) uint8 chip that the model expects."""
-    return enlarge(face48)
+    """One (48, 48) uint8 crop of a data set as the (64, 64) uint8 chip that the model expects: framed as a camera's face is."""
+    return framed_chip(face48)
+
+
+def chips_of(faces: Faces) -> np.ndarray:
+    """(n, 64, 64) uint8 chips of a table of faces; those that the camera's chain cut are framed already."""
+    return np.stack([enlarge(face) if cut else chip_from_crop(face) for face, cut in zip(faces.pixels, faces.framed, strict=True)])

@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from models.datasets import Faces, chip_from_crop, load, load_fer2013, load_wild, majority
+from models.datasets import Faces, chip_from_crop, chips_of, load, load_fer2013, load_wild, majority
 from models.negatives import UNSEEN, false_alarms, unseen
+from realtime.align import enlarge
 from realtime.classifier import EmotionClassifier, softmax
 from realtime.values import LABELS
 
@@ -81,11 +82,6 @@ def plain_label(votes: np.ndarray) -> np.ndarray:
     top = seven.max(1)
     alone = (seven == top[:, None]).sum(1) == 1
     return np.where(alone & (top > 0), seven.argmax(1), -1)
-
-
-def chips_of(faces: Faces) -> np.ndarray:
-    """(n, 64, 64) uint8 chips of a table of faces."""
-    return np.stack([chip_from_crop(face) for face in faces.pixels])
 
 
 def labelled(probs: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
@@ -252,7 +248,7 @@ def main(
         print(as_text(f"{model.name} on {data.name}, its own labels", made["data"]))
     if without_faces is not None:
         found = false_alarms(without_faces)
-        rejected = classifier.read(np.stack([chip_from_crop(crop) for crop in found])).reject if len(found) else np.zeros(0)
+        rejected = classifier.read(np.stack([enlarge(crop) for crop in found])).reject if len(found) else np.zeros(0)
         made["false_alarms"] = {"n": len(found), "rejected": int((rejected > 0.5).sum())}
         print(f"{made['false_alarms']['rejected']} of {len(found)} places in {without_faces.name} that look like a face are rejected")
     if out is not None:

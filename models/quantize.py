@@ -21,8 +21,8 @@ import typer
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from models.datasets import Faces, load_fer2013, majority, targets
-from models.evaluate import chips_of, on_fer2013
+from models.datasets import Faces, chips_of, load_fer2013, majority, targets
+from models.evaluate import on_fer2013
 from models.network import N_LOGITS, EmotionNet
 from models.train import load_trained, to_input
 from realtime.align import CHIP
