@@ -1,20 +1,49 @@
-"""Reads labelled faces into one table: pixels, votes, original label, split.
+"""Reads labelled faces into one table: pixels, votes, label, split, person.
 
-FER2013 with FER+ votes comes as mosaics of 48x48 tiles (one PNG a split) and a `labels.csv` with one row a tile.
+`load` recognises a data set by what lies in its folder; each format has one function. Face crops are brought to 48x48; photos pass the
+camera's own detector, points and sampling, so that training sees what running sees. Wrong or missing files raise DatasetError.
 """
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from models.framing import framed_chip
 from realtime.align import CROP, enlarge, sample, similarity
+from realtime.config import PHOTO, DetectorSettings
+from realtime.detector import Detector
+from realtime.landmarks import PointPredictor, predictor_path
 from realtime.values import LABELS
 
 VOTED = (*LABELS, "contempt", "unknown", "not_face")
 COLUMNS = {"train": 170, "public_test": 60, "private_test": 60}
+
+INDEX = {**{name: index for index, name in enumerate(LABELS)}, "contempt": -1}
+"""Label of an expression in the table. Contempt is none of the seven: its faces are kept, without a label."""
+
+FER2013_CODES = dict(enumerate(("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")))
+CK_CODES = dict(enumerate(("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")))
+RAF_CODES = dict(enumerate(("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"), start=1))
+
+USAGES = {"Training": "train", "PublicTest": "public_test", "PrivateTest": "private_test"}
+FERPLUS_FOLDERS = {"train": "FER2013Train", "public_test": "FER2013Valid", "private_test": "FER2013Test"}
+
+ADJECTIVES = {"angry": "anger", "disgusted": "disgust", "fearful": "fear", "happy": "happiness", "sad": "sadness", "surprised": "surprise"}
+CLASSES = {**{name: name for name in INDEX}, **ADJECTIVES}
+"""Folder names in lower case -> the expression."""
+
+PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+LARGEST_CROP = 100
+"""Longer side in pixels up to which a picture of a class folder is a face crop: RAF-DB's aligned ones have 100."""
+
+CK_PICTURE = "S???_???_????????.png"
+"""Person, sequence and frame, such as S010_004_00000017.png."""
 
 
 class DatasetError(Exception):
@@ -28,10 +57,12 @@ class Faces:
     Attributes:
         names: (n,) picture names.
         pixels: (n, 48, 48) uint8 gray.
-        votes: (n, 10) float32, how many annotators chose each of `VOTED`.
-        labels: (n,) int64, the original single label as an index into `LABELS`.
-        near_copy_in: (n,) text, the test splits that hold (nearly) the same picture; empty where none does.
+        votes: (n, 10) float32, how many annotators chose each of `VOTED`; all zero where nobody voted.
+        labels: (n,) int64, the original single label as an index into `LABELS`; -1 where it is unknown or contempt.
+        near_copy_in: (n,) text, the test splits that hold (nearly) the same picture; empty where none does or nobody looked.
         persons: (n,) text, who is shown; empty where nobody knows.
+        splits: (n,) text: "train", "public_test", "private_test", "test" or a split folder's name; empty where there is no split.
+        framed: (n,) bool, whether the camera's chain (detector, points, sampling) cut the face, or somebody else did.
     """
 
     names: np.ndarray
@@ -40,6 +71,8 @@ class Faces:
     labels: np.ndarray
     near_copy_in: np.ndarray
     persons: np.ndarray
+    splits: np.ndarray
+    framed: np.ndarray
 
     def __len__(self) -> int:
         return len(self.names)
@@ -49,8 +82,50 @@ class Faces:
         return Faces(*(getattr(self, name)[mask] for name in self.__dataclass_fields__))
 
 
+def load(folder: Path) -> Faces:
+    """Reads a data set, all its splits, whichever of the formats below it has.
+
+    Raises:
+        DatasetError: nothing in the folder is known, or a file is not what it should be. The readers below raise it too.
+    """
+    folder = Path(folder)
+    telltales = (
+        ("fer2013new.csv", "FER+", load_ferplus),
+        ("fer2013.csv", "FER2013", load_fer2013_csv),
+        ("labels.csv", "mosaics or faces_wild", load_labels_csv),
+        ("cohn-kanade-images", "CK+", load_ck),
+        ("Emotion", "CK+", load_ck),
+        (f"*/{CK_PICTURE}", "CK+48", load_ck48),
+        ("list_patition_label.txt", "RAF-DB", load_rafdb),
+        ("EmoLabel/list_patition_label.txt", "RAF-DB", load_rafdb),
+    )
+    for pattern, _, read in telltales:
+        if any(folder.glob(pattern)):
+            return read(folder)
+    if any(path.name.lower() in CLASSES for level in ("*", "*/*") for path in folder.glob(level) if path.is_dir()):
+        return load_folders(folder)
+    looked_for = ", ".join(f"{pattern} ({name})" for pattern, name, _ in telltales)
+    raise DatasetError(
+        f"{folder} {'holds no known data set' if folder.is_dir() else 'is not a folder'}: looked for {looked_for}"
+        f" and folders named after expressions ({', '.join(CLASSES)}); give the folder that holds one of these directly"
+    )
+
+
+def load_labels_csv(folder: Path) -> Faces:
+    """Reads what `labels.csv` lists: the mosaics that are there, of all splits, if it counts tiles; otherwise the photos of faces_wild."""
+    with (folder / "labels.csv").open(encoding="utf-8", errors="replace") as file:
+        if "tile" not in file.readline():
+            return load_wild(folder)
+    parts = [load_fer2013(folder, split) for split in COLUMNS if (folder / f"{split}.png").is_file()]
+    if not parts:
+        raise DatasetError(f"{folder} holds labels.csv but no mosaic: expected one or more of {', '.join(f'{s}.png' for s in COLUMNS)}")
+    return Faces(*(np.concatenate([getattr(part, name) for part in parts]) for name in Faces.__dataclass_fields__))
+
+
 def load_fer2013(folder: Path, split: str) -> Faces:
-    """Reads one split ("train", "public_test" or "private_test") of the FER2013 mosaics with FER+ votes.
+    """Reads one split ("train", "public_test" or "private_test") of FER2013 with FER+ votes, as mosaics of 48x48 tiles (one PNG a split).
+
+    `labels.csv` has one row a tile: name, split, tile, near_copy_in, fer2013_label and the ten votes.
 
     Raises:
         DatasetError: a file is missing or does not fit the others.
@@ -61,28 +136,300 @@ def load_fer2013(folder: Path, split: str) -> Faces:
     for path in (table, picture):
         if not path.is_file():
             raise DatasetError(f"{path} is missing: a FER2013 folder holds labels.csv and one mosaic a split, such as {split}.png")
-    with table.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == split]
+    columns = ("name", "split", "tile", "near_copy_in", "fer2013_label", *(f"votes_{name}" for name in VOTED))
+    rows = [(place, row) for place, row in read_table(table, columns) if row["split"] == split]
     if not rows:
         raise DatasetError(f"{table} has no row of the split {split!r}")
-    mosaic = cv2.imread(str(picture), cv2.IMREAD_GRAYSCALE)
-    if mosaic is None:
-        raise DatasetError(f"{picture} is not a picture that OpenCV can read")
-    tiles = np.array([int(row["tile"]) for row in rows])
+    mosaic = read_gray(picture)
+    tiles = np.array([whole(row, "tile", place) for place, row in rows])
     top, left = CROP * (tiles // COLUMNS[split]), CROP * (tiles % COLUMNS[split])
     if top.max() + CROP > mosaic.shape[0] or left.max() + CROP > mosaic.shape[1]:
         raise DatasetError(f"{picture} is {mosaic.shape[1]}x{mosaic.shape[0]}, too small for tile {tiles.max()} of {table}")
-    unknown = sorted({row["fer2013_label"] for row in rows} - set(LABELS))
-    if unknown:
-        raise DatasetError(f"{table} has the label {unknown[0]!r}: expected one of {', '.join(LABELS)}")
-    return Faces(
-        names=np.array([row["name"] for row in rows]),
-        pixels=np.stack([mosaic[y : y + CROP, x : x + CROP] for y, x in zip(top, left, strict=True)]),
-        votes=np.array([[int(row[f"votes_{name}"]) for name in VOTED] for row in rows], np.float32),
-        labels=np.array([LABELS.index(row["fer2013_label"]) for row in rows]),
-        near_copy_in=np.array([row["near_copy_in"] for row in rows]),
-        persons=np.full(len(rows), ""),
+    faces = unvoted(
+        names=[row["name"] for _, row in rows],
+        pixels=[mosaic[y : y + CROP, x : x + CROP] for y, x in zip(top, left, strict=True)],
+        labels=[named(row["fer2013_label"], place) for place, row in rows],
+        splits=[split] * len(rows),
     )
+    votes = np.array([[whole(row, f"votes_{name}", place) for name in VOTED] for place, row in rows], np.float32)
+    return replace(faces, votes=votes, near_copy_in=np.array([row["near_copy_in"] for _, row in rows]))
+
+
+def load_fer2013_csv(folder: Path) -> Faces:
+    """Reads FER2013's own `fer2013.csv` (Goodfellow et al. 2013): emotion (a code), pixels (2304 numbers), Usage; names are "line 2"..."""
+    names, pixels, labels, splits = [], [], [], []
+    for place, row in read_table(folder / "fer2013.csv", ("emotion", "pixels", "Usage")):
+        try:
+            values = bytes(map(int, row["pixels"].split()))
+        except ValueError as error:
+            raise DatasetError(f"{place}: pixels: {error}: expected {CROP * CROP} whole numbers from 0 to 255") from error
+        if len(values) != CROP * CROP:
+            raise DatasetError(f"{place}: {len(values)} pixels: expected {CROP * CROP} (48x48); copy the file again")
+        names.append(f"line {place.rpartition(' ')[2]}")
+        pixels.append(np.frombuffer(values, np.uint8).reshape(CROP, CROP))
+        labels.append(decoded(row["emotion"], FER2013_CODES, place))
+        splits.append(split_of(row, place))
+    return unvoted(names, pixels, labels, splits)
+
+
+def load_ferplus(folder: Path) -> Faces:
+    """Reads FER+'s `fer2013new.csv` (Barsoum et al. 2016) with the pixels of `fer2013.csv`, row by row, or of FER+'s picture folders.
+
+    Rows without a picture name are those that FER+ dropped: they are left out. The folders, as FER+'s own script fills them, are
+    FER2013Train, FER2013Valid and FER2013Test, in the folder or in data/; the original labels are then unknown (-1).
+    """
+    table = folder / "fer2013new.csv"
+    columns = {name: "NF" if name == "not_face" else name for name in VOTED}
+    rows = list(read_table(table, ("Usage", "Image name", *columns.values())))
+    files, splits = [row["Image name"].strip() for _, row in rows], [split_of(row, place) for place, row in rows]
+    votes = np.array([[whole(row, column, place) for column in columns.values()] for place, row in rows], np.float32)
+    kept = np.array([index for index, file in enumerate(files) if file], int)
+    if len(kept) == 0:
+        raise DatasetError(f"{table} names no picture: the column 'Image name' is empty in all {len(rows)} rows; copy the file again")
+    source = first_of(folder, "fer2013.csv", "FER2013Train", "data/FER2013Train")
+    if source.name == "fer2013.csv":
+        faces, same = load_fer2013_csv(folder), "expected the same faces in the same order; copy both files again"
+        if len(faces) != len(rows):
+            raise DatasetError(f"{table} has {len(rows)} rows, {source} {len(faces)}: {same}")
+        for (place, _), name, here, there in zip(rows, faces.names, splits, faces.splits, strict=True):
+            if here != there:
+                raise DatasetError(f"{place} is of the split {here}, but {name} of {source} is of {there}: {same}")
+        faces = faces.where(kept)
+    else:
+        paths = {i: source.parent / FERPLUS_FOLDERS[splits[i]] / files[i] for i in kept}
+        faces = read_pictures([Picture(path, files[i], -1, splits[i], place=rows[i][0]) for i, path in paths.items()], resized)
+    return replace(faces, names=np.array([Path(files[i]).stem for i in kept]), votes=votes[kept])
+
+
+def load_ck(folder: Path) -> Faces:
+    """Reads CK+ (Lucey et al. 2010) as it was handed out: `cohn-kanade-images/S005/001/*.png` and `Emotion/S005/001/*_emotion.txt`.
+
+    Only labelled sequences count. Their last three frames show the label, the first one is neutral. Frames in which no face is found are
+    left out.
+    """
+    films, emotions = first_of(folder, "cohn-kanade-images"), first_of(folder, "Emotion")
+    pictures = []
+    for told in sorted(emotions.glob("S*/*/S*_emotion.txt")):
+        sequence, person = told.parent.name, told.parent.parent.name
+        label = decoded(told.read_text(encoding="utf-8", errors="replace").strip(), CK_CODES, told)
+        frames = sorted((films / person / sequence).glob(f"{person}_{sequence}_*.png"))
+        if len(frames) < 4:
+            found = f"{len(frames)} frames {films / person / sequence}/{person}_{sequence}_*.png"
+            raise DatasetError(f"{told} labels {found}: expected 4 or more; copy them again or take the label away")
+        for frame, its in ((frames[0], INDEX["neutral"]), *((frame, label) for frame in frames[-3:])):
+            pictures.append(Picture(frame, frame.name, its, person=person))
+    if not pictures:
+        raise DatasetError(f"{emotions} holds no label: expected files such as S005/001/S005_001_00000011_emotion.txt")
+    return read_pictures(pictures, cut_out)
+
+
+def load_ck48(folder: Path) -> Faces:
+    """Reads CK+ in its 48x48 form: one folder a class, pictures named like S010_004_00000017.png, the person first."""
+    faces = load_folders(folder)
+    for name in faces.names:
+        if not Path(name).match(CK_PICTURE):
+            raise DatasetError(f"{folder / name} is not named as CK+48's pictures are: expected a name like S010_004_00000017.png")
+    return replace(faces, persons=np.array([Path(name).name.partition("_")[0] for name in faces.names]))
+
+
+def load_rafdb(folder: Path) -> Faces:
+    """Reads RAF-DB's single labels (Li et al. 2017): `list_patition_label.txt` and its aligned 100x100 pictures.
+
+    The list may lie in EmoLabel/ and the pictures in Image/aligned/, as they were handed out, or both in the folder itself.
+    """
+    listing = first_of(folder, "list_patition_label.txt", "EmoLabel/list_patition_label.txt")
+    aligned = first_of(folder, "aligned", "Image/aligned")
+    pictures = []
+    for number, line in enumerate(listing.read_text(encoding="utf-8-sig", errors="replace").rstrip().splitlines(), start=1):
+        place, words, split = f"{listing}, line {number}", line.split(), line.partition("_")[0].strip()
+        if len(words) != 2 or split not in ("train", "test"):
+            raise DatasetError(f"{place}: {line!r}: expected the name of a picture, train_... or test_..., and a code: 'train_00001.jpg 5'")
+        path = aligned / f"{Path(words[0]).stem}_aligned.jpg"
+        pictures.append(Picture(path, words[0], decoded(words[1], RAF_CODES, place), split, place=place))
+    if not pictures:
+        raise DatasetError(f"{listing} is empty: expected lines such as 'train_00001.jpg 5'; copy it again")
+    return read_pictures(pictures, resized)
+
+
+def load_folders(folder: Path) -> Faces:
+    """Reads one folder a class (`CLASSES`, any case), in the folder itself or one level down in folders that are splits.
+
+    Pictures of at most 100 px are face crops and are resized; in larger ones the face is looked for, and those without one are left out.
+    Hidden folders and files that are no pictures by their ending are passed over.
+    """
+    inner = folders_in(folder)
+    if any(path.name.lower() in CLASSES for path in inner):
+        found = [("", path) for path in inner]
+    else:
+        found = [(split.name.lower(), path) for split in inner for path in folders_in(split) or [split]]
+    if not found:
+        raise DatasetError(f"{folder} holds no folder: expected one a class, named {', '.join(CLASSES)}")
+    pictures = []
+    for split, path in found:
+        if path.name.lower() not in CLASSES:
+            raise DatasetError(f"{path} is named after no expression: expected {', '.join(CLASSES)}; rename it or move it away")
+        inside = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith("."))
+        if not inside:
+            raise DatasetError(f"{path} holds no picture: expected {', '.join(sorted(PICTURES))}; fill it or take it away")
+        label = INDEX[CLASSES[path.name.lower()]]
+        pictures += [Picture(file, file.relative_to(folder).as_posix(), label, split) for file in inside]
+    return read_pictures(pictures, crop_or_photo)
+
+
+def load_wild(folder: Path) -> Faces:
+    """Reads `labels.csv` (image, person, label) and cuts each photo's most central face out as a camera's would be.
+
+    The real detector, points and sampling do it; photos in which no face is found are left out. There are no votes: `votes` is zero.
+    """
+    pictures = [
+        Picture(Path(folder) / row["image"], row["image"], named(row["label"], place), person=row["person"], place=place)
+        for place, row in read_table(Path(folder) / "labels.csv", ("image", "person", "label"))
+    ]
+    return read_pictures(pictures, cut_out)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture on disk and what its data set says of it; `place` is where, if a list names it."""
+
+    path: Path
+    name: str
+    label: int
+    split: str = ""
+    person: str = ""
+    place: str = ""
+
+
+def read_pictures(pictures: list[Picture], cut: Callable[[np.ndarray], "Cut | None"]) -> Faces:
+    """The table of those pictures (one at least) in which `cut` finds a face. Nobody voted."""
+    crops = [cut(read_gray(picture.path, picture.place)) for picture in pictures]
+    kept = [(picture, crop) for picture, crop in zip(pictures, crops, strict=True) if crop is not None]
+    if not kept:
+        first, last = pictures[0].path, pictures[-1].path
+        raise DatasetError(f"no face was found in {first} to {last}, {len(pictures)} in all: expected frontal faces, 80 px wide or more")
+    pictures, pixels = [picture for picture, _ in kept], [crop.pixels for _, crop in kept]
+    faces = unvoted([each.name for each in pictures], pixels, [each.label for each in pictures], [each.split for each in pictures])
+    return replace(faces, persons=np.array([each.person for each in pictures]), framed=np.array([crop.framed for _, crop in kept]))
+
+
+def unvoted(names: list[str], pixels: list[np.ndarray], labels: list[int], splits: list[str]) -> Faces:
+    """A table, from one row at least, with no votes, no near copies and no persons."""
+    nobody = np.full(len(names), "")
+    votes = np.zeros((len(names), len(VOTED)), np.float32)
+    return Faces(
+        np.array(names), np.stack(pixels), votes, np.array(labels, np.int64), nobody, nobody, np.array(splits), np.zeros(len(names), bool)
+    )
+
+
+def read_gray(path: Path, place: str = "") -> np.ndarray:
+    """A picture as (h, w) uint8; `place` is where a list names it, for the message."""
+    teller = f" ({place}, names it)" if place else ""
+    if not path.is_file():
+        raise DatasetError(f"{path} is missing{teller}: copy or unpack the data set again")
+    gray = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if gray is None:
+        raise DatasetError(f"{path} is not a picture that OpenCV can read{teller}: copy it again")
+    return gray
+
+
+class Cut(NamedTuple):
+    """A face as (48, 48) uint8, and whether the camera's chain framed it."""
+
+    pixels: np.ndarray
+    framed: bool
+
+
+def resized(gray: np.ndarray) -> Cut:
+    """A face crop (h, w) uint8, however it was framed; one that is not square is squeezed."""
+    return Cut(cv2.resize(gray, (CROP, CROP), interpolation=cv2.INTER_AREA if max(gray.shape) > CROP else cv2.INTER_LINEAR), False)
+
+
+def cut_out(gray: np.ndarray) -> Cut | None:
+    """The most central face of a photo (h, w) uint8 as the camera's chain cuts it; None if none is found."""
+    detector, predictor = finders()
+    middle = np.array(gray.shape[::-1]) / 2
+    boxes = sorted(detector.find(gray), key=lambda box: np.abs(np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2 - middle).sum())
+    return Cut(sample(gray, similarity(predictor.points(gray, boxes[0]))), True) if boxes else None
+
+
+def crop_or_photo(gray: np.ndarray) -> Cut | None:
+    """The face of a picture (h, w) uint8 that is by its size a crop or a photo; None if a photo shows none."""
+    return resized(gray) if max(gray.shape) <= LARGEST_CROP else cut_out(gray)
+
+
+@cache
+def finders() -> tuple[Detector, PointPredictor]:
+    """Detector and points, built at the first photo: they load dlib, which data sets of crops do without."""
+    return Detector(DetectorSettings(short_side=PHOTO.short_side)), PointPredictor(predictor_path())
+
+
+def read_table(table: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each row of a csv file, with its place ("FILE, line 7") for messages.
+
+    Raises:
+        DatasetError: the file is missing, is no csv file, lacks a column or has no row, or a row is too short or too long.
+    """
+    if not table.is_file():
+        raise DatasetError(f"{table} is missing: expected a csv file with the columns {', '.join(columns)}")
+    with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        reader, place = csv.DictReader(file), None
+        try:
+            found = reader.fieldnames or []
+            for column in columns:
+                if column not in found:
+                    raise DatasetError(f"{table}, line 1: no column {column!r} in {','.join(found)[:80]!r}: expected {','.join(columns)}")
+            for row in reader:
+                place = f"{table}, line {reader.line_num}"
+                if None in row or None in row.values():
+                    raise DatasetError(f"{place} has more or fewer values than the header: expected {len(found)}; copy the file again")
+                yield place, row
+        except csv.Error as error:
+            raise DatasetError(f"{table}, after line {reader.line_num}: {error}: expected a csv file; copy it again") from error
+    if place is None:
+        raise DatasetError(f"{table} has no row below its header: copy it again")
+
+
+def whole(row: dict[str, str], column: str, place: str) -> int:
+    """The number in a column; never negative."""
+    if not row[column].strip().isdecimal():
+        raise DatasetError(f"{place}: {column} is {row[column]!r}: expected a whole number, 0 or more")
+    return int(row[column])
+
+
+def named(label: str, place: str) -> int:
+    """The index of one of `LABELS`."""
+    if label not in LABELS:
+        raise DatasetError(f"{place} has the label {label!r}: expected one of {', '.join(LABELS)}")
+    return LABELS.index(label)
+
+
+def decoded(code: str, codes: dict[int, str], place: str | Path) -> int:
+    """The label that a data set's own code stands for; 3 may be written 3.0000000e+00."""
+    try:
+        return INDEX[codes[float(code)]]
+    except (ValueError, KeyError) as error:
+        expected = ", ".join(f"{number} {name}" for number, name in codes.items())
+        raise DatasetError(f"{place}: no expression has the code {code!r}: expected one of {expected}") from error
+
+
+def split_of(row: dict[str, str], place: str) -> str:
+    """The split that FER2013 calls Usage."""
+    if row["Usage"].strip() not in USAGES:
+        raise DatasetError(f"{place}: Usage is {row['Usage']!r}: expected one of {', '.join(USAGES)}")
+    return USAGES[row["Usage"].strip()]
+
+
+def first_of(folder: Path, *places: str) -> Path:
+    """The first of these places in a folder that is there."""
+    for place in places:
+        if (folder / place).exists():
+            return folder / place
+    raise DatasetError(f"{folder} holds no {' and no '.join(places)}: expected one of them; unpack the data set there")
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Its folders, without hidden ones, by name."""
+    return sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith((".", "__")))
 
 
 def without_single_votes(votes: np.ndarray) -> np.ndarray:
@@ -117,41 +464,10 @@ def targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def chip_from_crop(face48: np.ndarray) -> np.ndarray:
-    """One (48, 48) uint8 dataset crop as the (64, 64) uint8 chip that the model expects."""
-    return enlarge(face48)
+    """One (48, 48) uint8 crop of a data set as the (64, 64) uint8 chip that the model expects: framed as a camera's face is."""
+    return framed_chip(face48)
 
 
-def load_wild(folder: Path) -> Faces:
-    """Reads `labels.csv` (image, person, label) and cuts each photo's most central face out as a camera's would be.
-
-    The real detector, points and sampling do it; photos in which no face is found are left out. There are no votes: `votes` is zero.
-    """
-    from realtime.config import DetectorSettings
-    from realtime.detector import Detector
-    from realtime.landmarks import PointPredictor, predictor_path
-
-    table = Path(folder) / "labels.csv"
-    if not table.is_file():
-        raise DatasetError(f"{table} is missing: expected one line a photo, image,person,label")
-    detector, predictor = Detector(DetectorSettings(short_side=10_000)), PointPredictor(predictor_path())
-    rows, crops = [], []
-    with table.open(newline="") as file:
-        for row in csv.DictReader(file):
-            gray = cv2.imread(str(Path(folder) / row["image"]), cv2.IMREAD_GRAYSCALE)
-            if gray is None:
-                raise DatasetError(f"{Path(folder) / row['image']} is named in {table} but is not a picture that OpenCV can read")
-            if row["label"] not in LABELS:
-                raise DatasetError(f"{table} has the label {row['label']!r}: expected one of {', '.join(LABELS)}")
-            middle = np.array(gray.shape[::-1]) / 2
-            boxes = sorted(detector.find(gray), key=lambda box: np.abs(np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2 - middle).sum())
-            if boxes:
-                rows.append(row)
-                crops.append(sample(gray, similarity(predictor.points(gray, boxes[0]))))
-    return Faces(
-        names=np.array([row["image"] for row in rows]),
-        pixels=np.stack(crops),
-        votes=np.zeros((len(rows), len(VOTED)), np.float32),
-        labels=np.array([LABELS.index(row["label"]) for row in rows]),
-        near_copy_in=np.full(len(rows), ""),
-        persons=np.array([row["person"] for row in rows]),
-    )
+def chips_of(faces: Faces) -> np.ndarray:
+    """(n, 64, 64) uint8 chips of a table of faces; those that the camera's chain cut are framed already."""
+    return np.stack([enlarge(face) if cut else chip_from_crop(face) for face, cut in zip(faces.pixels, faces.framed, strict=True)])

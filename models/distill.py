@@ -56,22 +56,31 @@ def to_bytes(chips: Tensor) -> np.ndarray:
     return chips.round().clamp(0, 255).to(torch.uint8).squeeze(1).cpu().numpy()
 
 
-def view(crops: Tensor, draw: np.random.Generator) -> np.ndarray:
-    """One cut of each (n, 1, 48, 48) uint8 crop: (n, 64, 64) uint8, not yet lit."""
-    parts = [to_bytes(patched(placed(part.float(), part.new_zeros(len(part), dtype=torch.bool)) / 255) * 255) for part in crops.split(BATCH)]
-    return compressed(np.concatenate(parts), draw)
+def cut(crops: Tensor, framing: Tensor, negative: bool = False) -> Tensor:
+    """One cut of each (n, 1, 48, 48) uint8 crop by `models.train.placed`, all of them or none of them badly placed."""
+    return placed(crops.float(), framing, torch.full((len(crops),), negative, device=crops.device))
 
 
-def negative_view(crops: Tensor, scenery: Tensor, n: int, draw: np.random.Generator) -> np.ndarray:
+def view(learned: Lesson, draw: np.random.Generator) -> np.ndarray:
+    """One cut of each face: (n, 64, 64) uint8, partly covered, not yet lit."""
+    parts = [patched(cut(*part) / 255) * 255 for part in zip(learned.crops.split(BATCH), learned.framing.split(BATCH), strict=True)]
+    return compressed(to_bytes(torch.cat(parts)), draw)
+
+
+def negative_view(learned: Lesson, scenery: Tensor, n: int, draw: np.random.Generator) -> np.ndarray:
     """(n, 64, 64) uint8 pictures without a readable face: a third misplaced faces, a third spoilt ones, a third scenery."""
     third = n // 3
-    faces = crops[torch.randint(len(crops), (2 * third,))].float()
-    other = placed(scenery[torch.randint(len(scenery), (n,))].float(), torch.zeros(n, dtype=torch.bool))
-    misplaced = placed(faces[:third], torch.ones(third, dtype=torch.bool))
-    spoilt = placed(faces[third:], torch.zeros(third, dtype=torch.bool))
+    misplaced, spoilt = torch.randint(len(learned), (third,)), torch.randint(len(learned), (third,))
+    other = cut(scenery[torch.randint(len(scenery), (n,))], torch.eye(2, 3).expand(n, 2, 3))
+    near = cut(learned.crops[spoilt], learned.framing[spoilt])
     half = third // 2
-    spoilt = torch.cat([covered(spoilt[:half], other[:half]), smeared(spoilt[half:])])
-    return compressed(to_bytes(torch.cat([misplaced, spoilt, other[2 * third :]])), draw)
+    parts = [
+        cut(learned.crops[misplaced], learned.framing[misplaced], negative=True),
+        covered(near[:half], other[:half]),
+        smeared(near[half:]),
+        other[2 * third :],
+    ]
+    return compressed(to_bytes(torch.cat(parts)), draw)
 
 
 @torch.no_grad()
@@ -113,8 +122,8 @@ def views(
             continue
         torch.manual_seed(number)
         draw = np.random.default_rng(number)
-        chips = view(learned.crops, draw)
-        negatives = negative_view(learned.crops, torch.from_numpy(scenery).unsqueeze(1), len(chips) // 8, draw)
+        chips = view(learned, draw)
+        negatives = negative_view(learned, torch.from_numpy(scenery).unsqueeze(1), len(chips) // 8, draw)
         unfinished = out / "unfinished.npz"
         np.savez(unfinished, chips=chips, negatives=negatives, answers=answers(teachers, chips, device))
         unfinished.rename(out / f"{number:02}.npz")

@@ -1,8 +1,8 @@
-"""Scores a model file on a FER2013 split with FER+ votes.
+"""Scores a model file: FER2013 by FER+ votes, any other labelled faces, photos through the real chain, and the reject output.
 
-    python -m models.evaluate --model models/emotion.tflite --fer2013 DIR --split public_test --json scores.json
-
-Only faces with a clear FER+ majority count (`models.datasets.majority`: the FER+ paper's rule), over the seven expressions.
+python -m models.evaluate --model models/emotion.tflite --fer2013 DIR --split public_test --json scores.json --plots DIR
+python -m models.evaluate --model models/emotion.tflite --wild DIR
+python -m models.evaluate --model models/emotion.tflite --data DIR
 """
 
 import json
@@ -13,9 +13,14 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from models.datasets import Faces, chip_from_crop, load_fer2013, majority
-from realtime.classifier import EmotionClassifier
+from models.datasets import Faces, chip_from_crop, chips_of, load, load_fer2013, load_wild, majority
+from models.negatives import UNSEEN, false_alarms, unseen
+from realtime.align import enlarge
+from realtime.classifier import EmotionClassifier, softmax
 from realtime.values import LABELS
+
+WILD_LABELS = ("happiness", "neutral", "surprise", "anger", "sadness")
+"""The classes of faces_wild that have enough photos to be scored."""
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:
@@ -32,11 +37,22 @@ def confusion(truth: np.ndarray, answer: np.ndarray) -> np.ndarray:
     return counts
 
 
-def calibration_error(probs: np.ndarray, truth: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error (Guo et al. 2017): mean distance between confidence and accuracy over equal-width bins."""
+def f1(counts: np.ndarray) -> np.ndarray:
+    """(7,) F1 of each class from a confusion matrix; 0 for a class that neither occurs nor is answered."""
+    return 2 * np.diag(counts) / np.maximum(counts.sum(0) + counts.sum(1), 1)
+
+
+def reliability(probs: np.ndarray, truth: np.ndarray, bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of equal-width bins of the highest probability: how many answers (bins,), their summed probability, how many right."""
     sure, right = probs.max(1), probs.argmax(1) == truth
     which = np.minimum((sure * bins).astype(int), bins - 1)
-    return float(sum(abs(sure[which == b].sum() - right[which == b].sum()) for b in range(bins)) / len(truth))
+    return tuple(np.bincount(which, weights, bins) for weights in (None, sure, right))
+
+
+def calibration_error(probs: np.ndarray, truth: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error (Guo et al. 2017): mean distance between confidence and accuracy over equal-width bins."""
+    _, sure, right = reliability(probs, truth, bins)
+    return float(np.abs(sure - right).sum() / len(truth))
 
 
 def scores(probs: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
@@ -48,12 +64,11 @@ def scores(probs: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
     """
     counts = confusion(truth, probs.argmax(1))
     right, n = int(np.trace(counts)), len(truth)
-    f1 = 2 * np.diag(counts) / np.maximum(counts.sum(0) + counts.sum(1), 1)
     return {
         "n": n,
         "accuracy": round(right / n, 4),
         "interval95": [round(v, 4) for v in wilson(right, n)],
-        "macro_f1": round(float(f1.mean()), 4),
+        "macro_f1": round(float(f1(counts).mean()), 4),
         "recall": {name: round(counts[i, i] / max(counts[i].sum(), 1), 3) for i, name in enumerate(LABELS)},
         "count": {name: int(counts[i].sum()) for i, name in enumerate(LABELS)},
         "ece": round(calibration_error(probs, truth), 4),
@@ -61,22 +76,60 @@ def scores(probs: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
     }
 
 
-def chips_of(faces: Faces) -> np.ndarray:
-    """(n, 64, 64) uint8 chips of a table of faces."""
-    return np.stack([chip_from_crop(face) for face in faces.pixels])
+def plain_label(votes: np.ndarray) -> np.ndarray:
+    """The expression with the most votes (n,), however few; -1 where two share the first place or nobody voted for any."""
+    seven = votes[:, : len(LABELS)]
+    top = seven.max(1)
+    alone = (seven == top[:, None]).sum(1) == 1
+    return np.where(alone & (top > 0), seven.argmax(1), -1)
+
+
+def labelled(probs: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    """`scores` of the rows that have a label (0 or above)."""
+    return scores(probs[truth >= 0], truth[truth >= 0])
 
 
 def score_rows(probs: np.ndarray, faces: Faces) -> dict[str, Any]:
-    """Scores over all rows with a clear majority ("official") and over those without a near copy elsewhere ("leak_free").
+    """Scores by FER+ majority over all rows ("official") and over those without a near copy elsewhere ("leak_free").
 
     `probs` (n, 7) are a model's answers for these faces.
     """
     truth = majority(faces.votes)
-    alone = faces.near_copy_in == ""
     return {
-        "official": scores(probs[truth >= 0], truth[truth >= 0]),
-        "leak_free": scores(probs[alone & (truth >= 0)], truth[alone & (truth >= 0)]),
+        "official": labelled(probs, truth),
+        "leak_free": labelled(probs, np.where(faces.near_copy_in == "", truth, -1)),
     }
+
+
+def auroc(faces: np.ndarray, others: np.ndarray) -> float:
+    """How often a random picture of `others` (n,) scores higher than a random face (m,); ties count half (Mann-Whitney)."""
+    ordered = np.sort(faces)
+    below = np.searchsorted(ordered, others, "left") + np.searchsorted(ordered, others, "right")
+    return float(below.mean() / (2 * len(faces)))
+
+
+def reject_scores(faces: np.ndarray, others: dict[str, np.ndarray], lost: float = 0.02) -> dict[str, Any]:
+    """How well the reject probability tells other pictures from faces.
+
+    Args:
+        faces: (m,) reject probabilities of real faces.
+        others: of each kind of other picture, (n,) reject probabilities.
+        lost: share of faces above the threshold at which `caught` is counted.
+    """
+    threshold = float(np.quantile(faces, 1 - lost))
+    kinds = {
+        kind: {"n": len(values), "auroc": round(auroc(faces, values), 4), "caught": round(float((values > threshold).mean()), 4)}
+        for kind, values in others.items()
+    }
+    return {"faces": len(faces), "threshold_at_2_percent_lost": round(threshold, 4), "kinds": kinds}
+
+
+def wild_scores(probs: np.ndarray, photos: Faces) -> dict[str, Any]:
+    """Accuracy, macro-F1 over `WILD_LABELS` and neutral recall over the photos of these classes."""
+    picked = [LABELS.index(name) for name in WILD_LABELS]
+    rows = np.isin(photos.labels, picked)
+    made = scores(probs[rows], photos.labels[rows])
+    return made | {"macro_f1": round(float(f1(np.array(made["confusion"]))[picked].mean()), 4)}
 
 
 def as_text(name: str, made: dict[str, Any]) -> str:
@@ -91,19 +144,115 @@ def as_text(name: str, made: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def on_fer2013(model: EmotionClassifier, folder: Path, split: str, weights: Path | None, plots: Path | None) -> dict[str, Any]:
+    """All that FER2013 can tell of a model; `weights` adds its float original, `plots` the pictures."""
+    faces = load_fer2013(folder, split)
+    chips, truth = chips_of(faces), majority(faces.votes)
+    raw = model.logits(chips)[0]
+    probs, reject = model.calibrated(raw)
+    made = score_rows(probs, faces)
+    plain = plain_label(faces.votes)
+    made["plain_rule"] = labelled(probs, plain)
+    made["original_labels"] = scores(probs, faces.labels)
+    for name, part in made.items():
+        print(as_text(f"{model.path.name} on {split}, {name.replace('_', ' ')}", part))
+    perfect = float((faces.labels == plain).mean())
+    print(f"original labels: always the annotators' choice would be {perfect:.1%} right")
+    made["annotators_on_original_labels"] = round(perfect, 4)
+    made["ece_before_calibration"] = round(calibration_error(softmax(raw[truth >= 0, :-1]), truth[truth >= 0]), 4)
+    print(f"ECE before temperature and bias {made['ece_before_calibration']:.3f}, after {made['official']['ece']:.3f}")
+
+    strange = unseen(faces.pixels, np.random.default_rng(0))
+    asked = {kind: model.read(np.stack([chip_from_crop(picture) for picture in strange[kind]])).reject for kind in UNSEEN}
+    made["reject"] = reject_scores(reject[truth >= 0], asked)
+    print_reject(made["reject"])
+    if weights is not None:
+        made["float"] = against_float(raw, weights, chips, faces)
+    if plots is not None:
+        from models.plots import save_confusion, save_reliability
+
+        plots.mkdir(parents=True, exist_ok=True)
+        title = f"{model.path.stem}, {split}, n = {made['official']['n']}"
+        save_confusion(np.array(made["official"]["confusion"]), title, plots / f"{model.path.stem}-confusion.png")
+        before, after = softmax(raw[truth >= 0, :-1]), probs[truth >= 0]
+        save_reliability({"before": before, "after": after}, truth[truth >= 0], title, plots / f"{model.path.stem}-reliability.png")
+        print(f"wrote {plots}/{model.path.stem}-confusion.png and -reliability.png")
+    return made
+
+
+def print_reject(made: dict[str, Any]) -> None:
+    """One line a kind of picture."""
+    print(f"reject, at a threshold that loses 2 % of {made['faces']} faces:")
+    for kind, part in made["kinds"].items():
+        print(f"  {kind}: {part['caught']:.1%} caught, AUROC {part['auroc']:.3f} (n = {part['n']})")
+
+
+def against_float(raw: np.ndarray, weights: Path, chips: np.ndarray, faces: Faces) -> dict[str, Any]:
+    """What int8 logits `raw` (n, 8) lost against the float network they came from, and the extra head's accuracy."""
+    import torch
+
+    from models.train import load_trained, logits_of
+
+    plain, original = logits_of(load_trained(weights), chips, torch.device("cpu"))
+    truth = majority(faces.votes)
+    counted = truth >= 0
+    int8, exact = raw[counted, :-1].argmax(1), plain[counted, :-1].argmax(1)
+    right = int((original.argmax(1) == faces.labels).sum())
+    made = {
+        "accuracy": round(float((exact == truth[counted]).mean()), 4),
+        "int8_accuracy": round(float((int8 == truth[counted]).mean()), 4),
+        "same_answer": round(float((int8 == exact).mean()), 4),
+        "original_labels_extra_head": {"n": len(faces), "accuracy": round(right / len(faces), 4)},
+    }
+    low, high = wilson(right, len(faces))
+    print(f"float: {made['accuracy']:.1%} right, int8 {made['int8_accuracy']:.1%}, same answer {made['same_answer']:.1%}")
+    print(f"original labels by the extra head, float: {right / len(faces):.1%} ({low:.1%} to {high:.1%}, n = {len(faces)})")
+    return made
+
+
+def on_wild(model: EmotionClassifier, folder: Path) -> dict[str, Any]:
+    """Photos through the detector, the points and the alignment; every third person was never learned from."""
+    photos = load_wild(folder)
+    probs = model.probabilities(chips_of(photos))
+    new = np.array([int(person) % 3 == 0 for person in photos.persons])
+    made = {"found": len(photos), "all": wild_scores(probs, photos), "never_learned_from": wild_scores(probs[new], photos.where(new))}
+    for name in ("all", "never_learned_from"):
+        print(as_text(f"{model.path.name} on {folder.name}, {name.replace('_', ' ')}, five classes", made[name]))
+        print(f"neutral recall {made[name]['recall']['neutral']:.1%}")
+    return made
+
+
 def main(
     model: Annotated[Path, typer.Option(help="The .tflite file.")],
-    fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
-    split: Annotated[str, typer.Option(help="train, public_test or private_test.")] = "public_test",
+    fer2013: Annotated[Path | None, typer.Option(help="Folder with labels.csv and the mosaics.")] = None,
+    split: Annotated[str, typer.Option(help="Of FER2013: train, public_test or private_test.")] = "public_test",
+    wild: Annotated[Path | None, typer.Option(help="Folder with labels.csv and photos: goes through detector and alignment.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Any other labelled faces that models.datasets can load.")] = None,
+    without_faces: Annotated[Path | None, typer.Option(help="A film without faces: is what the detector takes for one rejected?")] = None,
+    weights: Annotated[Path | None, typer.Option(help="With --fer2013: the float weights.pt to compare with.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="With --fer2013: folder for the plots.")] = None,
     out: Annotated[Path | None, typer.Option("--json", help="Write the scores to this file.")] = None,
 ) -> None:
-    """Scores a model file on one split."""
-    faces = load_fer2013(fer2013, split)
-    made = score_rows(EmotionClassifier(model).probabilities(chips_of(faces)), faces)
-    for name, part in made.items():
-        print(as_text(f"{model.name} on {split}, {name} rows", part))
+    """Scores a model file."""
+    if not (fer2013 or wild or data or without_faces):
+        raise typer.BadParameter("nothing to score on: give --fer2013, --wild, --data or --without-faces")
+    classifier = EmotionClassifier(model)
+    made: dict[str, Any] = {"model": model.name, "sha256": classifier.sha256}
+    if fer2013 is not None:
+        made |= {"split": split} | on_fer2013(classifier, fer2013, split, weights, plots)
+    if wild is not None:
+        made["wild"] = on_wild(classifier, wild)
+    if data is not None:
+        faces = load(data)
+        made["data"] = labelled(classifier.probabilities(chips_of(faces)), faces.labels)
+        print(as_text(f"{model.name} on {data.name}, its own labels", made["data"]))
+    if without_faces is not None:
+        found = false_alarms(without_faces)
+        rejected = classifier.read(np.stack([enlarge(crop) for crop in found])).reject if len(found) else np.zeros(0)
+        made["false_alarms"] = {"n": len(found), "rejected": int((rejected > 0.5).sum())}
+        print(f"{made['false_alarms']['rejected']} of {len(found)} places in {without_faces.name} that look like a face are rejected")
     if out is not None:
-        out.write_text(json.dumps({"model": model.name, "split": split, **made}, indent=1) + "\n")
+        out.write_text(json.dumps(made, indent=1) + "\n")
         print(f"wrote {out}")
 
 

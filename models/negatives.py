@@ -14,7 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from realtime.align import CROP
+from realtime.align import CROP, sample, similarity
+from realtime.config import DetectorSettings
+from realtime.detector import Detector
+from realtime.landmarks import PointPredictor, predictor_path
+from realtime.sources import VideoFile
 
 
 def noise(draw: np.random.Generator) -> np.ndarray:
@@ -99,3 +103,70 @@ def covered(chips: Tensor, covers: Tensor) -> Tensor:
     backwards = torch.randint(0, 2, (n, 1, 1, 1), device=chips.device).bool()
     position = torch.where(across, along[None, None, None, :], along[None, None, :, None])
     return torch.where(torch.where(backwards, 1 - position, position) < share, covers, chips)
+
+
+UNSEEN = ("scrambled", "text", "two_halves", "ornament")
+"""Kinds of pictures that training never makes: the reject output is judged on these."""
+
+
+def unseen(faces: np.ndarray, draw: np.random.Generator, n: int = 300) -> dict[str, np.ndarray]:
+    """(n, 48, 48) uint8 pictures of each kind in `UNSEEN`.
+
+    Scrambled faces have their sixteen squares in another order; two halves are parts of two faces with the edge between them in the
+    middle, as when a box sits between two people; text and ornament are drawn.
+
+    Args:
+        faces: (m, 48, 48) uint8 real faces to spoil.
+        draw: where chance comes from.
+        n: pictures of each kind.
+    """
+
+    def scrambled(face: np.ndarray) -> np.ndarray:
+        squares = face.reshape(4, CROP // 4, 4, CROP // 4).transpose(0, 2, 1, 3).reshape(16, CROP // 4, CROP // 4)
+        mixed = squares[draw.permutation(16)].reshape(4, 4, CROP // 4, CROP // 4)
+        return mixed.transpose(0, 2, 1, 3).reshape(CROP, CROP)
+
+    def text() -> np.ndarray:
+        paper, ink = (int(v) for v in draw.choice([10, 60, 110, 160, 210, 250], 2, replace=False))
+        page = np.full((CROP, CROP), paper, np.uint8)
+        size = draw.uniform(0.25, 0.9)
+        for line in np.arange(draw.uniform(0, 10), CROP + 20, 32 * size):
+            letters = "".join(chr(int(c)) for c in draw.integers(65, 123, 12))
+            cv2.putText(page, letters, (-5, int(line)), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
+        return page
+
+    def two_halves(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        return np.hstack([left[:, CROP // 2 :], right[:, : CROP // 2]])
+
+    def ornament() -> np.ndarray:
+        corner = noise(draw)[: CROP // 2, : CROP // 2]
+        turned = (corner + corner.T) / 2
+        half = np.hstack([turned, turned[:, ::-1]])
+        return np.vstack([half, half[::-1]]).clip(0, 255).astype(np.uint8)
+
+    one, other = (faces[draw.integers(len(faces), size=n)] for _ in range(2))
+    return {
+        "scrambled": np.stack([scrambled(face) for face in one]),
+        "text": np.stack([text() for _ in range(n)]),
+        "two_halves": np.stack([two_halves(a, b) for a, b in zip(one, other, strict=True)]),
+        "ornament": np.stack([ornament() for _ in range(n)]),
+    }
+
+
+def false_alarms(film: Path, threshold: float = -0.9, every: int = 10) -> np.ndarray:
+    """(n, 48, 48) uint8: what the detector, made far too easily pleased, takes for faces in a film or picture without any.
+
+    Args:
+        film: video or picture file; it must show no face.
+        threshold: of the detector's score; the program itself uses 0.
+        every: frames between two that are searched.
+    """
+    detector = Detector(DetectorSettings(short_side=480, threshold=threshold))
+    predictor = PointPredictor(predictor_path())
+    crops = []
+    with VideoFile(film) as source:
+        for number, frame in enumerate(source):
+            if number % every == 0:
+                gray = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
+                crops += [sample(gray, similarity(predictor.points(gray, box))) for box in detector.find(gray)]
+    return np.array(crops, np.uint8).reshape(-1, CROP, CROP)

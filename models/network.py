@@ -31,14 +31,20 @@ class Residual(nn.Module):
 class EmotionNet(nn.Module):
     """(n, 1, 64, 64) in [-1, 1) -> logits (n, 8), embedding (n, widths[-1]); `original` is an extra head for training alone.
 
-    `wide_start` adds a block at 32x32 pixels, where convolutions cost most. `original` learns the single FER2013 labels, so that the classic benchmark can be reported; it is not exported.
+    `original` learns the single FER2013 labels, so that the classic benchmark can be reported; it is not exported.
+
+    Args:
+        widths: channels at 32x32, 16x16, 8x8 and 4x4 pixels.
+        depths: residual blocks at each of these sizes; the first may have none, since convolutions cost most there.
+        dropout: share of the embedding that is hidden from the heads in training.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 256), wide_start: bool = True, dropout: float = 0.2):
+    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 256), depths: tuple[int, ...] = (1, 1, 1, 1), dropout: float = 0.2):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
-        blocks = [Residual(widths[0], widths[0], 1)] if wide_start else []
-        blocks += [Residual(n_in, n_out, 2) for n_in, n_out in pairwise(widths)]
+        blocks = [Residual(widths[0], widths[0], 1) for _ in range(depths[0])]
+        for (n_in, n_out), depth in zip(pairwise(widths), depths[1:], strict=True):
+            blocks += [Residual(n_in, n_out, 2)] + [Residual(n_out, n_out, 1) for _ in range(depth - 1)]
         self.blocks = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(widths[-1], N_LOGITS)
@@ -57,5 +63,5 @@ class EmotionNet(nn.Module):
         return self.head(embedding), self.original(embedding)
 
 
-STUDENTS = {"emotion": {}, "nano": {"widths": (16, 32, 48, 72), "wide_start": False, "dropout": 0.0}}
+STUDENTS = {"emotion": {}, "nano": {"widths": (16, 32, 48, 72), "depths": (0, 1, 1, 1), "dropout": 0.0}}
 """The shipped networks by name: what `EmotionNet` is built with."""

@@ -22,7 +22,8 @@ import typer
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.datasets import Faces, chip_from_crop, load_fer2013, load_wild, majority, targets
+from models.datasets import Faces, chips_of, load_fer2013, load_wild, majority, targets
+from models.framing import placement_of, sampling_matrix
 from models.network import N_LOGITS, STUDENTS, EmotionNet
 from models.teacher import FACE_WEIGHTS, TEACHERS, FaceNet, adopt_statistics, load_face_weights
 from realtime.align import CHIP
@@ -50,8 +51,8 @@ RECIPES = {
     "emotion": Recipe(),
     "nano": Recipe(epochs=120),
     # Features that are already good are spoilt by a high learning rate and need few passes.
-    "face112": Recipe(epochs=14, learning_rate=0.03, warmup_epochs=1),
-    "face132": Recipe(epochs=14, learning_rate=0.03, warmup_epochs=1),
+    "face112": Recipe(epochs=40, learning_rate=0.04, warmup_epochs=1),
+    "face132": Recipe(epochs=40, learning_rate=0.04, warmup_epochs=1),
 }
 
 
@@ -80,20 +81,27 @@ def sometimes(chips: Tensor, changed: Tensor, share: float) -> Tensor:
     return torch.where(torch.rand(len(chips), 1, 1, 1, device=chips.device) < share, changed, chips)
 
 
-def placed(crops: Tensor, negative: Tensor) -> Tensor:
-    """Chips cut out of crops as a tracker might: turned, scaled, moved, mirrored, and sharper or softer.
+def composed(outer: Tensor, inner: Tensor) -> Tensor:
+    """(n, 2, 3) matrices that do `inner` first and `outer` after it."""
+    last = torch.tensor([0.0, 0.0, 1.0], device=outer.device).expand(len(outer), 1, 3)
+    return (torch.cat([outer, last], 1) @ torch.cat([inner, last], 1))[:, :2]
+
+
+def placed(crops: Tensor, framing: Tensor, negative: Tensor) -> Tensor:
+    """Chips cut out of crops as a tracker might: framed, then turned, scaled, moved, mirrored, and sharper or softer.
 
     Args:
         crops: (n, 1, 48, 48) float, 0 to 255.
+        framing: (n, 2, 3) where each crop's face is.
         negative: (n,) bool; these are cut so badly that no expression can be read: far off, upside down, or a patch of skin.
 
     Returns:
         (n, 1, 64, 64) float, 0 to 255.
     """
     n, device = len(crops), crops.device
-    turn = torch.randn(n, device=device).clamp(-2.5, 2.5) * math.radians(8)
-    scale = uniform(n, 0.84, 1.12, device)
-    shift = torch.randn(n, 2, device=device).clamp(-2.5, 2.5) * 0.07
+    turn = torch.randn(n, device=device).clamp(-2.5, 2.5) * math.radians(6)
+    scale = uniform(n, 0.88, 1.12, device)
+    shift = torch.randn(n, 2, device=device).clamp(-2.5, 2.5) * 0.045
     flip = torch.randint(0, 2, (n,), device=device) * 2.0 - 1.0
     kind = torch.randint(0, 3, (n,), device=device)
     # Towards some point of the frame's edge.
@@ -102,7 +110,7 @@ def placed(crops: Tensor, negative: Tensor) -> Tensor:
     scale = torch.where(negative & (kind == 1), uniform(n, 0.15, 0.4, device), scale)
     reach = torch.where(kind == 1, 0.6, 1.0) * uniform(n, 0.8, 1.3, device)
     shift = torch.where((negative & (kind > 0))[:, None], far / far.abs().amax(1, keepdim=True) * reach[:, None], shift)
-    chips = warp(crops, placement(turn, scale, uniform(n, 0.93, 1.07, device), shift, flip))
+    chips = warp(crops, composed(framing, placement(turn, scale, uniform(n, 0.94, 1.06, device), shift, flip)))
 
     # Sharpness: a camera's chip is sharper than an enlarged 48-pixel crop, or much softer.
     soft = F.avg_pool2d(F.pad(chips, (1, 1, 1, 1), mode="replicate"), 3, 1)
@@ -116,7 +124,9 @@ def lit(chips: Tensor) -> Tensor:
     """Chips (n, 1, 64, 64) in [0, 1] under another light (gain, offset, gamma, a lamp from one side) and with a sensor's noise."""
     n, device = len(chips), chips.device
     changed = chips ** torch.exp(torch.randn(n, device=device) * 0.25)[:, None, None, None]
-    changed = (changed - 0.5) * uniform(n, 0.6, 1.3, device)[:, None, None, None] + 0.5 + uniform(n, -0.18, 0.18, device)[:, None, None, None]
+    changed = (
+        (changed - 0.5) * uniform(n, 0.6, 1.3, device)[:, None, None, None] + 0.5 + uniform(n, -0.18, 0.18, device)[:, None, None, None]
+    )
     axis = torch.linspace(-1, 1, CHIP, device=device)
     lamp = axis[None, :] * uniform(n, -0.4, 0.4, device)[:, None]
     chips = sometimes(sometimes(chips, changed, 0.8), (changed * (1 + lamp[:, None, None, :])), 0.25)
@@ -133,9 +143,9 @@ def patched(chips: Tensor) -> Tensor:
     return sometimes(chips, torch.where(hidden[:, None], torch.rand(n, 1, 1, 1, device=device), chips), 0.35)
 
 
-def augment(crops: Tensor, negative: Tensor) -> Tensor:
-    """Network inputs (n, 1, 64, 64) in [-1, 1) as a camera might show the faces of (n, 1, 48, 48) crops; `negative` as for `placed`."""
-    return patched(lit(placed(crops, negative) / 255)).clamp(0, 1) * (255 / 128) - 1
+def augment(crops: Tensor, framing: Tensor, negative: Tensor) -> Tensor:
+    """Network inputs (n, 1, 64, 64) in [-1, 1) as a camera might show the faces of crops; the arguments are those of `placed`."""
+    return patched(lit(placed(crops, framing, negative) / 255)).clamp(0, 1) * (255 / 128) - 1
 
 
 def to_input(chips: np.ndarray) -> Tensor:
@@ -154,12 +164,18 @@ def logits_of(model: torch.nn.Module, chips: np.ndarray, device: torch.device) -
 
 @dataclass(frozen=True)
 class Lesson:
-    """What is learned from: (n, 1, 48, 48) uint8 crops with a target distribution (n, 8), its weight (n,) and the single label (n,).
+    """What is learned from, one row a face.
 
-    `single` is the original FER2013 label, -1 where there is none.
+    Attributes:
+        crops: (n, 1, 48, 48) uint8.
+        framing: (n, 2, 3) float32, how each crop is sampled to frame its face (`models.framing.sampling_matrix`).
+        distribution: (n, 8) float32 target.
+        weight: (n,) float32 trust in the target, 0 to 1.
+        single: (n,) int64, the one original FER2013 label; -1 where there is none.
     """
 
     crops: Tensor
+    framing: Tensor
     distribution: Tensor
     weight: Tensor
     single: Tensor
@@ -185,16 +201,18 @@ def lesson(fer2013: Path, wild: Path | None) -> Lesson:
     distribution, weight = targets(faces.votes)
     keep = (faces.near_copy_in == "") & (weight > 0)
     pixels, distribution, weight, single = faces.pixels[keep], distribution[keep], weight[keep], faces.labels[keep]
+    framing = np.stack([sampling_matrix(placement_of(crop)) for crop in pixels])
     if wild is not None:
         photos = load_wild(wild)
         photos = photos.where(~held_out(photos))
-        coarse = np.full((len(photos), N_LOGITS), 0.15 / 7, np.float32)
+        n = len(photos)
+        coarse = np.full((n, N_LOGITS), 0.15 / 7, np.float32)
         coarse[:, -1] = 0
-        coarse[np.arange(len(photos)), photos.labels] += 0.85
+        coarse[np.arange(n), photos.labels] += 0.85
         pixels, distribution = np.concatenate([pixels, photos.pixels]), np.concatenate([distribution, coarse])
-        weight = np.concatenate([weight, np.full(len(photos), 0.6, np.float32)])
-        single = np.concatenate([single, np.full(len(photos), -1)])
-    return Lesson(torch.from_numpy(pixels).unsqueeze(1), *(torch.from_numpy(a) for a in (distribution, weight, single)))
+        framing = np.concatenate([framing, np.tile(np.eye(2, 3, dtype=np.float32), (n, 1, 1))])
+        weight, single = np.concatenate([weight, np.full(n, 0.6, np.float32)]), np.concatenate([single, np.full(n, -1)])
+    return Lesson(torch.from_numpy(pixels).unsqueeze(1), *(torch.from_numpy(a) for a in (framing, distribution, weight, single)))
 
 
 def build(net: str) -> torch.nn.Module:
@@ -280,7 +298,9 @@ def fit(
             out / "last.pt",
         )
 
-    torch.save({"net": net, "recipe": asdict(recipe), "torch": str(torch.__version__), "weights": averaged.module.state_dict()}, out / "weights.pt")
+    torch.save(
+        {"net": net, "recipe": asdict(recipe), "torch": str(torch.__version__), "weights": averaged.module.state_dict()}, out / "weights.pt"
+    )
     print(f"wrote {out / 'weights.pt'}")
 
 
@@ -288,7 +308,7 @@ def public_test(fer2013: Path, device: torch.device) -> Callable[[torch.nn.Modul
     """A `measure` for `fit`: accuracy on the public test by FER+ majority and, for the extra head, by the original label."""
     test = load_fer2013(fer2013, "public_test")
     truth = majority(test.votes)
-    chips = np.stack([chip_from_crop(face) for face in test.pixels])
+    chips = chips_of(test)
 
     def measure(model: torch.nn.Module) -> dict[str, float]:
         logits, original = logits_of(model, chips, device)
@@ -321,8 +341,9 @@ def main(
     model = build(net)
     if net in TEACHERS:
         load_face_weights(model, predictor_path().with_name(FACE_WEIGHTS))
-        some = train.crops[torch.randperm(len(train), device=device)[:512]].float()
-        adopt_statistics(model, augment(some, some.new_zeros(len(some), dtype=torch.bool)).cpu())
+        some = torch.randperm(len(train), device=device)[:512]
+        chips = augment(train.crops[some].float(), train.framing[some], torch.zeros(len(some), dtype=torch.bool, device=device))
+        adopt_statistics(model, chips.cpu())
     model = model.to(device, memory_format=torch.channels_last)
     steps = len(train) // recipe.batch
 
@@ -334,7 +355,7 @@ def main(
             reject = F.one_hot(torch.tensor(N_LOGITS - 1, device=device), N_LOGITS).float()
             wanted = torch.where(negative[:, None], reject, train.distribution[rows])
             trust = torch.where(negative, 1.0, train.weight[rows])
-            chips = augment(train.crops[rows].float(), negative).contiguous(memory_format=torch.channels_last)
+            chips = augment(train.crops[rows].float(), train.framing[rows], negative).contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16):
                 logits, original = model.training_logits(chips)
             loss = (F.cross_entropy(logits.float(), wanted, reduction="none") * trust).mean()

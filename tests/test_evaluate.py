@@ -3,8 +3,19 @@ import json
 import numpy as np
 import pytest
 
-from models.datasets import load_fer2013
-from models.evaluate import as_text, calibration_error, chips_of, confusion, score_rows, scores, wilson
+from models.datasets import VOTED, Faces, chips_of, load_fer2013
+from models.evaluate import (
+    as_text,
+    auroc,
+    calibration_error,
+    confusion,
+    plain_label,
+    reject_scores,
+    score_rows,
+    scores,
+    wild_scores,
+    wilson,
+)
 from realtime.config import ClassifierSettings
 from realtime.values import LABELS
 
@@ -53,3 +64,55 @@ def test_the_shipped_model_is_as_good_as_its_description_says(classifier, shared
 
 def test_the_shipped_file_is_small_enough():
     assert ClassifierSettings().model.stat().st_size <= 1_300_000
+
+
+def table(labels: list[str], votes: np.ndarray | None = None, near: list[str] | None = None) -> Faces:
+    n = len(labels)
+    return Faces(
+        names=np.array([str(i) for i in range(n)]),
+        pixels=np.zeros((n, 48, 48), np.uint8),
+        votes=np.zeros((n, len(VOTED)), np.float32) if votes is None else votes,
+        labels=np.array([LABELS.index(label) for label in labels]),
+        near_copy_in=np.array(near or [""] * n),
+        persons=np.full(n, ""),
+        splits=np.full(n, ""),
+        framed=np.zeros(n, bool),
+    )
+
+
+def test_rows_with_a_copy_elsewhere_are_not_leak_free():
+    votes = np.zeros((3, len(VOTED)), np.float32)
+    votes[:, LABELS.index("fear")] = 9
+    faces = table(["fear"] * 3, votes, ["", "train", ""])
+    made = score_rows(one_hot([LABELS.index("fear"), LABELS.index("fear"), 0], 0.9), faces)
+    assert (made["official"]["n"], made["leak_free"]["n"]) == (3, 2)
+    assert made["official"]["accuracy"] == pytest.approx(2 / 3, abs=1e-4)
+    assert made["leak_free"]["accuracy"] == pytest.approx(1 / 2)
+
+
+def test_the_plain_rule_takes_the_first_place_and_no_tie():
+    votes = np.zeros((4, len(VOTED)), np.float32)
+    votes[0, [0, 1]] = 4, 3
+    votes[1, [0, 1]] = 4, 4
+    votes[2, VOTED.index("not_face")] = 10
+    votes[3, [2, VOTED.index("unknown")]] = 1, 9
+    assert plain_label(votes).tolist() == [0, -1, -1, 2]
+
+
+def test_auroc_by_hand():
+    assert auroc(np.array([0.1, 0.2]), np.array([0.3, 0.4])) == 1
+    assert auroc(np.array([0.1, 0.5]), np.array([0.3, 0.5])) == pytest.approx((1 + 0 + 1 + 0.5) / 4)
+
+
+def test_what_is_caught_when_two_percent_of_faces_are_lost():
+    faces = np.linspace(0, 1, 101)
+    made = reject_scores(faces, {"cats": np.array([0.5, 0.97, 0.99, 1.0])})
+    assert made["threshold_at_2_percent_lost"] == pytest.approx(0.98)
+    assert made["kinds"]["cats"]["caught"] == pytest.approx(0.5)
+
+
+def test_photos_are_scored_over_five_classes():
+    photos = table(["happiness", "neutral", "surprise", "anger", "sadness", "disgust"])
+    made = wild_scores(one_hot([LABELS.index(n) for n in ("happiness", "neutral", "surprise", "anger", "fear", "happiness")], 0.9), photos)
+    assert made["n"] == 5
+    assert made["macro_f1"] == pytest.approx(4 / 5)

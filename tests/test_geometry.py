@@ -2,7 +2,10 @@ import math
 
 import pytest
 
-from realtime.geometry import apart, mirrored, scaled, width
+from realtime.config import DetectorSettings
+from realtime.detector import Detector
+from realtime.geometry import apart, box_around, mirrored, scaled, width
+from realtime.landmarks import PointPredictor, predictor_path
 from realtime.values import Box
 
 
@@ -29,3 +32,12 @@ def test_scaling_and_mirroring_keep_the_size_rule():
     assert mirrored(box, 100) == Box(70, 20, 90, 60)
     assert mirrored(mirrored(box, 100), 100) == box
     assert width(mirrored(box, 100)) == width(box) == 20
+
+
+@pytest.mark.parametrize("name", ["obama", "biden", "astronaut"])
+def test_the_box_around_a_faces_points_is_where_the_detector_finds_it(gray, name):
+    picture = gray(name)
+    found = Detector(DetectorSettings(short_side=400)).find(picture)[0]
+    guessed = box_around(PointPredictor(predictor_path()).points(picture, found))
+    assert apart(found, guessed) < 0.15
+    assert width(guessed) == pytest.approx(width(found), rel=0.2)

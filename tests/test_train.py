@@ -1,30 +1,43 @@
 import numpy as np
 import pytest
 
-from models.datasets import chip_from_crop
+from models.datasets import chip_from_crop, load_fer2013
+from models.framing import placement_of, sampling_matrix
 
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
-from models.network import EmotionNet  # noqa: E402
-from models.train import augment, placement, to_input, warp  # noqa: E402
+from models.distill import compressed, negative_view, view  # noqa: E402
+from models.network import STUDENTS, EmotionNet  # noqa: E402
+from models.quantize import fit_calibration, log_sum_exp, reject_offset  # noqa: E402
+from models.teacher import FACE_WEIGHTS, FaceNet, adopt_statistics, load_face_weights  # noqa: E402
+from models.train import Lesson, augment, composed, fit, load_trained, placement, to_input, warp  # noqa: E402
+from realtime.landmarks import predictor_path  # noqa: E402
 
 
 def crops(n: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (n, 48, 48), np.uint8)
 
 
-def test_training_samples_a_crop_as_running_does():
-    faces = crops(4)
-    ones, none = torch.ones(4), torch.zeros(4)
-    matrix = placement(none, ones, ones, torch.zeros(4, 2), ones)
+def still(n: int) -> "torch.Tensor":
+    return torch.eye(2, 3).expand(n, 2, 3)
+
+
+def test_training_samples_a_crop_as_running_does(shared):
+    """The same framing through torch and through OpenCV gives the same chip."""
+    faces = load_fer2013(shared("fer2013/labels.csv").parent, "public_test").pixels[:40]
+    ones, none = torch.ones(40), torch.zeros(40)
+    framing = torch.from_numpy(np.stack([sampling_matrix(placement_of(face)) for face in faces]))
+    matrix = composed(framing, placement(none, ones, ones, torch.zeros(40, 2), ones))
     ours = warp(torch.from_numpy(faces).unsqueeze(1).float(), matrix)[:, 0].numpy()
-    theirs = np.stack([chip_from_crop(face) for face in faces])
-    assert np.abs(ours - theirs).max() <= 1.0
+    theirs = np.stack([chip_from_crop(face) for face in faces]).astype(float)
+    assert float((framing - still(40)).abs().max()) > 0.1
+    # OpenCV places samples on a grid of 1/32 pixel.
+    assert np.abs(ours - theirs).mean() < 0.7
 
 
 def test_augmented_chips_have_the_networks_range():
     torch.manual_seed(0)
-    chips = augment(torch.from_numpy(crops(32)).unsqueeze(1).float(), torch.arange(32) % 2 == 0)
+    chips = augment(torch.from_numpy(crops(32)).unsqueeze(1).float(), still(32), torch.arange(32) % 2 == 0)
     assert chips.shape == (32, 1, 64, 64)
     assert float(chips.min()) >= -1
     assert float(chips.max()) < 1
@@ -51,3 +64,111 @@ def test_folding_batch_norms_changes_nothing():
     before = model(x)[0]
     assert torch.allclose(folded(model)(x)[0], before, atol=1e-4)
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules())
+
+
+def test_the_nano_is_an_eighth_of_the_work():
+    def macs(model) -> int:
+        counted = []
+        for module in model.modules():
+            if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+                module.register_forward_hook(lambda layer, _, out: counted.append(out[0].numel() * layer.weight[0].numel()))
+        model.eval()(torch.zeros(1, 1, 64, 64))
+        return sum(counted)
+
+    assert macs(EmotionNet(**STUDENTS["emotion"])) <= 65e6
+    assert macs(EmotionNet(**STUDENTS["nano"])) <= 8e6
+
+
+def test_the_teacher_sees_what_dlib_sees(portrait):
+    """Its features, through dlib's own last layer, are dlib's descriptor of the same chip."""
+    dlib = pytest.importorskip("dlib")
+    path = predictor_path().with_name(FACE_WEIGHTS)
+    picture = np.ascontiguousarray(portrait("obama")[60:210, 60:210].mean(2, keepdims=True).repeat(3, 2).astype(np.uint8))
+    truth = np.array(dlib.face_recognition_model_v1(str(path)).compute_face_descriptor(picture))
+    net = FaceNet(side=150)
+    load_face_weights(net, path)
+    net.eval()
+    data = path.read_bytes()
+    last = np.frombuffer(data, "<f4", 256 * 128, data.rindex(b"fc_2") + 18).reshape(256, 128)
+    with torch.no_grad():
+        # 150 pixels in, 150 pixels used: enlarging changes nothing.
+        features = net.embed(to_input(picture[None, :, :, 0]))[0, 256:].numpy()
+    assert np.abs(features @ last - truth).max() < 1e-4
+
+
+def test_new_statistics_change_nothing_on_the_chips_they_come_from():
+    net = FaceNet()
+    load_face_weights(net, predictor_path().with_name(FACE_WEIGHTS))
+    chips = torch.rand(8, 1, 64, 64) * 2 - 1
+    with torch.no_grad():
+        before = net.eval().embed(chips)
+        adopt_statistics(net, chips)
+        assert torch.allclose(net.eval().embed(chips), before, atol=1e-4)
+        # In training mode the same statistics are taken from the batch itself.
+        assert torch.allclose(net.train().embed(chips), before, atol=1e-3)
+
+
+def test_views_repeat_and_negatives_are_as_many_as_asked():
+    def made():
+        torch.manual_seed(3)
+        draw = np.random.default_rng(3)
+        faces = torch.from_numpy(crops(30)).unsqueeze(1)
+        learned = Lesson(faces, still(30), torch.zeros(30, 8), torch.ones(30), torch.zeros(30, dtype=torch.long))
+        return view(learned, draw), negative_view(learned, faces, 30, draw)
+
+    (one, bad), (two, bad_again) = made(), made()
+    assert one.shape == bad.shape == (30, 64, 64)
+    assert one.dtype == np.uint8
+    assert (one == two).all()
+    assert (bad == bad_again).all()
+
+
+def test_a_quarter_of_the_chips_is_compressed():
+    chips = np.random.default_rng(0).integers(0, 256, (400, 64, 64), np.uint8)
+    changed = (compressed(chips, np.random.default_rng(1)) != chips).any((1, 2))
+    assert 0.15 < changed.mean() < 0.35
+
+
+def test_calibration_finds_the_temperature_and_offsets_that_were_put_in():
+    draw = np.random.default_rng(0)
+    honest = draw.normal(0, 2, (20000, 7))
+    honest[:, 3] += 1
+    p = np.exp(honest - log_sum_exp(honest)[:, None])
+    truth = np.array([draw.choice(7, p=row) for row in p])
+    offset = np.array([0.5, 0, 0, -0.5, 0, 0, 0])
+    temperature, bias = fit_calibration(((honest - offset) * 1.7).astype(np.float32), truth)
+    assert temperature == pytest.approx(1.7, abs=0.06)
+    assert bias == pytest.approx(offset, abs=0.12)
+
+
+def test_the_reject_offset_loses_as_many_faces_as_asked():
+    logits = np.random.default_rng(0).normal(0, 1, (5000, 8)).astype(np.float32)
+    logits[:, -1] += reject_offset(logits)
+    odds = np.exp(logits - log_sum_exp(logits)[:, None])[:, -1]
+    assert (odds > 0.5).mean() == pytest.approx(0.02, abs=0.002)
+
+
+def test_a_run_that_was_cut_goes_on_and_other_settings_are_refused(tmp_path):
+    from dataclasses import replace
+
+    from models.train import Recipe
+
+    def run(recipe):
+        torch.manual_seed(0)
+        model = EmotionNet(**STUDENTS["nano"])
+        seen = []
+
+        def losses_of(model, epoch):
+            seen.append(epoch)
+            x = torch.rand(4, 1, 64, 64)
+            yield model(x)[0].square().mean()
+
+        fit(model, "nano", recipe, 1, losses_of, lambda model: {"ferplus7": 0.5, "fer2013": 0.5}, tmp_path)
+        return seen
+
+    assert run(Recipe(epochs=2, warmup_epochs=1)) == [0, 1]
+    assert run(Recipe(epochs=2, warmup_epochs=1)) == []
+    assert load_trained(tmp_path / "weights.pt").head.out_features == 8
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+    with pytest.raises(SystemExit, match="made with other settings"):
+        run(replace(Recipe(epochs=2, warmup_epochs=1), seed=9))

@@ -1,0 +1,54 @@
+import cv2
+import numpy as np
+import pytest
+
+from models.framing import framed_chip, placement_of, points_in_crop, sampling_matrix
+from realtime.align import CROP, TEMPLATE, align, enlarge, similarity
+from realtime.config import DetectorSettings
+from realtime.detector import Detector
+from realtime.landmarks import PointPredictor, predictor_path
+
+
+def crop_of(gray: np.ndarray, scale: float, turn_deg: float) -> np.ndarray:
+    """The portrait's face as a data set might have it: `scale` times as large as it should be, and turned."""
+    box = Detector(DetectorSettings(short_side=400)).find(gray)[0]
+    matrix = np.vstack([similarity(PointPredictor(predictor_path()).points(gray, box)), [0, 0, 1]])
+    centre = (CROP / 2 - 0.5, CROP / 2 - 0.5)
+    careless = cv2.getRotationMatrix2D(centre, turn_deg, scale) @ matrix
+    # Sampled at four times the size and averaged, as a careful resizing would.
+    careless *= 4
+    careless[:, 2] += 1.5
+    return cv2.resize(cv2.warpAffine(gray, careless, (CROP * 4, CROP * 4)), (CROP, CROP), interpolation=cv2.INTER_AREA)
+
+
+@pytest.mark.parametrize("name", ["obama", "biden", "astronaut"])
+@pytest.mark.parametrize(("scale", "turn_deg"), [(1.0, 0.0), (0.8, 12.0), (1.2, -12.0)])
+def test_a_crop_is_framed_as_the_camera_frames_the_same_face(gray, name, scale, turn_deg):
+    picture = gray(name)
+    box = Detector(DetectorSettings(short_side=400)).find(picture)[0]
+    expected = align(picture, PointPredictor(predictor_path()).points(picture, box)).astype(float)
+    crop = crop_of(picture, scale, turn_deg)
+    framed, left_alone = framed_chip(crop).astype(float), enlarge(crop).astype(float)
+    inner = np.s_[12:52, 12:52]
+    assert np.corrcoef(framed[inner].ravel(), expected[inner].ravel())[0, 1] > 0.9
+    if scale != 1:
+        assert np.abs(framed[inner] - expected[inner]).mean() < 0.6 * np.abs(left_alone[inner] - expected[inner]).mean()
+
+
+def test_the_points_of_a_well_framed_crop_lie_on_the_template(gray):
+    points = points_in_crop(crop_of(gray("obama"), 1.0, 0.0))
+    assert np.abs((points + 0.5) / CROP - TEMPLATE).max() < 0.06
+
+
+def test_an_unbelievable_placement_leaves_the_crop_as_it_is(monkeypatch):
+    monkeypatch.setattr("models.framing.points_in_crop", lambda face: (TEMPLATE - 0.5) * CROP * 0.4 + CROP / 2)
+    face = np.random.default_rng(0).integers(0, 256, (CROP, CROP), np.uint8)
+    assert (placement_of(face) == np.eye(2, 3)).all()
+    assert np.abs(framed_chip(face).astype(int) - enlarge(face)).max() <= 1
+
+
+def test_the_matrix_for_torch_goes_the_other_way():
+    """A placement that enlarges by 2 about the middle is sampled from half the width."""
+    middle = CROP / 2 - 0.5
+    doubled = np.array([[2, 0, -middle], [0, 2, -middle]])
+    assert sampling_matrix(doubled) == pytest.approx(np.array([[0.5, 0, 0], [0, 0.5, 0]]))
