@@ -257,7 +257,7 @@ def fit(
     warmup, total = recipe.warmup_epochs * steps, recipe.epochs * steps
     ramp = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
-        lambda i: min((i + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(1.0, max(0, i - warmup) / (total - warmup))))),
+        lambda i: min((i + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(1.0, max(0, i - warmup) / max(1, total - warmup))))),
     )
     parts = {"model": model, "averaged": averaged, "optimizer": optimizer, "ramp": ramp}
     first = 0
