@@ -20,9 +20,9 @@ import typer
 from torch import Tensor
 
 from models.datasets import VOTED, load_fer2013
-from models.negatives import backgrounds, covered, smeared, textures
+from models.negatives import backgrounds, textures
 from models.network import N_EXPRESSIONS, N_LOGITS, STUDENTS, EmotionNet
-from models.train import Lesson, Recipe, fit, lesson, lit, load_trained, patched, placed, public_test
+from models.train import Lesson, Recipe, covered, fit, lesson, lit, load_trained, patched, placed, public_test, smeared
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

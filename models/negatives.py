@@ -10,9 +10,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from realtime.align import CROP, sample, similarity
 from realtime.config import DetectorSettings
@@ -81,28 +78,6 @@ def backgrounds(folder: Path, n: int, draw: np.random.Generator) -> np.ndarray:
         if overlap[0] * overlap[1] < 0.12 * side * side:
             found.append(cv2.resize(gray[top : top + side, left : left + side], (CROP, CROP), interpolation=cv2.INTER_AREA))
     return np.stack(found)
-
-
-def smeared(chips: Tensor) -> Tensor:
-    """Chips (n, 1, h, w) after so much movement or defocus that no expression is left."""
-    n, side = len(chips), chips.shape[-1]
-    coarse = F.interpolate(F.interpolate(chips, size=(5, 5), mode="area"), size=(side, side), mode="bilinear")
-    long = side // 2 + 1
-    rows = F.avg_pool2d(F.pad(chips, (long // 2, long // 2, 0, 0), mode="replicate"), (1, long), 1)
-    columns = F.avg_pool2d(F.pad(chips, (0, 0, long // 2, long // 2), mode="replicate"), (long, 1), 1)
-    kind = torch.randint(0, 3, (n, 1, 1, 1), device=chips.device)
-    return torch.where(kind == 0, coarse, torch.where(kind == 1, rows, columns))
-
-
-def covered(chips: Tensor, covers: Tensor) -> Tensor:
-    """Chips (n, 1, h, w) of which pictures `covers` of the same shape hide two thirds or more: a hand, a mug, a mask to the eyes."""
-    n, side = len(chips), chips.shape[-1]
-    along = torch.arange(side, device=chips.device) / side
-    share = torch.empty(n, 1, 1, 1, device=chips.device).uniform_(0.66, 0.9)
-    across = torch.randint(0, 2, (n, 1, 1, 1), device=chips.device).bool()
-    backwards = torch.randint(0, 2, (n, 1, 1, 1), device=chips.device).bool()
-    position = torch.where(across, along[None, None, None, :], along[None, None, :, None])
-    return torch.where(torch.where(backwards, 1 - position, position) < share, covers, chips)
 
 
 UNSEEN = ("scrambled", "text", "two_halves", "ornament")

@@ -123,7 +123,7 @@ def fit_calibration(logits: np.ndarray, truth: np.ndarray) -> tuple[float, np.nd
         return value
 
     optimizer.step(loss)
-    return float(log_t.exp()), (bias - bias.mean()).detach().numpy()
+    return float(log_t.detach().exp()), (bias - bias.mean()).detach().numpy()
 
 
 def reject_offset(scaled: np.ndarray, lost: float = 0.02) -> float:

@@ -25,6 +25,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from models.datasets import Faces, chips_of, load_fer2013, load_wild, majority, targets
 from models.framing import placement_of, sampling_matrix
 from models.network import N_LOGITS, STUDENTS, EmotionNet
+from models.plots import save_curves
 from models.teacher import FACE_WEIGHTS, TEACHERS, FaceNet, adopt_statistics, load_face_weights
 from realtime.align import CHIP
 from realtime.landmarks import predictor_path
@@ -141,6 +142,28 @@ def patched(chips: Tensor) -> Tensor:
     top, left = uniform(n, -8, CHIP - 8, device)[:, None, None], uniform(n, -8, CHIP - 8, device)[:, None, None]
     hidden = (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
     return sometimes(chips, torch.where(hidden[:, None], torch.rand(n, 1, 1, 1, device=device), chips), 0.35)
+
+
+def smeared(chips: Tensor) -> Tensor:
+    """Chips (n, 1, h, w) after so much movement or defocus that no expression is left."""
+    n, side = len(chips), chips.shape[-1]
+    coarse = F.interpolate(F.interpolate(chips, size=(5, 5), mode="area"), size=(side, side), mode="bilinear")
+    long = side // 2 + 1
+    rows = F.avg_pool2d(F.pad(chips, (long // 2, long // 2, 0, 0), mode="replicate"), (1, long), 1)
+    columns = F.avg_pool2d(F.pad(chips, (0, 0, long // 2, long // 2), mode="replicate"), (long, 1), 1)
+    kind = torch.randint(0, 3, (n, 1, 1, 1), device=chips.device)
+    return torch.where(kind == 0, coarse, torch.where(kind == 1, rows, columns))
+
+
+def covered(chips: Tensor, covers: Tensor) -> Tensor:
+    """Chips (n, 1, h, w) of which pictures `covers` of the same shape hide two thirds or more: a hand, a mug, a mask to the eyes."""
+    n, side = len(chips), chips.shape[-1]
+    along = torch.arange(side, device=chips.device) / side
+    share = torch.empty(n, 1, 1, 1, device=chips.device).uniform_(0.66, 0.9)
+    across = torch.randint(0, 2, (n, 1, 1, 1), device=chips.device).bool()
+    backwards = torch.randint(0, 2, (n, 1, 1, 1), device=chips.device).bool()
+    position = torch.where(across, along[None, None, None, :], along[None, None, :, None])
+    return torch.where(torch.where(backwards, 1 - position, position) < share, covers, chips)
 
 
 def augment(crops: Tensor, framing: Tensor, negative: Tensor) -> Tensor:

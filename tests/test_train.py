@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from models.distill import compressed, negative_view, view  # noqa: E402
 from models.network import STUDENTS, EmotionNet  # noqa: E402
 from models.quantize import fit_calibration, log_sum_exp, reject_offset  # noqa: E402
 from models.teacher import FACE_WEIGHTS, FaceNet, adopt_statistics, load_face_weights  # noqa: E402
-from models.train import Lesson, augment, composed, fit, load_trained, placement, to_input, warp  # noqa: E402
+from models.train import Lesson, Recipe, augment, composed, covered, fit, load_trained, placement, smeared, to_input, warp  # noqa: E402
 from realtime.landmarks import predictor_path  # noqa: E402
 
 
@@ -41,6 +43,22 @@ def test_augmented_chips_have_the_networks_range():
     assert chips.shape == (32, 1, 64, 64)
     assert float(chips.min()) >= -1
     assert float(chips.max()) < 1
+
+
+def test_covers_hide_two_thirds_and_leave_a_strip():
+    torch.manual_seed(0)
+    chips, cloth = torch.zeros(200, 1, 64, 64), torch.ones(200, 1, 64, 64)
+    hidden = covered(chips, cloth).mean((1, 2, 3))
+    assert float(hidden.min()) > 0.6
+    assert float(hidden.max()) < 0.95
+
+
+def test_smearing_leaves_no_detail():
+    torch.manual_seed(0)
+    chips = torch.rand(60, 1, 64, 64)
+    after = smeared(chips)
+    assert after.shape == chips.shape
+    assert float(after.std((1, 2, 3)).max()) < 0.5 * float(chips.std((1, 2, 3)).min())
 
 
 def test_a_byte_becomes_the_networks_number():
@@ -89,7 +107,7 @@ def test_the_teacher_sees_what_dlib_sees(portrait):
     load_face_weights(net, path)
     net.eval()
     data = path.read_bytes()
-    last = np.frombuffer(data, "<f4", 256 * 128, data.rindex(b"fc_2") + 18).reshape(256, 128)
+    last = np.frombuffer(data, "<f4", 256 * 128, data.rindex(b"fc_2") + 20).reshape(256, 128)
     with torch.no_grad():
         # 150 pixels in, 150 pixels used: enlarging changes nothing.
         features = net.embed(to_input(picture[None, :, :, 0]))[0, 256:].numpy()
@@ -149,10 +167,6 @@ def test_the_reject_offset_loses_as_many_faces_as_asked():
 
 
 def test_a_run_that_was_cut_goes_on_and_other_settings_are_refused(tmp_path):
-    from dataclasses import replace
-
-    from models.train import Recipe
-
     def run(recipe):
         torch.manual_seed(0)
         model = EmotionNet(**STUDENTS["nano"])
