@@ -324,7 +324,8 @@ def fit(
     torch.save(
         {"net": net, "recipe": asdict(recipe), "torch": str(torch.__version__), "weights": averaged.module.state_dict()}, out / "weights.pt"
     )
-    print(f"wrote {out / 'weights.pt'}")
+    save_curves(out / "log.jsonl", out / "curves.png")
+    print(f"wrote {out / 'weights.pt'} and curves.png")
 
 
 def public_test(fer2013: Path, device: torch.device) -> Callable[[torch.nn.Module], dict[str, float]]:
