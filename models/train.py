@@ -352,9 +352,12 @@ def main(
     net: Annotated[str, typer.Option(help="Which network: emotion, nano, or a teacher: face112, face132.")] = "emotion",
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the order, the weights and the augmentation.")] = Recipe.seed,
+    original_weight: Annotated[
+        float, typer.Option(help="How much the original FER2013 labels count beside the votes.")
+    ] = Recipe.original_weight,
 ) -> None:
     """Trains the classifier; continues a run that was cut."""
-    recipe = replace(RECIPES[net], seed=seed)
+    recipe = replace(RECIPES[net], seed=seed, original_weight=original_weight)
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

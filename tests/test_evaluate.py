@@ -55,7 +55,7 @@ def test_the_shipped_model_is_as_good_as_its_description_says(classifier, shared
     faces = load_fer2013(shared("fer2013/labels.csv").parent, "public_test")
     made = score_rows(classifier.probabilities(chips_of(faces)), faces)
     card = json.loads(ClassifierSettings().model.with_suffix(".json").read_text())
-    told = card["scores"]["public_test, FER+ majority, int8"]
+    told = card["scores"]["public_test"]
     assert made["official"]["n"] == told["official"]["n"] == 3186
     assert made["official"]["accuracy"] >= 0.84
     # Kernels differ by one int8 step between processors.
