@@ -126,7 +126,7 @@ def fit_calibration(logits: np.ndarray, truth: np.ndarray) -> tuple[float, np.nd
     return float(log_t.detach().exp()), (bias - bias.mean()).detach().numpy()
 
 
-def reject_offset(scaled: np.ndarray, lost: float = 0.02) -> float:
+def reject_offset(scaled: np.ndarray, lost: float = 0.005) -> float:
     """What to add to the reject logit so that a share `lost` of real faces, whose other logits are given too (n, 8), reach 0.5."""
     return -float(np.quantile(scaled[:, -1] - log_sum_exp(scaled[:, :-1]), 1 - lost))
 

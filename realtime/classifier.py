@@ -149,7 +149,7 @@ class EmotionClassifier:
         """Probabilities (n, 7) and reject probability (n,) of raw logits (n, 8): bias-corrected temperature scaling.
 
         One divisor and one offset a class, fitted when the model was made (Alexandari et al. 2020). The offset of reject puts the
-        threshold that loses 2 % of real faces at 0.5.
+        threshold that loses 1 of 200 real faces at 0.5.
         """
         scaled = logits / self.temperature + self.bias
         return softmax(scaled[:, :-1]), softmax(scaled)[:, -1]

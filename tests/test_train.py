@@ -161,7 +161,7 @@ def test_calibration_finds_the_temperature_and_offsets_that_were_put_in():
 
 def test_the_reject_offset_loses_as_many_faces_as_asked():
     logits = np.random.default_rng(0).normal(0, 1, (5000, 8)).astype(np.float32)
-    logits[:, -1] += reject_offset(logits)
+    logits[:, -1] += reject_offset(logits, lost=0.02)
     odds = np.exp(logits - log_sum_exp(logits)[:, None])[:, -1]
     assert (odds > 0.5).mean() == pytest.approx(0.02, abs=0.002)
 
