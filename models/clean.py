@@ -25,6 +25,7 @@ import typer
 
 from models.copies import ALIKE, COPY, Copies, dealt, joined, near_copies
 from models.datasets import VOTED, DatasetError, Faces, load, majority, without_single_votes
+from models.evaluate import confusion
 from models.judges import KEY, TRAIN, CrossValidated, RemoteJudge, best_known, faces_found, learnable, networks, png
 from realtime.align import CROP
 from realtime.errors import Trouble
@@ -160,8 +161,7 @@ def counted(labels: np.ndarray, verdict: np.ndarray, evidence: Evidence) -> dict
     labels, verdict, evidence = labels[labelled], verdict[labelled], evidence.where(labelled)
     answers = evidence.answers()
     recognised = evidence.found & (answers >= 0)
-    # `models.evaluate.confusion` is the same, but comes with torch, which a web service's judgement does without.
-    table = np.bincount(labels[recognised] * len(LABELS) + answers[recognised], minlength=len(LABELS) ** 2).reshape(len(LABELS), -1)
+    table = confusion(labels[recognised], answers[recognised])
     wrong = table - np.diag(np.diag(table))
     total = np.bincount(labels, minlength=len(LABELS))
     columns = [total, total - table.sum(1), table.sum(1), np.diag(table), wrong.sum(1), wrong.sum(0)]

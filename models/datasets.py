@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from models.framing import framed_chip
+from models.framing import framed_chip, placement_of, sampling_matrix
 from realtime.align import CROP, enlarge, sample, similarity
 from realtime.config import PHOTO, DetectorSettings
 from realtime.detector import Detector
@@ -461,6 +461,17 @@ def targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     learned = np.concatenate([kept[:, : len(LABELS)], kept[:, [VOTED.index("not_face")]]], axis=1)
     total = learned.sum(axis=1)
     return learned / np.maximum(total, 1)[:, None], total / np.maximum(kept.sum(axis=1), 1)
+
+
+def held_out(persons: np.ndarray) -> np.ndarray:
+    """(n,) bool: every third person (n,) of faces_wild is measured on, never learned from."""
+    return np.array([int(person) % 3 == 0 for person in persons])
+
+
+def framing_of(faces: Faces) -> np.ndarray:
+    """(n, 2, 3) float32: how each crop is sampled to frame its face; the identity where the camera's chain framed it."""
+    crops = zip(faces.pixels, faces.framed, strict=True)
+    return np.stack([np.eye(2, 3, dtype=np.float32) if framed else sampling_matrix(placement_of(crop)) for crop, framed in crops])
 
 
 def chip_from_crop(face48: np.ndarray) -> np.ndarray:

@@ -22,7 +22,21 @@ from torch import Tensor
 from models.datasets import VOTED, load_fer2013
 from models.negatives import backgrounds, textures
 from models.network import N_EXPRESSIONS, N_LOGITS, STUDENTS, EmotionNet
-from models.train import Lesson, Recipe, covered, fit, lesson, lit, load_trained, patched, placed, public_test, smeared
+from models.train import (
+    Lesson,
+    Recipe,
+    best_device,
+    covered,
+    fit,
+    lesson,
+    lit,
+    load_trained,
+    patched,
+    placed,
+    public_test,
+    smeared,
+    to_input,
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -88,7 +102,7 @@ def answers(teachers: list[torch.nn.Module], chips: np.ndarray, device: torch.de
     """(n, 8 + 7) float16: the teachers' mean probabilities of both heads for (n, 64, 64) uint8 chips."""
     said = []
     for part in np.array_split(chips, max(1, len(chips) // BATCH)):
-        x = ((torch.from_numpy(part).float().unsqueeze(1) - 128) / 128).to(device, memory_format=torch.channels_last)
+        x = to_input(part).to(device, memory_format=torch.channels_last)
         total = torch.zeros(len(part), N_LOGITS + N_EXPRESSIONS, device=device)
         for teacher in teachers:
             with torch.autocast(device.type, torch.bfloat16):
@@ -108,7 +122,7 @@ def views(
 ) -> None:
     """Cuts the training faces and asks the teachers; a run that was cut goes on after its last whole view."""
     out.mkdir(parents=True, exist_ok=True)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     teachers = [load_trained(folder / "weights.pt").to(device, memory_format=torch.channels_last) for folder in teacher]
     learned = lesson(fer2013, wild)
     faces = load_fer2013(fer2013, "train")
@@ -143,7 +157,7 @@ def learn(
     schedule = replace(SCHEDULES[net], seed=seed)
     schedule = schedule if epochs is None else replace(schedule, epochs=epochs)
     torch.manual_seed(schedule.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     out.mkdir(parents=True, exist_ok=True)
     learned = Lesson(**torch.load(views / "lesson.pt", weights_only=True)).to(device)
     files = sorted(views.glob("[0-9][0-9].npz"))

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from models.datasets import Faces, chip_from_crop, chips_of, load, load_fer2013, load_wild, majority
+from models.datasets import Faces, chip_from_crop, chips_of, held_out, load, load_fer2013, load_wild, majority
 from models.negatives import UNSEEN, false_alarms, unseen
 from realtime.align import enlarge
 from realtime.classifier import EmotionClassifier, softmax
@@ -144,10 +144,9 @@ def as_text(name: str, made: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def on_fer2013(model: EmotionClassifier, folder: Path, split: str, weights: Path | None, plots: Path | None) -> dict[str, Any]:
-    """All that FER2013 can tell of a model; `weights` adds its float original, `plots` the pictures."""
-    faces = load_fer2013(folder, split)
-    chips, truth = chips_of(faces), majority(faces.votes)
+def on_fer2013(model: EmotionClassifier, faces: Faces, chips: np.ndarray, weights: Path | None, plots: Path | None) -> dict[str, Any]:
+    """All that one split of FER2013, with its chips, can tell of a model; `weights` adds its float original, `plots` the pictures."""
+    split, truth = faces.splits[0], majority(faces.votes)
     raw = model.logits(chips)[0]
     probs, reject = model.calibrated(raw)
     made = score_rows(probs, faces)
@@ -214,7 +213,7 @@ def on_wild(model: EmotionClassifier, folder: Path) -> dict[str, Any]:
     """Photos through the detector, the points and the alignment; every third person was never learned from."""
     photos = load_wild(folder)
     probs = model.probabilities(chips_of(photos))
-    new = np.array([int(person) % 3 == 0 for person in photos.persons])
+    new = held_out(photos.persons)
     made = {"found": len(photos), "all": wild_scores(probs, photos), "never_learned_from": wild_scores(probs[new], photos.where(new))}
     for name in ("all", "never_learned_from"):
         print(as_text(f"{model.path.name} on {folder.name}, {name.replace('_', ' ')}, five classes", made[name]))
@@ -239,7 +238,8 @@ def main(
     classifier = EmotionClassifier(model)
     made: dict[str, Any] = {"model": model.name, "sha256": classifier.sha256}
     if fer2013 is not None:
-        made |= {"split": split} | on_fer2013(classifier, fer2013, split, weights, plots)
+        faces = load_fer2013(fer2013, split)
+        made |= {"split": split} | on_fer2013(classifier, faces, chips_of(faces), weights, plots)
     if wild is not None:
         made["wild"] = on_wild(classifier, wild)
     if data is not None:

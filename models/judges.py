@@ -18,8 +18,7 @@ from urllib.parse import urlparse
 import cv2
 import numpy as np
 
-from models.datasets import Faces, chips_of, targets
-from models.framing import placement_of, sampling_matrix
+from models.datasets import Faces, chips_of, framing_of, targets
 from realtime.align import CROP
 from realtime.classifier import softmax
 from realtime.config import DetectorSettings
@@ -120,12 +119,6 @@ def learnable(faces: Faces) -> np.ndarray:
     return (known if known.any() else ~known) & (best_known(faces)[1] > 0)
 
 
-def framing_of(faces: Faces) -> np.ndarray:
-    """(n, 2, 3) float32: how each crop is sampled to frame its face; the identity where the camera's chain framed it."""
-    crops = zip(faces.pixels, faces.framed, strict=True)
-    return np.stack([np.eye(2, 3, dtype=np.float32) if framed else sampling_matrix(placement_of(crop)) for crop, framed in crops])
-
-
 def networks(net: str, epochs: int, seed: int) -> Prepare:
     """Trains networks of `models.network` for `CrossValidated`.
 
@@ -140,11 +133,11 @@ def networks(net: str, epochs: int, seed: int) -> Prepare:
             "the judge is a network, and torch is not installed: run `pip install -r models/requirements.txt`, or give --judge-url"
         ) from error
     from models.network import N_LOGITS, STUDENTS
-    from models.train import RECIPES, augment, build, fit, load_trained, logits_of
+    from models.train import RECIPES, augment, best_device, build, fit, load_trained, logits_of
 
     if net not in STUDENTS:
         raise Trouble(f"no network called {net!r} for --net: choose one of {', '.join(STUDENTS)}")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
 
     def prepare(faces: Faces) -> Examine:
         print(f"framing {len(faces)} faces", flush=True)

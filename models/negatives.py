@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from models.datasets import held_out
 from realtime.align import CROP, sample, similarity
 from realtime.config import DetectorSettings
 from realtime.detector import Detector
@@ -66,7 +67,9 @@ def textures(n: int, draw: np.random.Generator) -> np.ndarray:
 def backgrounds(folder: Path, n: int, draw: np.random.Generator) -> np.ndarray:
     """(n, 48, 48) uint8 squares from the photos of faces_wild that touch no more than the rim of the face in the middle."""
     with (Path(folder) / "labels.csv").open(newline="") as file:
-        names = [row["image"] for row in csv.DictReader(file) if int(row["person"]) % 3]
+        rows = list(csv.DictReader(file))
+    apart = held_out(np.array([row["person"] for row in rows]))
+    names = [row["image"] for row, measured in zip(rows, apart, strict=True) if not measured]
     found = []
     while len(found) < n:
         gray = cv2.imread(str(Path(folder) / names[draw.integers(len(names))]), cv2.IMREAD_GRAYSCALE)

@@ -28,7 +28,28 @@ class Residual(nn.Module):
         return torch.relu(self.second(torch.relu(self.first(x))) + self.shortcut(x))
 
 
-class EmotionNet(nn.Module):
+class TwoHeaded(nn.Module):
+    """A network whose `embed` gives (n, e) features, under a head of 8 logits and one on the single FER2013 labels."""
+
+    def add_heads(self, features: int, dropout: float) -> None:
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(features, N_LOGITS)
+        self.original = nn.Linear(features, N_EXPRESSIONS)
+
+    def embed(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        embedding = self.embed(x)
+        return self.head(embedding), embedding
+
+    def training_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of both heads, behind one dropout."""
+        embedding = self.dropout(self.embed(x))
+        return self.head(embedding), self.original(embedding)
+
+
+class EmotionNet(TwoHeaded):
     """(n, 1, 64, 64) in [-1, 1) -> logits (n, 8), embedding (n, widths[-1]); `original` is an extra head for training alone.
 
     `original` learns the single FER2013 labels, so that the classic benchmark can be reported; it is not exported.
@@ -46,21 +67,10 @@ class EmotionNet(nn.Module):
         for (n_in, n_out), depth in zip(pairwise(widths), depths[1:], strict=True):
             blocks += [Residual(n_in, n_out, 2)] + [Residual(n_out, n_out, 1) for _ in range(depth - 1)]
         self.blocks = nn.Sequential(*blocks)
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(widths[-1], N_LOGITS)
-        self.original = nn.Linear(widths[-1], N_EXPRESSIONS)
+        self.add_heads(widths[-1], dropout)
 
     def embed(self, x: Tensor) -> Tensor:
         return self.blocks(self.stem(x)).mean((2, 3))
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        embedding = self.embed(x)
-        return self.head(embedding), embedding
-
-    def training_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of both heads, behind one dropout."""
-        embedding = self.dropout(self.embed(x))
-        return self.head(embedding), self.original(embedding)
 
 
 STUDENTS = {"emotion": {}, "nano": {"widths": (16, 32, 48, 72), "depths": (0, 1, 1, 1), "dropout": 0.0}}

@@ -178,7 +178,7 @@ def main(
     card["bias"] = [round(float(v), 4) for v in (*bias, reject_offset(scaled))]
     beside.write_text(json.dumps(card, indent=1) + "\n")
 
-    card["scores"] = {"public_test": on_fer2013(EmotionClassifier(out), fer2013, "public_test", weights, None)}
+    card["scores"] = {"public_test": on_fer2013(EmotionClassifier(out), test, chips, weights, None)}
     beside.write_text(json.dumps(card, indent=1) + "\n")
     print(f"wrote {out} ({card['bytes']} bytes) and {beside}")
 

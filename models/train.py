@@ -22,8 +22,7 @@ import typer
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.datasets import Faces, chips_of, load_fer2013, load_wild, majority, targets
-from models.framing import placement_of, sampling_matrix
+from models.datasets import chips_of, framing_of, held_out, load_fer2013, load_wild, majority, targets
 from models.network import N_LOGITS, STUDENTS, EmotionNet
 from models.plots import save_curves
 from models.teacher import FACE_WEIGHTS, TEACHERS, FaceNet, adopt_statistics, load_face_weights
@@ -55,6 +54,11 @@ RECIPES = {
     "face112": Recipe(epochs=40, learning_rate=0.04, warmup_epochs=1),
     "face132": Recipe(epochs=40, learning_rate=0.04, warmup_epochs=1),
 }
+
+
+def best_device() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def warp(crops: Tensor, matrix: Tensor) -> Tensor:
@@ -210,11 +214,6 @@ class Lesson:
         return len(self.crops)
 
 
-def held_out(faces: Faces) -> np.ndarray:
-    """(n,) bool: every third person of faces_wild is measured on, never learned from."""
-    return np.array([int(person) % 3 == 0 for person in faces.persons])
-
-
 def lesson(fer2013: Path, wild: Path | None) -> Lesson:
     """The training rows: FER2013's without near copies of test pictures, and the photos of two thirds of the people of faces_wild.
 
@@ -224,16 +223,16 @@ def lesson(fer2013: Path, wild: Path | None) -> Lesson:
     distribution, weight = targets(faces.votes)
     keep = (faces.near_copy_in == "") & (weight > 0)
     pixels, distribution, weight, single = faces.pixels[keep], distribution[keep], weight[keep], faces.labels[keep]
-    framing = np.stack([sampling_matrix(placement_of(crop)) for crop in pixels])
+    framing = framing_of(faces.where(keep))
     if wild is not None:
         photos = load_wild(wild)
-        photos = photos.where(~held_out(photos))
+        photos = photos.where(~held_out(photos.persons))
         n = len(photos)
         coarse = np.full((n, N_LOGITS), 0.15 / 7, np.float32)
         coarse[:, -1] = 0
         coarse[np.arange(n), photos.labels] += 0.85
         pixels, distribution = np.concatenate([pixels, photos.pixels]), np.concatenate([distribution, coarse])
-        framing = np.concatenate([framing, np.tile(np.eye(2, 3, dtype=np.float32), (n, 1, 1))])
+        framing = np.concatenate([framing, framing_of(photos)])
         weight, single = np.concatenate([weight, np.full(n, 0.6, np.float32)]), np.concatenate([single, np.full(n, -1)])
     return Lesson(torch.from_numpy(pixels).unsqueeze(1), *(torch.from_numpy(a) for a in (framing, distribution, weight, single)))
 
@@ -360,7 +359,7 @@ def main(
     recipe = replace(RECIPES[net], seed=seed, original_weight=original_weight)
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
     torch.manual_seed(recipe.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     out.mkdir(parents=True, exist_ok=True)
 
     train = lesson(fer2013, wild).to(device)
