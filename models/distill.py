@@ -1,10 +1,11 @@
 """Teaches the shipped networks what the teachers see: first the lessons, then the learning.
 
-    python -m models.distill views --fer2013 DIR --wild DIR --teacher runs/face1 --teacher runs/face2 --out runs/views
-    python -m models.distill learn --fer2013 DIR --views runs/views --net emotion --out runs/emotion
+    python -m models.distill views --fer2013 DIR --wild DIR --teacher runs/face1 --teacher runs/face2 --whole-teacher runs/whole
+    python -m models.distill learn --fer2013 DIR --net emotion --out runs/emotion
 
 `views` cuts every training face several times over, as a camera might, and writes down what the teachers together say to each cut
-(Beyer et al. 2022: student and teacher must see the same view). `learn` trains a student on these, under ever changing light.
+(Beyer et al. 2022: student and teacher must see the same view). Teachers of whole crops see another cut of the same crop: what lies
+around the face helps them, and the student learns what they make of it. `learn` trains a student on these, under ever changing light.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from models.datasets import VOTED, load_fer2013
 from models.negatives import backgrounds, textures
-from models.network import N_EXPRESSIONS, N_LOGITS, STUDENTS, EmotionNet
+from models.network import N_EXPRESSIONS, N_LOGITS, NETWORKS, EmotionNet
 from models.train import (
     Lesson,
     Recipe,
@@ -37,6 +38,7 @@ from models.train import (
     smeared,
     to_input,
 )
+from realtime.values import LABELS
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -45,14 +47,14 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 class Schedule(Recipe):
     """How a student learns from the teachers."""
 
-    epochs: int = 60
+    epochs: int = 100
     negatives: float = 0.08  # share of each batch that is no readable face
     votes_share: float = 0.25  # of the target, where ten annotators agreed that it is a face; the rest is the teachers'
     single_share: float = 0.35  # of the extra head's target that is the one FER2013 label; the rest is the teachers'
     original_weight: float = 0.5
 
 
-SCHEDULES = {"emotion": Schedule(), "nano": Schedule(epochs=120, weight_decay=1e-4)}
+SCHEDULES = {"emotion": Schedule(), "nano": Schedule(epochs=160, weight_decay=1e-4)}
 BATCH = 256
 
 
@@ -97,9 +99,16 @@ def negative_view(learned: Lesson, scenery: Tensor, n: int, draw: np.random.Gene
     return compressed(to_bytes(torch.cat(parts)), draw)
 
 
+def repeated(learned: Lesson) -> Lesson:
+    """The lesson with the photos (rows without a FER2013 label) of the expressions that few photos show taken four times, not once."""
+    shown = learned.distribution.argmax(1)
+    rare = (learned.single < 0) & ~torch.isin(shown, torch.tensor([LABELS.index("happiness"), LABELS.index("neutral")]))
+    return learned.rows(torch.cat([torch.arange(len(learned)), rare.nonzero()[:, 0].repeat(3)]))
+
+
 @torch.no_grad()
 def answers(teachers: list[torch.nn.Module], chips: np.ndarray, device: torch.device) -> np.ndarray:
-    """(n, 8 + 7) float16: the teachers' mean probabilities of both heads for (n, 64, 64) uint8 chips."""
+    """(n, 8 + 7) float16: the sum of the teachers' probabilities by both heads for (n, 64, 64) uint8 chips."""
     said = []
     for part in np.array_split(chips, max(1, len(chips) // BATCH)):
         x = to_input(part).to(device, memory_format=torch.channels_last)
@@ -107,7 +116,7 @@ def answers(teachers: list[torch.nn.Module], chips: np.ndarray, device: torch.de
         for teacher in teachers:
             with torch.autocast(device.type, torch.bfloat16):
                 logits, original = teacher.training_logits(x)
-            total += torch.cat([logits.float().softmax(1), original.float().softmax(1)], 1) / len(teachers)
+            total += torch.cat([logits.float().softmax(1), original.float().softmax(1)], 1)
         said.append(total.half().cpu().numpy())
     return np.concatenate(said)
 
@@ -117,20 +126,25 @@ def views(
     fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
     wild: Annotated[Path, typer.Option(help="Folder of faces_wild.")],
     teacher: Annotated[list[Path], typer.Option(help="Folder of a trained teacher; give several.")],
+    whole_teacher: Annotated[list[Path] | None, typer.Option(help="Folder of a teacher that learned with --whole-crops.")] = None,
     out: Annotated[Path, typer.Option(help="Where the lessons go (120 MB a view).")] = Path("runs/views"),
     count: Annotated[int, typer.Option(help="How often each face is cut.")] = 16,
 ) -> None:
     """Cuts the training faces and asks the teachers; a run that was cut goes on after its last whole view."""
     out.mkdir(parents=True, exist_ok=True)
     device = best_device()
-    teachers = [load_trained(folder / "weights.pt").to(device, memory_format=torch.channels_last) for folder in teacher]
-    learned = lesson(fer2013, wild)
+    framed, whole = (
+        [load_trained(folder / "weights.pt").to(device, memory_format=torch.channels_last) for folder in folders]
+        for folders in (teacher, whole_teacher or [])
+    )
+    learned = repeated(lesson(fer2013, wild))
+    uncut = replace(learned, framing=torch.eye(2, 3).expand(len(learned), 2, 3))
     faces = load_fer2013(fer2013, "train")
     nobody = faces.pixels[(faces.votes[:, VOTED.index("not_face")] > 5) & (faces.near_copy_in == "")]
     draw = np.random.default_rng(0)
     scenery = np.concatenate([nobody, textures(3000, draw), backgrounds(wild, 4000, draw)])
     torch.save(asdict(learned), out / "lesson.pt")
-    print(f"{len(learned)} faces, {len(scenery)} pictures of scenery, {len(teachers)} teachers, on {device}", flush=True)
+    print(f"{len(learned)} faces, {len(scenery)} pictures of scenery, {len(framed) + len(whole)} teachers, on {device}", flush=True)
     for number in range(count):
         if (out / f"{number:02}.npz").exists():
             continue
@@ -138,8 +152,12 @@ def views(
         draw = np.random.default_rng(number)
         chips = view(learned, draw)
         negatives = negative_view(learned, torch.from_numpy(scenery).unsqueeze(1), len(chips) // 8, draw)
+        said = answers(framed, chips, device)
+        if whole:
+            said += answers(whole, view(uncut, draw), device)
+        said /= len(framed) + len(whole)
         unfinished = out / "unfinished.npz"
-        np.savez(unfinished, chips=chips, negatives=negatives, answers=answers(teachers, chips, device))
+        np.savez(unfinished, chips=chips, negatives=negatives, answers=said)
         unfinished.rename(out / f"{number:02}.npz")
         print(f"view {number + 1} of {count}", flush=True)
 
@@ -147,7 +165,7 @@ def views(
 @app.command()
 def learn(
     fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
-    views: Annotated[Path, typer.Option(help="Folder that `views` wrote.")],
+    views: Annotated[Path, typer.Option(help="Folder that `views` wrote.")] = Path("runs/views"),
     net: Annotated[str, typer.Option(help="emotion or nano.")] = "emotion",
     out: Annotated[Path, typer.Option(help="Where weights and log go.")] = Path("runs/emotion"),
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
@@ -162,7 +180,7 @@ def learn(
     learned = Lesson(**torch.load(views / "lesson.pt", weights_only=True)).to(device)
     files = sorted(views.glob("[0-9][0-9].npz"))
     print(f"read {len(learned)} faces in {len(files)} views; training {net} on {device}", flush=True)
-    model = EmotionNet(**STUDENTS[net]).to(device, memory_format=torch.channels_last)
+    model = EmotionNet(**NETWORKS[net]).to(device, memory_format=torch.channels_last)
     n_negative = round(schedule.batch * schedule.negatives)
     n_faces = schedule.batch - n_negative
     steps = len(learned) // n_faces

@@ -132,11 +132,11 @@ def networks(net: str, epochs: int, seed: int) -> Prepare:
         raise Trouble(
             "the judge is a network, and torch is not installed: run `pip install -r models/requirements.txt`, or give --judge-url"
         ) from error
-    from models.network import N_LOGITS, STUDENTS
+    from models.network import N_LOGITS, NETWORKS
     from models.train import RECIPES, augment, best_device, build, fit, load_trained, logits_of
 
-    if net not in STUDENTS:
-        raise Trouble(f"no network called {net!r} for --net: choose one of {', '.join(STUDENTS)}")
+    if net not in NETWORKS:
+        raise Trouble(f"no network called {net!r} for --net: choose one of {', '.join(NETWORKS)}")
     device = best_device()
 
     def prepare(faces: Faces) -> Examine:

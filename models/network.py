@@ -60,7 +60,7 @@ class EmotionNet(TwoHeaded):
         dropout: share of the embedding that is hidden from the heads in training.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 256), depths: tuple[int, ...] = (1, 1, 1, 1), dropout: float = 0.2):
+    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], dropout: float):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
         blocks = [Residual(widths[0], widths[0], 1) for _ in range(depths[0])]
@@ -73,5 +73,9 @@ class EmotionNet(TwoHeaded):
         return self.blocks(self.stem(x)).mean((2, 3))
 
 
-STUDENTS = {"emotion": {}, "nano": {"widths": (16, 32, 48, 72), "depths": (0, 1, 1, 1), "dropout": 0.0}}
-"""The shipped networks by name: what `EmotionNet` is built with."""
+NETWORKS = {
+    "emotion": {"widths": (24, 48, 104, 208), "depths": (1, 2, 2, 1), "dropout": 0.1},
+    "nano": {"widths": (16, 32, 48, 72), "depths": (0, 1, 1, 1), "dropout": 0.0},
+    "wide": {"widths": (32, 64, 128, 256), "depths": (1, 1, 1, 1), "dropout": 0.2},
+}
+"""What `EmotionNet` is built with, by name: emotion and nano are shipped, wide is a teacher that starts from nothing."""

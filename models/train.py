@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.datasets import chips_of, framing_of, held_out, load_fer2013, load_wild, majority, targets
-from models.network import N_LOGITS, STUDENTS, EmotionNet
+from models.network import N_LOGITS, NETWORKS, EmotionNet
 from models.plots import save_curves
 from models.teacher import FACE_WEIGHTS, TEACHERS, FaceNet, adopt_statistics, load_face_weights
 from realtime.align import CHIP
@@ -50,6 +50,7 @@ class Recipe:
 RECIPES = {
     "emotion": Recipe(),
     "nano": Recipe(epochs=120),
+    "wide": Recipe(),
     # Features that are already good are spoilt by a high learning rate and need few passes.
     "face112": Recipe(epochs=40, learning_rate=0.04, warmup_epochs=1),
     "face132": Recipe(epochs=40, learning_rate=0.04, warmup_epochs=1),
@@ -210,6 +211,9 @@ class Lesson:
     def to(self, device: torch.device) -> "Lesson":
         return Lesson(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
+    def rows(self, chosen: Tensor) -> "Lesson":
+        return Lesson(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+
     def __len__(self) -> int:
         return len(self.crops)
 
@@ -239,7 +243,7 @@ def lesson(fer2013: Path, wild: Path | None) -> Lesson:
 
 def build(net: str) -> torch.nn.Module:
     """An untrained network by name."""
-    return EmotionNet(**STUDENTS[net]) if net in STUDENTS else FaceNet(**TEACHERS[net])
+    return EmotionNet(**NETWORKS[net]) if net in NETWORKS else FaceNet(**TEACHERS[net])
 
 
 def load_trained(weights: Path) -> torch.nn.Module:
@@ -348,12 +352,13 @@ def main(
     fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
     out: Annotated[Path, typer.Option(help="Where weights and log go.")] = Path("runs/emotion"),
     wild: Annotated[Path | None, typer.Option(help="Folder of faces_wild: adds camera-like faces.")] = None,
-    net: Annotated[str, typer.Option(help="Which network: emotion, nano, or a teacher: face112, face132.")] = "emotion",
+    net: Annotated[str, typer.Option(help="Which network: emotion, nano, or a teacher: wide, face112, face132.")] = "emotion",
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the order, the weights and the augmentation.")] = Recipe.seed,
     original_weight: Annotated[
         float, typer.Option(help="How much the original FER2013 labels count beside the votes.")
     ] = Recipe.original_weight,
+    whole_crops: Annotated[bool, typer.Option(help="Show crops as they are, unframed: for a teacher that sees what lies around.")] = False,
 ) -> None:
     """Trains the classifier; continues a run that was cut."""
     recipe = replace(RECIPES[net], seed=seed, original_weight=original_weight)
@@ -363,6 +368,8 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
 
     train = lesson(fer2013, wild).to(device)
+    if whole_crops:
+        train = replace(train, framing=torch.eye(2, 3, device=device).expand(len(train), 2, 3))
     print(f"read {len(train)} training faces; training {net} on {device}", flush=True)
     model = build(net)
     if net in TEACHERS:

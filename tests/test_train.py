@@ -8,12 +8,25 @@ from models.framing import placement_of, sampling_matrix
 
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
-from models.distill import compressed, negative_view, view  # noqa: E402
-from models.network import STUDENTS, EmotionNet  # noqa: E402
+from models.distill import compressed, negative_view, repeated, view  # noqa: E402
 from models.quantize import fit_calibration, log_sum_exp, reject_offset  # noqa: E402
 from models.teacher import FACE_WEIGHTS, FaceNet, adopt_statistics, load_face_weights  # noqa: E402
-from models.train import Lesson, Recipe, augment, composed, covered, fit, load_trained, placement, smeared, to_input, warp  # noqa: E402
+from models.train import (  # noqa: E402
+    Lesson,
+    Recipe,
+    augment,
+    build,
+    composed,
+    covered,
+    fit,
+    load_trained,
+    placement,
+    smeared,
+    to_input,
+    warp,
+)
 from realtime.landmarks import predictor_path  # noqa: E402
+from realtime.values import LABELS  # noqa: E402
 
 
 def crops(n: int) -> np.ndarray:
@@ -66,7 +79,7 @@ def test_a_byte_becomes_the_networks_number():
 
 
 def test_the_networks_outputs_have_the_models_shapes():
-    logits, embedding = EmotionNet().eval()(torch.zeros(2, 1, 64, 64))
+    logits, embedding = build("wide").eval()(torch.zeros(2, 1, 64, 64))
     assert logits.shape == (2, 8)
     assert embedding.shape == (2, 256)
 
@@ -75,7 +88,7 @@ def test_folding_batch_norms_changes_nothing():
     from models.quantize import folded
 
     torch.manual_seed(0)
-    model = EmotionNet().train()
+    model = build("wide").train()
     model(torch.randn(64, 1, 64, 64))
     model.eval()
     x = torch.randn(4, 1, 64, 64)
@@ -93,8 +106,8 @@ def test_the_nano_is_an_eighth_of_the_work():
         model.eval()(torch.zeros(1, 1, 64, 64))
         return sum(counted)
 
-    assert macs(EmotionNet(**STUDENTS["emotion"])) <= 65e6
-    assert macs(EmotionNet(**STUDENTS["nano"])) <= 8e6
+    assert macs(build("emotion")) <= 65e6
+    assert macs(build("nano")) <= 8e6
 
 
 def test_the_teacher_sees_what_dlib_sees(portrait):
@@ -169,7 +182,7 @@ def test_the_reject_offset_loses_as_many_faces_as_asked():
 def test_a_run_that_was_cut_goes_on_and_other_settings_are_refused(tmp_path):
     def run(recipe):
         torch.manual_seed(0)
-        model = EmotionNet(**STUDENTS["nano"])
+        model = build("nano")
         seen = []
 
         def losses_of(model, epoch):
@@ -186,3 +199,12 @@ def test_a_run_that_was_cut_goes_on_and_other_settings_are_refused(tmp_path):
     assert (tmp_path / "curves.png").stat().st_size > 1000
     with pytest.raises(SystemExit, match="made with other settings"):
         run(replace(Recipe(epochs=2, warmup_epochs=1), seed=9))
+
+
+def test_photos_of_rare_expressions_are_taken_four_times():
+    labels = ["sadness", "happiness", "sadness", "neutral"]
+    distribution = torch.eye(8)[[LABELS.index(label) for label in labels]]
+    single = torch.tensor([4, -1, -1, -1])
+    taken = repeated(Lesson(torch.arange(4).reshape(4, 1, 1, 1), still(4), distribution, torch.ones(4), single))
+    assert taken.crops.flatten().tolist() == [0, 1, 2, 3, 2, 2, 2]
+    assert taken.single.tolist() == [4, -1, -1, -1, -1, -1, -1]
