@@ -47,14 +47,14 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 class Schedule(Recipe):
     """How a student learns from the teachers."""
 
-    epochs: int = 100
+    epochs: int = 80
     negatives: float = 0.08  # share of each batch that is no readable face
     votes_share: float = 0.25  # of the target, where ten annotators agreed that it is a face; the rest is the teachers'
     single_share: float = 0.35  # of the extra head's target that is the one FER2013 label; the rest is the teachers'
     original_weight: float = 0.5
 
 
-SCHEDULES = {"emotion": Schedule(), "nano": Schedule(epochs=160, weight_decay=1e-4)}
+SCHEDULES = {"emotion": Schedule(), "nano": Schedule(epochs=120, weight_decay=1e-4)}
 BATCH = 256
 
 
