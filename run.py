@@ -65,6 +65,15 @@ Model = Annotated[
 Seconds = Annotated[float | None, typer.Option(help="Stop after this many seconds of film.", min=0.1, show_default="until the end")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 RECORDINGS = Path("recordings")
+Size = tuple[int, int]
+
+
+def as_size(text: str) -> Size:
+    """Width and height in px out of "640x480"."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and 32 <= int(width) <= 7680 and 32 <= int(height) <= 7680):
+        raise typer.BadParameter(f"{text!r} is no size: write width and height in pixels, such as 640x480")
+    return int(width), int(height)
 
 
 def stop_on_signal() -> Callable[[], bool]:
@@ -174,37 +183,64 @@ def record(
 def bench(
     source: Annotated[str, typer.Option(help="A video file, or demo.")] = "demo",
     seconds: Annotated[float, typer.Option(help="How long to measure.", min=0.5)] = 10.0,
+    exact: Annotated[bool, typer.Option("--exact", help="Search in step with the frames: slower, and the same work in every run.")] = False,
+    live_rate: Annotated[
+        float | None, typer.Option(help="Pace the film as a camera of so many fps, newest frame only; tells load and latency.", min=1)
+    ] = None,
+    faces: Annotated[
+        int | None, typer.Option(help="So many faces side by side, cut out of the film.", min=1, max=16, show_default="as in the film")
+    ] = None,
+    size: Annotated[
+        Size | None, typer.Option(help="Size of the pictures.", parser=as_size, metavar="WxH", show_default="the film's")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.", metavar="FILE")] = None,
     model: Model = ClassifierSettings.model,
 ) -> None:
-    """Measure speed: each stage, frames a second, latency, memory, on this machine."""
-    from realtime.benchmark import measure, report, table_rows
+    """Measure speed: each stage, frames a second, latency, load, memory, on this machine."""
+    from realtime.benchmark import Clocks, Crowd, Resized, measure, portraits, rate_line, report, table_rows
     from realtime.pipeline import build_pipeline
-    from realtime.sources import Repeated, VideoFile, open_source
+    from realtime.sources import NewestFrame, Paced, Repeated, Retimed, VideoFile, open_source
     from realtime.terminal import table
 
     console, clock = Console(highlight=False, soft_wrap=True), time.perf_counter
     if out is not None and not out.parent.is_dir():
         raise Trouble(f"cannot write {out}: there is no folder {out.parent}; create it first")
+    if exact and live_rate:
+        raise Trouble("--exact does all work in step, --live-rate drops what comes too fast: choose one of them")
     film = open_source(source, clock, CameraSettings())
     if not isinstance(film, VideoFile):
         raise Trouble(
             f"bench measures a film, so that runs can be compared: {source} is none; name a video file, or see a camera's rate in live"
         )
     settings = Settings(classifier=ClassifierSettings(model))
-    pipeline = build_pipeline(settings, clock)
-    with Repeated(film) as frames:
-        measured = measure(frames, pipeline, clock, seconds, warmup_s=1.0)
+    pipeline = build_pipeline(settings, clock, live=not exact)
+    if faces is not None:
+        shown = Crowd(portraits(film, pipeline.finder.search, faces), size or (640, 480), live_rate or 30.0)
+    else:
+        shown = Repeated(film if size is None else Resized(film, size))
+    if live_rate:
+        shown = NewestFrame(Paced(Retimed(shown, live_rate), clock), lambda: False)
+    with shown as frames, pipeline:
+        measured = measure(frames, pipeline, Clocks(clock, time.process_time), seconds, warmup_s=1.0, live=bool(live_rate))
     made = report(measured, pipeline, settings, film.name)
     if out is not None:
         try:
             out.write_text(json.dumps(made, indent=1) + "\n")
         except OSError as error:
             raise Trouble(f"cannot write {out} ({reason(error)}): check the path and your rights") from error
-    console.print(table(f"{made['fps']:.0f} frames a second, from file to drawn", ("stage", "median ms", "p95 ms"), table_rows(made)))
-    used, size = made["model"], "x".join(map(str, made["size"]))
-    console.print(f"{film.name} {size}, {made['frames']} frames, {made['faces_per_frame']:.2f} faces a frame")
-    console.print(f"peak memory {made['peak_memory_mb']} MB; {used['name']} {used['sha256'][:12]} in {used['runtime']}")
+    console.print(table(rate_line(made), ("stage", "median ms", "p95 ms"), table_rows(made)))
+    used, size_wh = made["model"], "x".join(map(str, made["size"]))
+    console.print(
+        f"{shown.name} {size_wh}, {made['frames']} frames, {made['dropped']} dropped, {made['faces_per_frame']:.2f} faces a frame"
+    )
+    age = made["latency"]
+    console.print(
+        f"latency {age['median_ms']:.1f} ms (p95 {age['p95_ms']:.1f}, p99 {age['p99_ms']:.1f}), governor at level {made['level']}"
+    )
+    console.print(
+        f"{made['cpu_percent']:.0f} % of one core, peak memory {made['peak_memory_mb']} MB; "
+        f"{used['name']} {used['sha256'][:12]} in {used['runtime']}"
+    )
     console.print(", ".join(str(value) for value in made["machine"].values() if value is not None))
     console.print(", ".join(f"{name} {version}" for name, version in made["versions"].items()))
 
@@ -221,7 +257,7 @@ def image(
     from realtime.sources import Photo
     from realtime.terminal import summary
 
-    settings = Settings(detector=PHOTO, classifier=ClassifierSettings(model))
+    settings = Settings(efforts=(PHOTO,), classifier=ClassifierSettings(model))
     pipeline = build_pipeline(settings, time.monotonic)
     failed = 0
     for path in files:

@@ -39,3 +39,8 @@ def box_around(points: np.ndarray) -> Box:
     side = math.hypot(*(right - left)) / 0.434
     x0, y0 = (right + left) / 2 - np.array([0.470, 0.320]) * side
     return Box(float(x0), float(y0), float(x0 + side), float(y0 + side))
+
+
+def moved(box: Box, dx: float, dy: float) -> Box:
+    """The box shifted by so many px."""
+    return Box(box.x0 + dx, box.y0 + dy, box.x1 + dx, box.y1 + dy)

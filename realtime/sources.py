@@ -278,6 +278,18 @@ class Repeated(_Wrapper):
             offset += 2 * last - before - first
 
 
+class Retimed(_Wrapper):
+    """The frames of another source at an even rate: number n at n / rate seconds."""
+
+    def __init__(self, source: Source, rate: float):
+        super().__init__(source)
+        self.rate = rate
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index, frame in enumerate(self.source):
+            yield Frame(frame.image, index / self.rate, index)
+
+
 class Paced(_Wrapper):
     """Plays a file as a camera would show it: each frame when its time has come, `t` on the machine's clock."""
 
