@@ -18,7 +18,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realtime.config import PHOTO, CameraSettings, ClassifierSettings, RecorderSettings, Settings, model_file
+from realtime.config import (
+    PHOTO,
+    CameraSettings,
+    ClassifierSettings,
+    FinderSettings,
+    GovernorSettings,
+    RecorderSettings,
+    Settings,
+    model_file,
+)
 from realtime.errors import Trouble, reason
 from realtime.quiet import silence_libraries
 
@@ -64,6 +73,7 @@ Model = Annotated[
 ]
 Seconds = Annotated[float | None, typer.Option(help="Stop after this many seconds of film.", min=0.1, show_default="until the end")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+MinFace = Annotated[float, typer.Option(help="Smallest face to look for, as a share of the picture's short side.", min=0.03, max=1.0)]
 RECORDINGS = Path("recordings")
 Size = tuple[int, int]
 
@@ -111,6 +121,12 @@ def live(
     ] = None,
     seconds: Seconds = None,
     overwrite: Overwrite = False,
+    min_face: MinFace = FinderSettings.min_face,
+    target_fps: Annotated[
+        float | None,
+        typer.Option(help="Frames a second to be reached: spend less on each before they are fewer.", min=1, show_default="all that come"),
+    ] = None,
+    max_cpu: Annotated[float | None, typer.Option(help="Per cent of one core that may be used.", min=5, show_default="no limit")] = None,
     model: Model = ClassifierSettings.model,
 ) -> None:
     """Show expressions live, in a window or as a line in the terminal."""
@@ -124,7 +140,10 @@ def live(
     windowed = window is not False and has_display()
     if window and not windowed:
         raise Trouble("there is no display for a window here: leave out --window to see readings in the terminal, or use --record FILE.mp4")
-    pipeline = build_pipeline(Settings(classifier=ClassifierSettings(model)), clock)
+    settings = Settings(
+        classifier=ClassifierSettings(model), finder=FinderSettings(min_face=min_face), governor=GovernorSettings(target_fps, max_cpu)
+    )
+    pipeline = build_pipeline(settings, clock, live=True)
 
     def header() -> dict[str, object]:
         return readings_header(frames.name, pipeline)
@@ -155,6 +174,7 @@ def record(
     out: Annotated[Path, typer.Argument(help="The .mp4 file to write; the readings go beside it as .jsonl.", metavar="OUT.mp4")],
     seconds: Seconds = None,
     overwrite: Overwrite = False,
+    min_face: MinFace = FinderSettings.min_face,
     model: Model = ClassifierSettings.model,
 ) -> None:
     """Write an annotated video and its readings: every frame of a file, or what a camera sees."""
@@ -169,7 +189,8 @@ def record(
     frames = given if seconds is None else FirstSeconds(given, seconds)
     if not isinstance(given, VideoFile):
         frames = NewestFrame(frames, stopped)
-    pipeline = build_pipeline(Settings(classifier=ClassifierSettings(model)), clock)
+    settings = Settings(classifier=ClassifierSettings(model), finder=FinderSettings(min_face=min_face))
+    pipeline = build_pipeline(settings, clock, live=not isinstance(given, VideoFile))
     started = clock()
     run_loop(frames, pipeline, Sinks([recording, Bar(console, lambda: given.expected, seconds)]), stopped)
     if not recording.frames:

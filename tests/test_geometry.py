@@ -37,7 +37,7 @@ def test_scaling_and_mirroring_keep_the_size_rule():
 @pytest.mark.parametrize("name", ["obama", "biden", "astronaut"])
 def test_the_box_around_a_faces_points_is_where_the_detector_finds_it(gray, name):
     picture = gray(name)
-    found = Detector(DetectorSettings(short_side=400)).find(picture)[0]
+    found = Detector(DetectorSettings()).find(picture, 400)[0]
     guessed = box_around(PointPredictor(predictor_path()).points(picture, found))
     assert apart(found, guessed) < 0.15
     assert width(guessed) == pytest.approx(width(found), rel=0.2)

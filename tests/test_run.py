@@ -163,7 +163,7 @@ def test_bench_reports_the_stages(tmp_path):
     done = run("bench", "--source", "demo", "--seconds", 2, "--json", tmp_path / "bench.json")
     assert (done.returncode, done.stderr) == (0, "")
     made = json.loads((tmp_path / "bench.json").read_text())
-    assert set(made["stages"]) == set(STAGES)
+    assert set(STAGES) < set(made["stages"])
     assert all(times["n"] > 5 and times["p95_ms"] >= times["median_ms"] for times in made["stages"].values())
     assert made["fps"] > 1
     assert made["model"]["sha256"] == json.loads(ClassifierSettings().model.with_suffix(".json").read_text())["sha256"]
