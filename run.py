@@ -135,7 +135,7 @@ def live(
     if window is None and not windowed:
         console.print("No display: readings follow here. To see the picture, run this on a desktop or use --record FILE.mp4. Ctrl-C ends.")
     run_loop(frames, pipeline, Sinks([switch, shown, Tap(meter.update)]), lambda: stopped() or (windowed and shown.closed))
-    console.print(f"{meter.summary()}, {frames.dropped} dropped")
+    console.print(f"{meter.summary()}, latency to drawn {meter.latency()}")
     for made in switch.made:
         console.print(f"wrote {made.path} and {made.readings_path}")
 
@@ -201,7 +201,8 @@ def bench(
             out.write_text(json.dumps(made, indent=1) + "\n")
         except OSError as error:
             raise Trouble(f"cannot write {out} ({reason(error)}): check the path and your rights") from error
-    console.print(table(f"{made['fps']:.0f} frames a second, from file to drawn", ("stage", "median ms", "p95 ms"), table_rows(made)))
+    title = f"{made['fps']:.0f} frames a second, from file to drawn"
+    console.print(table(title, ("stage", "median ms", "p95 ms", "p99 ms"), table_rows(made)))
     used, size = made["model"], "x".join(map(str, made["size"]))
     console.print(f"{film.name} {size}, {made['frames']} frames, {made['faces_per_frame']:.2f} faces a frame")
     console.print(f"peak memory {made['peak_memory_mb']} MB; {used['name']} {used['sha256'][:12]} in {used['runtime']}")

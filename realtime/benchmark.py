@@ -28,7 +28,7 @@ def measure(frames: Iterable[Frame], pipeline: Pipeline, clock: Clock, seconds: 
 
     Returns:
         "fps" (one over the mean of "frame"), "frames", "faces_per_frame", "size" (width, height in px) and "stages" (median_ms,
-        p95_ms and n for each of `STAGES`).
+        p95_ms, p99_ms and n for each of `STAGES`).
     """
     timer = pipeline.timer
     begun = drawn = clock()
@@ -125,6 +125,6 @@ def report(measured: dict[str, Any], pipeline: Pipeline, settings: Settings, sou
     }
 
 
-def table_rows(made: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """A report's stages as (name, median, p95), the last two in ms."""
-    return [(name, f"{times['median_ms']:.2f}", f"{times['p95_ms']:.2f}") for name, times in made["stages"].items()]
+def table_rows(made: dict[str, Any]) -> list[tuple[str, ...]]:
+    """A report's stages as (name, median, p95, p99), the last three in ms."""
+    return [(name, *(f"{times[key]:.2f}" for key in ("median_ms", "p95_ms", "p99_ms"))) for name, times in made["stages"].items()]
