@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from realtime.config import RecorderSettings
-from realtime.draw import Hud, annotate, mirrored
+from realtime.draw import Hud, annotate, fitted, mirrored
 from realtime.errors import Trouble, reason
 from realtime.quiet import quiet
-from realtime.recorder import VideoWriter
+from realtime.recorder import TICKS, VideoWriter
 from realtime.timing import Clock, RateMeter
 from realtime.values import Frame, Reading
 
@@ -84,7 +84,9 @@ def face_values(reading: Reading) -> dict[str, Any]:
 class Recording:
     """An annotated video and, beside it, the readings file: a header line, then one line a frame on the same clock.
 
-    Nothing is created before the first frame.
+    Nothing is created before the first frame. A film has one size: later pictures of another one are fitted into the first one's,
+    with black bars, and so are their boxes. Its time always grows: a frame whose `t` repeats or goes back stands a tick after the
+    one before, and what follows goes on from there.
     """
 
     def __init__(self, path: Path, header: Callable[[], dict[str, Any]], settings: RecorderSettings, overwrite: bool = False):
@@ -105,7 +107,8 @@ class Recording:
                 raise Trouble(f"{file} exists and is kept: choose another name, or pass --overwrite")
         self._video = VideoWriter(self.path, settings)
         self._lines = None
-        self._start: float | None = None
+        self._size_wh = (0, 0)
+        self._before_t = 0.0
         self.elapsed_s = 0.0
 
     @property
@@ -131,21 +134,27 @@ class Recording:
         try:
             if self._lines is None:
                 self._begin(frame)
-            self.elapsed_s = frame.t - self._start
+            else:
+                self.elapsed_s += max(frame.t - self._before_t, 1 / TICKS)
+            self._before_t = frame.t
+            image = frame.image
+            if (image.shape[1], image.shape[0]) != self._size_wh:
+                image, readings = fitted(image, readings, self._size_wh)
             line = json.dumps({"frame": self.frames, "t": round(self.elapsed_s, 6), "faces": [face_values(r) for r in readings]})
-            self._video.write(annotate(frame.image, readings), self.elapsed_s)
+            self._video.write(annotate(image, readings), self.elapsed_s)
             self._lines.write(line + "\n")
         except OSError as error:
             raise Trouble(f"cannot write {self.readings_path} ({reason(error)}): check your rights and the space left") from error
 
     def _begin(self, frame: Frame) -> None:
         self._lines = self.readings_path.open("w", encoding="utf-8", buffering=1)
-        self._start = frame.t
-        size = {"width": frame.image.shape[1], "height": frame.image.shape[0]}
+        height, width = frame.image.shape[:2]
+        self._size_wh = (width, height)
         first = {
             "schema": "readings/1",
             **self.header(),
-            **size,
+            "width": width,
+            "height": height,
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         }
         self._lines.write(json.dumps(first) + "\n")
