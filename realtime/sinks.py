@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 
 from realtime.config import RecorderSettings
-from realtime.draw import Hud, annotate, fitted, mirrored
+from realtime.draw import Hud, annotate, fitted, mirrored, waiting
 from realtime.errors import Trouble, reason
 from realtime.quiet import quiet
 from realtime.recorder import TICKS, VideoWriter
@@ -23,6 +24,8 @@ from realtime.values import Frame, Reading
 
 MESSAGE_S = 3.0
 """How long a message stays on the picture."""
+NO_PICTURE = np.zeros((480, 640, 3), np.uint8)
+"""What the window shows before a camera's first picture, should that be long in coming."""
 
 
 class Sink(Protocol):
@@ -163,9 +166,16 @@ class Recording:
 class RecordSwitch:
     """A recording that can be stopped and started while frames flow; each start makes a new file named by the date."""
 
-    def __init__(self, folder: Path, header: Callable[[], dict[str, Any]], settings: RecorderSettings, running: Recording | None = None):
-        """New files go into `folder`; `running` is a recording that runs from the first frame on."""
-        self.folder, self.header, self.settings = Path(folder), header, settings
+    def __init__(
+        self,
+        folder: Path,
+        header: Callable[[], dict[str, Any]],
+        settings: RecorderSettings,
+        running: Recording | None = None,
+        written: Callable[[Frame], None] = lambda frame: None,
+    ):
+        """New files go into `folder`; `running` is a recording that runs from the first frame on; `written` gets each recorded frame."""
+        self.folder, self.header, self.settings, self.written = Path(folder), header, settings, written
         self.made: list[Recording] = []
         self._running = running
 
@@ -184,6 +194,7 @@ class RecordSwitch:
     def write(self, frame: Frame, readings: list[Reading]) -> None:
         if self._running:
             self._running.write(frame, readings)
+            self.written(frame)
 
     def toggle(self) -> str:
         """Stops or starts, and says which in a few words."""
@@ -244,15 +255,16 @@ class Window:
 
     title = "Facial expressions"
 
-    def __init__(self, clock: Clock, mirror: Callable[[], bool], switch: RecordSwitch):
-        """`mirror()` flips what is shown, not what is recorded; `switch` is what the r key turns."""
-        self.clock, self.mirror, self.switch = clock, mirror, switch
+    def __init__(self, clock: Clock, mirror: Callable[[], bool], switch: RecordSwitch, dropped: Callable[[], int]):
+        """`mirror()` flips what is shown, not what is recorded; `switch` is what the r key turns; `dropped()` frames are told."""
+        self.clock, self.mirror, self.switch, self.dropped = clock, mirror, switch, dropped
         self.closed = False
         self._rate = RateMeter()
         self._latency_ms = 0.0
         self._message, self._message_until = "", 0.0
         self._help = False
         self._shown = False
+        self._last: tuple[np.ndarray, list[Reading]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -264,29 +276,47 @@ class Window:
 
     def write(self, frame: Frame, readings: list[Reading]) -> None:
         image, shown = mirrored(frame.image, readings) if self.mirror() else (frame.image, readings)
-        picture = annotate(image, shown, self._hud(frame))
-        if not self._shown:
-            self._open(picture)
-        cv2.imshow(self.title, picture)
-        key = cv2.waitKey(1) & 0xFF
+        hud = replace(self._hud(), fps=self._rate.update(self.clock()))
+        if self._last is None:
+            self._open(image)
+        self._last = (image, shown)
+        key = self._show(annotate(image, shown, hud))
         # From capture to shown; averaged over about ten frames, so that it can be read.
         self._latency_ms += 0.1 * ((self.clock() - frame.t) * 1000 - self._latency_ms)
-        if key in (ord("q"), ord("Q"), 27) or not self._visible():
-            self.closed = True
-        elif key in (ord("r"), ord("R")):
-            self.say(self.switch.toggle())
-        elif key in (ord("s"), ord("S")):
-            self.say(self._snapshot(annotate(image, shown)))
-        elif key in (ord("h"), ord("H")):
-            self._help = not self._help
+        self._obey(key)
+
+    def idle(self, why: str | None) -> None:
+        """Keeps the window and its keys alive while no frame comes; `why` is shown over the last picture."""
+        if why is not None:
+            image, _ = self._last or (NO_PICTURE, [])
+            if not self._shown:
+                self._open(image)
+            self._obey(self._show(waiting(image, why, self._hud())))
+        elif self._shown:
+            self._obey(cv2.waitKey(1))
 
     def _open(self, picture: np.ndarray) -> None:
         with quiet():
             cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
-            cv2.imshow(self.title, picture)
-            cv2.waitKey(1)
+            self._show(picture)
         self._shown = True
+
+    def _show(self, picture: np.ndarray) -> int:
+        """Shows a picture, and gives the key that was pressed, if any."""
+        cv2.imshow(self.title, picture)
+        return cv2.waitKey(1)
+
+    def _obey(self, key: int) -> None:
+        key &= 0xFF
+        if key in (ord("q"), ord("Q"), 27) or not self._visible():
+            self.closed = True
+        elif key in (ord("r"), ord("R")):
+            self.say(self.switch.toggle())
+        elif key in (ord("s"), ord("S")) and self._last is not None:
+            self.say(self._snapshot(annotate(*self._last)))
+        elif key in (ord("h"), ord("H")):
+            self._help = not self._help
 
     def _visible(self) -> bool:
         try:
@@ -295,10 +325,9 @@ class Window:
             # Qt's own way to say that the user closed the last window.
             return False
 
-    def _hud(self, frame: Frame) -> Hud:
-        now = self.clock()
-        message = self._message if now < self._message_until else None
-        return Hud(self._rate.update(now), self._latency_ms, self.switch.elapsed_s, message, self._help)
+    def _hud(self) -> Hud:
+        message = self._message if self.clock() < self._message_until else None
+        return Hud(None, self._latency_ms, self.switch.elapsed_s, message, self._help, self.dropped())
 
     def say(self, message: str) -> None:
         """Shows a message on the picture for a few seconds."""
