@@ -132,9 +132,9 @@ def live(
     """Show expressions live, in a window or as a line in the terminal."""
     from realtime.pipeline import build_pipeline, readings_header, run_loop
     from realtime.sinks import RecordSwitch, Sinks, Tap, Window, has_display
-    from realtime.sources import FirstSeconds, FirstThatOpens, NewestFrame, as_live, open_source
+    from realtime.sources import FirstThatOpens, Thinned, open_live, open_source
     from realtime.terminal import Line
-    from realtime.timing import LatencyMeter
+    from realtime.timing import Countdown, LatencyMeter
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
     windowed = window is not False and has_display()
@@ -153,17 +153,26 @@ def live(
         if windowed:
             shown.say(why.splitlines()[-1])
 
-    wanted = [open_source(text, clock, CameraSettings()) for text in ([source] if source else ["0", "demo"])]
-    opened = FirstThatOpens([as_live(one, clock) for one in wanted], tell)
-    frames = NewestFrame(opened if seconds is None else FirstSeconds(opened, seconds), stopped)
-    recording = new_recording(record, wanted, header, overwrite) if record else None
-    switch = RecordSwitch(RECORDINGS, header, RecorderSettings(), recording)
-    meter = LatencyMeter(clock)
-    shown = Window(clock, lambda: frames.mirror, switch) if windowed else Line(console, clock)
+    def over() -> bool:
+        return stopped() or countdown.over() or (windowed and shown.closed)
+
+    wanted, camera = [source] if source else ["0", "demo"], CameraSettings()
+    drawn, written, countdown = LatencyMeter(clock), LatencyMeter(clock), Countdown(clock, seconds)
+    given = [open_source(text, clock, camera) for text in wanted]
+    recording = new_recording(record, given, header, overwrite) if record else None
+    switch = RecordSwitch(RECORDINGS, header, RecorderSettings(), recording, written.update)
+    shown = (
+        Window(clock, lambda: frames.mirror, switch, lambda: drawn.dropped, lambda: pipeline.governor.level)
+        if windowed
+        else Line(console, clock)
+    )
+    opened = FirstThatOpens([open_live(text, clock, camera, over, shown.idle, console.print) for text in wanted], tell)
+    frames = Thinned(opened, lambda: pipeline.governor.effort.frame_every)
     if window is None and not windowed:
         console.print("No display: readings follow here. To see the picture, run this on a desktop or use --record FILE.mp4. Ctrl-C ends.")
-    run_loop(frames, pipeline, Sinks([switch, shown, Tap(meter.update)]), lambda: stopped() or (windowed and shown.closed))
-    console.print(f"{meter.summary()}, {frames.dropped} dropped")
+    run_loop(frames, pipeline, Sinks([shown, Tap(drawn.update), switch, Tap(countdown.update)]), over)
+    recorded = f", to written {written.latency()}" if written.frames else ""
+    console.print(f"{drawn.summary()}, latency to drawn {drawn.latency()}{recorded}")
     for made in switch.made:
         console.print(f"wrote {made.path} and {made.readings_path}")
 
@@ -179,20 +188,29 @@ def record(
 ) -> None:
     """Write an annotated video and its readings: every frame of a file, or what a camera sees."""
     from realtime.pipeline import build_pipeline, readings_header, run_loop
-    from realtime.sinks import Sinks
-    from realtime.sources import FirstSeconds, NewestFrame, VideoFile, open_source
+    from realtime.sinks import Sinks, Tap
+    from realtime.sources import FirstSeconds, VideoFile, open_live, open_source
     from realtime.terminal import Bar
+    from realtime.timing import Countdown
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
     given = open_source(source, clock, CameraSettings())
     recording = new_recording(out, [given], lambda: readings_header(given.name, pipeline), overwrite)
-    frames = given if seconds is None else FirstSeconds(given, seconds)
-    if not isinstance(given, VideoFile):
-        frames = NewestFrame(frames, stopped)
+    bar = Bar(console, lambda: given.expected, seconds)
+    is_film = isinstance(given, VideoFile)
+    countdown = Countdown(clock, None if is_film else seconds)
+
+    def over() -> bool:
+        return stopped() or countdown.over()
+
+    if is_film:
+        frames = given if seconds is None else FirstSeconds(given, seconds)
+    else:
+        frames = open_live(source, clock, CameraSettings(), over, bar.idle, console.print)
     settings = Settings(classifier=ClassifierSettings(model), finder=FinderSettings(min_face=min_face))
-    pipeline = build_pipeline(settings, clock, live=not isinstance(given, VideoFile))
+    pipeline = build_pipeline(settings, clock, live=not is_film)
     started = clock()
-    run_loop(frames, pipeline, Sinks([recording, Bar(console, lambda: given.expected, seconds)]), stopped)
+    run_loop(frames, pipeline, Sinks([recording, bar, Tap(countdown.update)]), over)
     if not recording.frames:
         raise Trouble(f"nothing was recorded: {given.name} gave no frame")
     took = clock() - started
@@ -249,7 +267,7 @@ def bench(
             out.write_text(json.dumps(made, indent=1) + "\n")
         except OSError as error:
             raise Trouble(f"cannot write {out} ({reason(error)}): check the path and your rights") from error
-    console.print(table(rate_line(made), ("stage", "median ms", "p95 ms"), table_rows(made)))
+    console.print(table(rate_line(made), ("stage", "median ms", "p95 ms", "p99 ms"), table_rows(made)))
     used, size_wh = made["model"], "x".join(map(str, made["size"]))
     console.print(
         f"{shown.name} {size_wh}, {made['frames']} frames, {made['dropped']} dropped, {made['faces_per_frame']:.2f} faces a frame"

@@ -240,10 +240,10 @@ def report(measured: dict[str, Any], pipeline: Pipeline, settings: Settings, sou
     }
 
 
-def table_rows(made: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """A report's stages as (name, median, p95), the last two in ms; those that did not run are left out."""
+def table_rows(made: dict[str, Any]) -> list[tuple[str, ...]]:
+    """A report's stages as (name, median, p95, p99), the last three in ms; those that did not run are left out."""
     stages = made["stages"].items()
-    return [(name, f"{times['median_ms']:.2f}", f"{times['p95_ms']:.2f}") for name, times in stages if times["n"]]
+    return [(name, *(f"{times[key]:.2f}" for key in ("median_ms", "p95_ms", "p99_ms"))) for name, times in stages if times["n"]]
 
 
 def rate_line(made: dict[str, Any]) -> str:

@@ -12,6 +12,11 @@ def scaled(box: Box, factor: float) -> Box:
     return Box(box.x0 * factor, box.y0 * factor, box.x1 * factor, box.y1 * factor)
 
 
+def moved(box: Box, x: float, y: float) -> Box:
+    """The box `x` px further right and `y` px further down."""
+    return Box(box.x0 + x, box.y0 + y, box.x1 + x, box.y1 + y)
+
+
 def width(box: Box) -> float:
     return box.x1 - box.x0
 
@@ -39,8 +44,3 @@ def box_around(points: np.ndarray) -> Box:
     side = math.hypot(*(right - left)) / 0.434
     x0, y0 = (right + left) / 2 - np.array([0.470, 0.320]) * side
     return Box(float(x0), float(y0), float(x0 + side), float(y0 + side))
-
-
-def moved(box: Box, dx: float, dy: float) -> Box:
-    """The box shifted by so many px."""
-    return Box(box.x0 + dx, box.y0 + dy, box.x1 + dx, box.y1 + dy)

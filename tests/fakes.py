@@ -1,8 +1,12 @@
 """Stand-ins for the edges: camera, clock, detector, points, classifier, screen. Each does one scripted thing; nothing is patched."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
+import cv2
 import numpy as np
 
 from realtime.align import CROP, TEMPLATE
@@ -47,6 +51,49 @@ class ScriptedSource:
             yield Frame(np.full((height, width, 3), index % 256, np.uint8), t, index)
         if self.error is not None:
             raise self.error
+
+
+class NetworkCamera:
+    """A camera at an address: JPEGs one after another, as IP cameras send them. While `silent` is set it holds its breath."""
+
+    def __init__(self, port: int = 0, size_wh: tuple[int, int] = (64, 48), brightness: int = 100, rate: float = 30.0):
+        """Port 0 is any free one."""
+        camera = self
+        picture = np.full((size_wh[1], size_wh[0], 3), brightness, np.uint8)
+        jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+        part = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n".encode() + jpeg + b"\r\n"
+        self.silent = threading.Event()
+        self._off = threading.Event()
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *args: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
+                self.end_headers()
+                with suppress(OSError):
+                    while not camera._off.wait(1 / rate):
+                        if not camera.silent.is_set():
+                            self.wfile.write(part)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.port = self._server.server_port
+        self.address = f"http://127.0.0.1:{self.port}/video.mjpg"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.die()
+
+    def die(self) -> None:
+        """Closes the port and all connections."""
+        self._off.set()
+        self._server.shutdown()
+        self._server.server_close()
 
 
 class ScriptedDetector:

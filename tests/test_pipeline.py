@@ -153,6 +153,16 @@ def test_whatever_fails_surfaces_and_both_ends_are_closed(culprit, live):
     assert (source.closed, sink.closed) == (1, 1)
 
 
+def test_times_that_repeat_or_go_back_do_not_stop_the_chain():
+    times = [50.0, 50.1, 50.1, 50.05, 7.0, 7.1]
+    sink = run(scripted([[HERE]], ["happiness", "anger"]), times)
+    assert [frame.t for frame in sink.frames] == times
+    assert [len(readings) for readings in sink.readings] == [1] * 6
+    for [reading] in sink.readings:
+        assert reading.probs.sum() == pytest.approx(1)
+        assert reading.probs.min() >= 0
+
+
 @pytest.fixture(scope="module")
 def real() -> Pipeline:
     return build_pipeline(SETTINGS, time.perf_counter)
