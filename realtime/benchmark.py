@@ -16,7 +16,7 @@ from realtime.pipeline import Pipeline
 from realtime.timing import Clock, summary_ms
 from realtime.values import Frame
 
-STAGES = ("capture", "gray", "detect", "track", "points", "align", "classify", "smooth", "label", "draw", "latency", "frame")
+STAGES = ("capture", "gray", "detect", "track", "points", "align", "classify", "quality", "smooth", "label", "draw", "latency", "frame")
 PACKAGES = ("numpy", "opencv-python", "dlib-bin", "ai-edge-litert", "tflite-runtime", "tensorflow", "av")
 
 

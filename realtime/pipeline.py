@@ -9,9 +9,10 @@ import numpy as np
 
 from realtime.align import CHIP, align
 from realtime.classifier import EmotionClassifier, Opinion
-from realtime.config import LabelSettings, Settings
+from realtime.config import LabelSettings, QualitySettings, Settings
 from realtime.detector import Detector
 from realtime.landmarks import PointPredictor, predictor_path
+from realtime.quality import doubt
 from realtime.sinks import Sink
 from realtime.smoothing import Smoothed, Smoother
 from realtime.sources import Source
@@ -25,10 +26,10 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
 
 
-def unsure(probs: np.ndarray, reject: float, settings: LabelSettings) -> str | None:
-    """Why these probabilities (7,) should not be relied on, in one word, or None."""
-    if reject >= settings.reject:
-        return "unclear"
+def unsure(doubted: str | None, probs: np.ndarray, settings: LabelSettings) -> str | None:
+    """Why a label should not be relied on, in one word, or None: what is wrong with the chip, else what with the probabilities (7,)."""
+    if doubted is not None:
+        return doubted
     second, best = np.sort(probs)[-2:]
     return "tie" if best - second < settings.tie else None
 
@@ -42,6 +43,7 @@ class Pipeline:
     predictor: PointPredictor
     classifier: EmotionClassifier
     smoother: Smoother
+    quality: QualitySettings
     label: LabelSettings
     timer: StageTimer
 
@@ -54,8 +56,9 @@ class Pipeline:
         faces = stage("points", self._faces, gray, tracks)
         chips = stage("align", self._chips, gray, faces)
         opinion = stage("classify", self.classifier.read, chips)
-        smoothed = stage("smooth", self._smooth, faces, opinion, frame.t)
-        return stage("label", self._label, tracks, faces, smoothed, opinion, frame.t)
+        doubts = stage("quality", self._doubts, chips, faces, opinion)
+        smoothed = stage("smooth", self._smooth, faces, opinion, doubts, frame.t)
+        return stage("label", self._label, tracks, faces, smoothed, doubts, opinion, frame.t)
 
     def _faces(self, gray: np.ndarray, tracks: list[Track]) -> list[Face]:
         return [Face(track.id, track.box, self.predictor.points(gray, track.box)) for track in tracks]
@@ -63,15 +66,22 @@ class Pipeline:
     def _chips(self, gray: np.ndarray, faces: list[Face]) -> np.ndarray:
         return np.stack([align(gray, face.points) for face in faces]) if faces else np.zeros((0, CHIP, CHIP), np.uint8)
 
-    def _smooth(self, faces: list[Face], opinion: Opinion, t: float) -> list[Smoothed]:
-        return self.smoother.update([face.id for face in faces], opinion.probs, opinion.reject < self.label.reject, t)
+    def _doubts(self, chips: np.ndarray, faces: list[Face], opinion: Opinion) -> list[str | None]:
+        parts = zip(chips, faces, opinion.reject, strict=True)
+        return [doubt(chip, face.points, float(reject), self.quality) for chip, face, reject in parts]
 
-    def _label(self, tracks: list[Track], faces: list[Face], smoothed: list[Smoothed], opinion: Opinion, t: float) -> list[Reading]:
+    def _smooth(self, faces: list[Face], opinion: Opinion, doubts: list[str | None], t: float) -> list[Smoothed]:
+        trusted = np.array([doubted is None for doubted in doubts], bool)
+        return self.smoother.update([face.id for face in faces], opinion.probs, trusted, t)
+
+    def _label(
+        self, tracks: list[Track], faces: list[Face], smoothed: list[Smoothed], doubts: list[str | None], opinion: Opinion, t: float
+    ) -> list[Reading]:
         """A face that the detector has lost is shown only while its place still looks like one."""
         return [
-            Reading(face, now.probs, now.label, float(now.probs[now.shown]), unsure(now.probs, float(reject), self.label))
-            for track, face, now, reject in zip(tracks, faces, smoothed, opinion.reject, strict=True)
-            if track.seen_t == t or reject < self.label.reject
+            Reading(face, now.probs, now.label, float(now.probs[now.shown]), unsure(doubted, now.probs, self.label))
+            for track, face, now, doubted, reject in zip(tracks, faces, smoothed, doubts, opinion.reject, strict=True)
+            if track.seen_t == t or reject < self.quality.covered
         ]
 
 
@@ -87,6 +97,7 @@ def build_pipeline(settings: Settings, clock: Clock) -> Pipeline:
         predictor=PointPredictor(predictor_path()),
         classifier=EmotionClassifier(settings.classifier.model, settings.classifier.threads),
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
+        quality=settings.quality,
         label=settings.label,
         timer=StageTimer(clock),
     )
