@@ -33,7 +33,7 @@ class Clocks:
     cpu: Clock
 
 
-STAGES = ("gray", "cut", "find", "points", "check", "track", "align", "classify", "smooth", "label")
+STAGES = ("gray", "cut", "find", "points", "check", "track", "align", "classify", "quality", "smooth", "label")
 """What `Pipeline.read` does, in order; "points" and "check" are parts of "track", one a face."""
 PACKAGES = ("numpy", "opencv-python", "dlib-bin", "ai-edge-litert", "tflite-runtime", "tensorflow", "av")
 LOOP = 30

@@ -77,8 +77,23 @@ class SmoothingSettings:
 
 
 @dataclass(frozen=True)
+class QualitySettings:
+    """Limits beyond which a chip is not believed, by the measures of `realtime.quality`.
+
+    Each lies where the answers are 15 points less often right than for plain photos, or where there are too few faces to know. The table
+    is `tests/benchmarks/quality.txt`; shares are of 1,096 plain photos of people whom the model never saw and of 3,021 faces of FER2013.
+    """
+
+    small: float = 5.0  # px between the eyes; the detector finds no face under 7, but one that is followed may go further
+    dark: float = 4.0  # grey levels of contrast; none has less than 10
+    grain: float = 0.8  # share of the contrast, mostly noise: called dark too; beyond it are none and 0.2 %
+    blurred: float = 0.175  # share of the contrast; none has less detail
+    turned: float = 0.35  # eye distances from nose to middle, some 40 degrees; 0.8 % and 1.1 % are beyond, too few to know how they fare
+    covered: float = 0.5  # the model's reject probability, whose offset was fitted to leave 1 of 200 faces beyond
+
+
+@dataclass(frozen=True)
 class LabelSettings:
-    reject: float = 0.5  # reject probability from which the chip is called unclear
     tie: float = 0.10  # lead of the best over the second best under which neither is believed
 
 
@@ -124,6 +139,7 @@ class Settings:
     cuts: CutSettings = field(default_factory=CutSettings)
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     smoothing: SmoothingSettings = field(default_factory=SmoothingSettings)
+    quality: QualitySettings = field(default_factory=QualitySettings)
     label: LabelSettings = field(default_factory=LabelSettings)
     classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from realtime.align import CHIP, align
 from realtime.classifier import EmotionClassifier, Opinion
-from realtime.config import Effort, LabelSettings, Settings
+from realtime.config import Effort, LabelSettings, QualitySettings, Settings
 from realtime.cuts import CutDetector
 from realtime.detector import Detector
 from realtime.finder import BackgroundFinder, Finder
 from realtime.governor import Governor, Steady
 from realtime.landmarks import PointPredictor, predictor_path
+from realtime.quality import doubt
 from realtime.sinks import Sink
 from realtime.smoothing import Smoothed, Smoother
 from realtime.sources import Source
@@ -29,21 +30,21 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
 
 
-def unsure(probs: np.ndarray, reject: float, settings: LabelSettings) -> str | None:
-    """Why these probabilities (7,) should not be relied on, in one word, or None."""
-    if reject >= settings.reject:
-        return "unclear"
+def unsure(doubted: str | None, probs: np.ndarray, settings: LabelSettings) -> str | None:
+    """Why a label should not be relied on, in one word, or None: what is wrong with the chip, else what with the probabilities (7,)."""
+    if doubted is not None:
+        return doubted
     second, best = np.sort(probs)[-2:]
     return "tie" if best - second < settings.tie else None
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What the classifier last made of a face: its probabilities (7,), its reject probability, and whether it ever passed for a face."""
+    """What the last reading of a face gave: its probabilities (7,), why its chip is not believed, and whether it ever passed for a face."""
 
     probs: np.ndarray
-    reject: float
-    believed: bool
+    doubt: str | None
+    known: bool
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Pipeline:
     tracker: Tracker
     classifier: EmotionClassifier
     smoother: Smoother
+    quality: QualitySettings
     label: LabelSettings
     timer: StageTimer
     _judged: dict[int, Judged] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class Pipeline:
         due = self._due(tracks, frame.index, effort)
         chips = stage("align", self._chips, gray, due)
         opinion = stage("classify", self.classifier.read, chips)
-        self._note(tracks, due, opinion)
+        stage("quality", self._judge, tracks, due, chips, opinion)
         smoothed = stage("smooth", self._smooth, tracks, due, frame.t)
         return stage("label", self._label, tracks, smoothed)
 
@@ -91,18 +93,18 @@ class Pipeline:
     def _chips(self, gray: np.ndarray, due: list[Track]) -> np.ndarray:
         return np.stack([align(gray, track.points) for track in due]) if due else np.zeros((0, CHIP, CHIP), np.uint8)
 
-    def _note(self, tracks: list[Track], due: list[Track], opinion: Opinion) -> None:
-        for track, probs, reject in zip(due, opinion.probs, opinion.reject, strict=True):
+    def _judge(self, tracks: list[Track], due: list[Track], chips: np.ndarray, opinion: Opinion) -> None:
+        for track, chip, probs, reject in zip(due, chips, opinion.probs, opinion.reject, strict=True):
             before = self._judged.get(track.id)
-            believed = reject < self.label.reject or (before is not None and before.believed)
-            self._judged[track.id] = Judged(probs, float(reject), believed)
+            known = reject < self.quality.covered or (before is not None and before.known)
+            self._judged[track.id] = Judged(probs, doubt(chip, track.points, float(reject), self.quality), known)
         present = {track.id for track in tracks}
         self._judged = {id: judged for id, judged in self._judged.items() if id in present}
 
     def _smooth(self, tracks: list[Track], due: list[Track], t: float) -> list[Smoothed]:
         fresh = {track.id for track in due}
         judged = [self._judged[track.id] for track in tracks]
-        trusted = [track.id in fresh and one.reject < self.label.reject for track, one in zip(tracks, judged, strict=True)]
+        trusted = [track.id in fresh and one.doubt is None for track, one in zip(tracks, judged, strict=True)]
         probs = np.array([one.probs for one in judged], np.float32).reshape(-1, len(LABELS))
         return self.smoother.update([track.id for track in tracks], probs, np.array(trusted, bool), t)
 
@@ -114,10 +116,10 @@ class Pipeline:
                 now.probs,
                 now.label,
                 float(now.probs[now.shown]),
-                unsure(now.probs, self._judged[track.id].reject, self.label),
+                unsure(self._judged[track.id].doubt, now.probs, self.label),
             )
             for track, now in zip(tracks, smoothed, strict=True)
-            if self._judged[track.id].believed
+            if self._judged[track.id].known
         ]
 
 
@@ -142,6 +144,7 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False) -> Pipe
         tracker=Tracker(settings.tracker, PointPredictor(predictor_path()), detector, timer),
         classifier=EmotionClassifier(settings.classifier.model, settings.classifier.threads),
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
+        quality=settings.quality,
         label=settings.label,
         timer=timer,
     )

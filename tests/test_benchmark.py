@@ -48,6 +48,7 @@ def made(clock: FakeClock, seconds: float) -> Pipeline:
         Tracker(settings.tracker, BoxPoints(), detector, timer),
         classifier,
         Smoother(settings.smoothing, 1.0),
+        settings.quality,
         settings.label,
         timer,
     )

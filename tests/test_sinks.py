@@ -61,7 +61,8 @@ def test_a_sink_that_fails_while_closing_does_not_keep_the_others_open():
 
 def test_readings_stand_beside_the_video_on_the_same_clock(tmp_path):
     times = [100.0, 100.05, 100.31]
-    record(tmp_path / "out.mp4", [(frame(t, 7 + i), [a_reading()] if i != 1 else []) for i, t in enumerate(times)])
+    faces = [[a_reading()], [], [a_reading(unsure="turned")]]
+    record(tmp_path / "out.mp4", [(frame(t, 7 + i), readings) for i, (t, readings) in enumerate(zip(times, faces, strict=True))])
     head, *rest = lines_of(tmp_path / "out.jsonl")
     assert head["schema"] == "readings/1"
     assert {"source", "model", "labels", "started", "width", "height"} <= head.keys()
@@ -74,6 +75,7 @@ def test_readings_stand_beside_the_video_on_the_same_clock(tmp_path):
     assert face["label"] == "happiness"
     assert face["confidence"] == pytest.approx(0.88)
     assert face["unsure"] is None
+    assert rest[2]["faces"][0]["unsure"] == "turned"
     assert sum(face["probs"]) == pytest.approx(1, abs=1e-3)
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert [f.time for f in container.decode(video=0)] == pytest.approx([0.0, 0.05, 0.31], abs=1e-3)
