@@ -36,7 +36,7 @@ class QualitySettings:
     dark: float = 4.0  # grey levels of contrast; hardly any has less than 10
     grain: float = 0.8  # share of the contrast, mostly noise: called dark too; beyond it are none and 0.2 %
     blurred: float = 0.175  # share of the contrast; none has less detail
-    turned: float = 0.35  # eye distances from nose to middle, some 40 degrees; 0.8 % and 1.1 % are beyond, too few to know how they fare
+    turned: float = 0.35  # eye distances from nose to middle, some 45 degrees; 0.8 % and 1.1 % are beyond, too few to know how they fare
     covered: float = 0.5  # the model's reject probability, whose offset was fitted to leave 1 of 200 faces beyond
 
 
