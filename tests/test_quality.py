@@ -118,7 +118,7 @@ def test_turn_grows_with_the_angle_whatever_the_roll_and_the_size(roll):
     turns = [turn(head(degrees, roll)) for degrees in (-60, -30, 0, 30, 60)]
     assert turns == sorted(turns)
     assert turns[2] == pytest.approx(0, abs=1e-5)
-    assert turns[3] == pytest.approx(0.2, abs=0.03)
+    assert turns[3] == pytest.approx(0.2, abs=0.01)
     assert turns[:2] == pytest.approx([-turns[4], -turns[3]], abs=1e-4)
     assert turn(head(30, roll) * 5) == pytest.approx(turns[3], abs=1e-4)
 
