@@ -25,7 +25,7 @@ class Found:
 
 @pytest.fixture(scope="module")
 def finders() -> tuple[Detector, PointPredictor]:
-    return Detector(DetectorSettings()), PointPredictor(predictor_path())
+    return Detector(DetectorSettings(enlarge=1.0)), PointPredictor(predictor_path())
 
 
 def find(picture: np.ndarray, finders: tuple[Detector, PointPredictor]) -> Found:

@@ -63,13 +63,13 @@ def joined(parts: list[Looks]) -> Looks:
 
 def photos(folder: Path) -> Iterator[Photo]:
     """The photos of people who are held out, of the expressions that are counted, with the most central face that the detector finds."""
-    detector, (_, predictor) = Detector(Settings().detector), finders()
+    detector, (_, predictor) = Detector(DetectorSettings(enlarge=1.0)), finders()
     for place, row in read_table(folder / "labels.csv", ("image", "person", "label")):
         if row["label"] not in WILD_LABELS or not held_out(np.array([row["person"]]))[0]:
             continue
         gray = read_gray(folder / row["image"], place)
         middle = np.array(gray.shape[::-1])
-        boxes = sorted(detector.find(gray), key=lambda box: np.abs(np.array([box.x0 + box.x1, box.y0 + box.y1]) - middle).sum())
+        boxes = sorted(detector.find(gray, 320), key=lambda box: np.abs(np.array([box.x0 + box.x1, box.y0 + box.y1]) - middle).sum())
         if boxes:
             yield Photo(gray, boxes[0], eye_distance(predictor.points(gray, boxes[0])), named(row["label"], place))
 
