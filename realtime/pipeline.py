@@ -11,7 +11,7 @@ from realtime.align import CHIP, align
 from realtime.classifier import EmotionClassifier, Opinion
 from realtime.config import LabelSettings, Settings
 from realtime.detector import Detector
-from realtime.landmarks import PointPredictor, predictor_path
+from realtime.landmarks import PointPredictor
 from realtime.sinks import Sink
 from realtime.smoothing import Smoothed, Smoother
 from realtime.sources import Source
@@ -84,7 +84,7 @@ def build_pipeline(settings: Settings, clock: Clock) -> Pipeline:
     return Pipeline(
         detector=Detector(settings.detector),
         tracker=Tracker(settings.tracker),
-        predictor=PointPredictor(predictor_path()),
+        predictor=PointPredictor(),
         classifier=EmotionClassifier(settings.classifier.model, settings.classifier.threads),
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
         label=settings.label,
