@@ -18,8 +18,8 @@ from models.framing import framed_chip, placement_of, sampling_matrix
 from realtime.align import CROP, enlarge, sample, similarity
 from realtime.config import DetectorSettings
 from realtime.detector import Detector
-from realtime.landmarks import PointPredictor, predictor_path
-from realtime.values import LABELS
+from realtime.landmarks import PointPredictor
+from realtime.values import LABELS, Box
 
 VOTED = (*LABELS, "contempt", "unknown", "not_face")
 COLUMNS = {"train": 170, "public_test": 60, "private_test": 60}
@@ -350,10 +350,15 @@ SEARCHED = 960
 
 def cut_out(gray: np.ndarray) -> Cut | None:
     """The most central face of a photo (h, w) uint8 as the camera's chain cuts it; None if none is found."""
-    detector, predictor = finders()
+    box = central_box(gray)
+    return None if box is None else Cut(sample(gray, similarity(point_predictor().points(gray, box))), True)
+
+
+def central_box(gray: np.ndarray) -> Box | None:
+    """The box of the most central face of a photo (h, w) uint8; None if none is found."""
     middle = np.array(gray.shape[::-1]) / 2
-    boxes = sorted(detector.find(gray, SEARCHED), key=lambda box: np.abs(np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2 - middle).sum())
-    return Cut(sample(gray, similarity(predictor.points(gray, boxes[0]))), True) if boxes else None
+    found = detector().find(gray, SEARCHED)
+    return min(found, key=lambda box: np.abs(np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2 - middle).sum(), default=None)
 
 
 def crop_or_photo(gray: np.ndarray) -> Cut | None:
@@ -362,9 +367,15 @@ def crop_or_photo(gray: np.ndarray) -> Cut | None:
 
 
 @cache
-def finders() -> tuple[Detector, PointPredictor]:
-    """Detector and points, built at the first photo: they load dlib, which data sets of crops do without."""
-    return Detector(DetectorSettings(enlarge=1.0)), PointPredictor(predictor_path())
+def detector() -> Detector:
+    """Built at the first photo: it loads dlib, which data sets of crops do without."""
+    return Detector(DetectorSettings(enlarge=1.0))
+
+
+@cache
+def point_predictor() -> PointPredictor:
+    """Built at the first photo, as the detector is."""
+    return PointPredictor()
 
 
 def read_table(table: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:

@@ -10,9 +10,10 @@ from functools import cache
 import cv2
 import numpy as np
 
+from models.public import public_predictor_path
 from realtime.align import CHIP, CROP, TEMPLATE, similarity
 from realtime.geometry import box_around
-from realtime.landmarks import PointPredictor, predictor_path
+from realtime.landmarks import PointPredictor
 
 ZOOM = 4
 """The predictor wants faces of about 150 pixels."""
@@ -29,7 +30,7 @@ SCALES, TURN = (0.65, 1.6), 32.0
 
 @cache
 def _predictor() -> PointPredictor:
-    return PointPredictor(predictor_path())
+    return PointPredictor(public_predictor_path())
 
 
 def points_in_crop(face48: np.ndarray) -> np.ndarray:

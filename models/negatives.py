@@ -15,7 +15,7 @@ from models.datasets import held_out
 from realtime.align import CROP, sample, similarity
 from realtime.config import DetectorSettings
 from realtime.detector import Detector
-from realtime.landmarks import PointPredictor, predictor_path
+from realtime.landmarks import PointPredictor
 from realtime.sources import VideoFile
 
 
@@ -140,7 +140,7 @@ def false_alarms(film: Path, threshold: float = -0.9, every: int = 10) -> np.nda
         every: frames between two that are searched.
     """
     detector = Detector(DetectorSettings(enlarge=1.0, threshold=threshold))
-    predictor = PointPredictor(predictor_path())
+    predictor = PointPredictor()
     crops = []
     with VideoFile(film) as source:
         for number, frame in enumerate(source):

@@ -25,9 +25,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from models.datasets import chips_of, framing_of, held_out, load_fer2013, load_wild, majority, targets
 from models.network import N_LOGITS, NETWORKS, EmotionNet
 from models.plots import save_curves
+from models.public import public_file
 from models.teacher import FACE_WEIGHTS, TEACHERS, FaceNet, adopt_statistics, load_face_weights
 from realtime.align import CHIP
-from realtime.landmarks import predictor_path
 
 
 @dataclass(frozen=True)
@@ -387,7 +387,7 @@ def main(
     print(f"read {len(train)} training faces; training {net} on {device}", flush=True)
     model = build(net)
     if net in TEACHERS:
-        load_face_weights(model, predictor_path().with_name(FACE_WEIGHTS))
+        load_face_weights(model, public_file(FACE_WEIGHTS))
         some = torch.randperm(len(train), device=device)[:512]
         chips = augment(train.crops[some].float(), train.framing[some], torch.zeros(len(some), dtype=torch.bool, device=device))
         adopt_statistics(model, chips.cpu())

@@ -102,6 +102,10 @@ SHIPPED = {"emotion": MODELS / "emotion.tflite", "nano": MODELS / "emotion_nano.
 """The models of this program by name; nano takes an eighth of the work, for the smallest boards."""
 
 
+POINTS = MODELS / "five_points.dat"
+"""The predictor of the five face points."""
+
+
 def model_file(text: str) -> Path:
     """The model that a user means: the name of a shipped one, or a file's path."""
     return SHIPPED.get(text) or Path(text)

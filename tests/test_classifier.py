@@ -8,7 +8,7 @@ from realtime.classifier import EmotionClassifier, dequantize, interpreter_class
 from realtime.config import ClassifierSettings, DetectorSettings
 from realtime.detector import Detector
 from realtime.errors import Trouble
-from realtime.landmarks import PointPredictor, predictor_path
+from realtime.landmarks import PointPredictor
 from realtime.values import LABELS
 
 MODEL = ClassifierSettings().model
@@ -59,7 +59,7 @@ def test_portraits_are_read_as_a_person_would(classifier, gray, name, labels):
 
     picture = gray(name)
     box = Detector(DetectorSettings()).find(picture, 400)[0]
-    chip = align(picture, PointPredictor(predictor_path()).points(picture, box))
+    chip = align(picture, PointPredictor().points(picture, box))
     opinion = classifier.read(chip[None])
     assert LABELS[int(opinion.probs[0].argmax())] in labels
     assert opinion.probs[0].max() > 0.5
@@ -71,7 +71,7 @@ def test_an_upside_down_face_is_rejected(classifier, gray):
 
     picture = gray("obama")
     box = Detector(DetectorSettings()).find(picture, 400)[0]
-    chip = align(picture, PointPredictor(predictor_path()).points(picture, box))
+    chip = align(picture, PointPredictor().points(picture, box))
     assert classifier.read(chip[None, ::-1].copy()).reject[0] > 0.5
 
 

@@ -26,7 +26,7 @@ from models.datasets import (
 from realtime.align import sample, similarity
 from realtime.config import DetectorSettings
 from realtime.detector import Detector
-from realtime.landmarks import PointPredictor, predictor_path
+from realtime.landmarks import PointPredictor
 from realtime.values import LABELS
 
 FERPLUS_HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
@@ -89,7 +89,7 @@ def ck_frame(gray):
 def camera_crop(picture):
     """What the camera's chain cuts out of a picture of one face."""
     [box] = Detector(DetectorSettings(enlarge=1.0)).find(picture, 10_000)
-    return sample(picture, similarity(PointPredictor(predictor_path()).points(picture, box)))
+    return sample(picture, similarity(PointPredictor().points(picture, box)))
 
 
 def write_tree(folder, rows):

@@ -6,7 +6,7 @@ from fakes import points_in
 from realtime.config import DetectorSettings
 from realtime.detector import Detector
 from realtime.geometry import apart
-from realtime.landmarks import PointPredictor, predictor_path
+from realtime.landmarks import PointPredictor
 from realtime.values import Box
 
 
@@ -52,7 +52,7 @@ def test_a_face_is_confirmed_where_it_is_however_tilted_and_large(detector, gray
     [box] = detector.find(picture, 400)[:1]
     turn = cv2.getRotationMatrix2D(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2), degrees, width / (box.x1 - box.x0))
     turned = cv2.warpAffine(picture, turn, picture.shape[::-1], flags=cv2.INTER_AREA)
-    points = PointPredictor(predictor_path()).points(picture, box)
+    points = PointPredictor().points(picture, box)
     assert detector.confirms(turned, points @ turn[:, :2].T.astype(np.float32) + turn[:, 2].astype(np.float32))
 
 

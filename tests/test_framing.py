@@ -2,17 +2,26 @@ import cv2
 import numpy as np
 import pytest
 
+from models import framing
 from models.framing import framed_chip, placement_of, points_in_crop, sampling_matrix
+from models.public import FIVE_POINTS
 from realtime.align import CROP, TEMPLATE, align, enlarge, similarity
-from realtime.config import DetectorSettings
+from realtime.config import POINTS, DetectorSettings
 from realtime.detector import Detector
-from realtime.landmarks import PointPredictor, predictor_path
+from realtime.landmarks import PointPredictor
+
+
+@pytest.fixture(params=["public", "own"])
+def predictor(request, public, monkeypatch):
+    """Framing by the public predictor, where it is installed, and by our own, so that the arithmetic is tested everywhere."""
+    path = public(FIVE_POINTS) if request.param == "public" else POINTS
+    monkeypatch.setattr(framing, "_predictor", lambda: PointPredictor(path))
 
 
 def crop_of(gray: np.ndarray, scale: float, turn_deg: float) -> np.ndarray:
     """The portrait's face as a data set might have it: `scale` times as large as it should be, and turned."""
     box = Detector(DetectorSettings()).find(gray, 400)[0]
-    matrix = np.vstack([similarity(PointPredictor(predictor_path()).points(gray, box)), [0, 0, 1]])
+    matrix = np.vstack([similarity(PointPredictor().points(gray, box)), [0, 0, 1]])
     centre = (CROP / 2 - 0.5, CROP / 2 - 0.5)
     careless = cv2.getRotationMatrix2D(centre, turn_deg, scale) @ matrix
     # Sampled at four times the size and averaged, as a careful resizing would.
@@ -23,10 +32,10 @@ def crop_of(gray: np.ndarray, scale: float, turn_deg: float) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["obama", "biden", "astronaut"])
 @pytest.mark.parametrize(("scale", "turn_deg"), [(1.0, 0.0), (0.8, 12.0), (1.2, -12.0)])
-def test_a_crop_is_framed_as_the_camera_frames_the_same_face(gray, name, scale, turn_deg):
+def test_a_crop_is_framed_as_the_camera_frames_the_same_face(predictor, gray, name, scale, turn_deg):
     picture = gray(name)
     box = Detector(DetectorSettings()).find(picture, 400)[0]
-    expected = align(picture, PointPredictor(predictor_path()).points(picture, box)).astype(float)
+    expected = align(picture, PointPredictor().points(picture, box)).astype(float)
     crop = crop_of(picture, scale, turn_deg)
     framed, left_alone = framed_chip(crop).astype(float), enlarge(crop).astype(float)
     inner = np.s_[12:52, 12:52]
@@ -35,7 +44,7 @@ def test_a_crop_is_framed_as_the_camera_frames_the_same_face(gray, name, scale, 
         assert np.abs(framed[inner] - expected[inner]).mean() < 0.6 * np.abs(left_alone[inner] - expected[inner]).mean()
 
 
-def test_the_points_of_a_well_framed_crop_lie_on_the_template(gray):
+def test_the_points_of_a_well_framed_crop_lie_on_the_template(predictor, gray):
     points = points_in_crop(crop_of(gray("obama"), 1.0, 0.0))
     assert np.abs((points + 0.5) / CROP - TEMPLATE).max() < 0.06
 

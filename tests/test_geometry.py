@@ -5,7 +5,7 @@ import pytest
 from realtime.config import DetectorSettings
 from realtime.detector import Detector
 from realtime.geometry import apart, box_around, mirrored, moved, scaled, width
-from realtime.landmarks import PointPredictor, predictor_path
+from realtime.landmarks import PointPredictor
 from realtime.values import Box
 
 
@@ -39,6 +39,6 @@ def test_scaling_moving_and_mirroring_keep_the_size_rule():
 def test_the_box_around_a_faces_points_is_where_the_detector_finds_it(gray, name):
     picture = gray(name)
     found = Detector(DetectorSettings()).find(picture, 400)[0]
-    guessed = box_around(PointPredictor(predictor_path()).points(picture, found))
+    guessed = box_around(PointPredictor().points(picture, found))
     assert apart(found, guessed) < 0.15
     assert width(guessed) == pytest.approx(width(found), rel=0.2)

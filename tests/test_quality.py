@@ -7,7 +7,7 @@ import pytest
 from realtime.align import CHIP, align
 from realtime.config import DetectorSettings, QualitySettings
 from realtime.detector import Detector
-from realtime.landmarks import PointPredictor, predictor_path
+from realtime.landmarks import PointPredictor
 from realtime.quality import doubt, eye_distance, texture, turn
 
 SETTINGS = QualitySettings()
@@ -25,7 +25,7 @@ class Found:
 
 @pytest.fixture(scope="module")
 def finders() -> tuple[Detector, PointPredictor]:
-    return Detector(DetectorSettings(enlarge=1.0)), PointPredictor(predictor_path())
+    return Detector(DetectorSettings(enlarge=1.0)), PointPredictor()
 
 
 def find(picture: np.ndarray, finders: tuple[Detector, PointPredictor]) -> Found:

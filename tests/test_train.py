@@ -26,7 +26,6 @@ from models.train import (  # noqa: E402
     to_input,
     warp,
 )
-from realtime.landmarks import predictor_path  # noqa: E402
 from realtime.values import LABELS  # noqa: E402
 
 
@@ -111,10 +110,10 @@ def test_the_nano_is_an_eighth_of_the_work():
     assert macs(build("nano")) <= 8e6
 
 
-def test_the_teacher_sees_what_dlib_sees(portrait):
+def test_the_teacher_sees_what_dlib_sees(portrait, public):
     """Its features, through dlib's own last layer, are dlib's descriptor of the same chip."""
     dlib = pytest.importorskip("dlib")
-    path = predictor_path().with_name(FACE_WEIGHTS)
+    path = public(FACE_WEIGHTS)
     picture = np.ascontiguousarray(portrait("obama")[60:210, 60:210].mean(2, keepdims=True).repeat(3, 2).astype(np.uint8))
     truth = np.array(dlib.face_recognition_model_v1(str(path)).compute_face_descriptor(picture))
     net = FaceNet(side=150)
@@ -128,9 +127,9 @@ def test_the_teacher_sees_what_dlib_sees(portrait):
     assert np.abs(features @ last - truth).max() < 1e-4
 
 
-def test_new_statistics_change_nothing_on_the_chips_they_come_from():
+def test_new_statistics_change_nothing_on_the_chips_they_come_from(public):
     net = FaceNet()
-    load_face_weights(net, predictor_path().with_name(FACE_WEIGHTS))
+    load_face_weights(net, public(FACE_WEIGHTS))
     chips = torch.rand(8, 1, 64, 64) * 2 - 1
     with torch.no_grad():
         before = net.eval().embed(chips)
