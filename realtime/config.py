@@ -20,14 +20,24 @@ class TrackerSettings:
 
 @dataclass(frozen=True)
 class SmoothingSettings:
-    time_constant_s: float = 0.2  # step answer 63 % after this time: quick enough to follow a smile, slow enough not to flicker
-    lead: float = 0.08  # a new label must lead the shown one by this much probability
+    """Chosen by `tests/benchmarks/smoothing.py`; docs/smoothing.md shows what other values do."""
+
+    dwell_s: float = 2.0  # mean time between two changes of expression; from 1 to 2 s little changes
+    via_neutral: float = 0.75  # share of the changes that end in neutral: faces mostly relax before they take on something else
+    looks_per_s: float = 6.0  # pictures a second that tell something new; more would count the same noise twice
+    noise: float = 0.01  # chance that a picture says nothing about the face: one odd frame must not outweigh many
+    prior_power: float = 0.5  # how much of the training prior is taken out, 0 to 1: without, faint rare labels are missed; all, common ones
+    lead: float = 0.7  # belief by which a new label must lead the shown one
+    hold_s: float = 0.3  # s that a label stays at least: a shorter one cannot be read
+    average_s: float = 0.3  # s after which the shown probabilities have gone 63 % of the way: about as fast as the label
+    tie: float = 0.1  # lead in probability under which no expression stands out
+    clear: float = 0.5  # lead from which one does again; with less, a face between two expressions goes to and fro
+    tie_s: float = 0.5  # s that a tie, or its end, must last to be said
 
 
 @dataclass(frozen=True)
 class LabelSettings:
     reject: float = 0.5  # reject probability from which the chip is called unclear
-    tie: float = 0.10  # lead of the best over the second best under which neither is believed
 
 
 MODELS = Path(__file__).resolve().parent.parent / "models"

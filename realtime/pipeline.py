@@ -25,12 +25,11 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
 
 
-def unsure(probs: np.ndarray, reject: float, settings: LabelSettings) -> str | None:
-    """Why these probabilities (7,) should not be relied on, in one word, or None."""
+def unsure(tie: bool, reject: float, settings: LabelSettings) -> str | None:
+    """Why a label should not be relied on, in one word, or None."""
     if reject >= settings.reject:
         return "unclear"
-    second, best = np.sort(probs)[-2:]
-    return "tie" if best - second < settings.tie else None
+    return "tie" if tie else None
 
 
 @dataclass
@@ -69,7 +68,7 @@ class Pipeline:
     def _label(self, tracks: list[Track], faces: list[Face], smoothed: list[Smoothed], opinion: Opinion, t: float) -> list[Reading]:
         """A face that the detector has lost is shown only while its place still looks like one."""
         return [
-            Reading(face, now.probs, now.label, float(now.probs[now.shown]), unsure(now.probs, float(reject), self.label))
+            Reading(face, now.probs, now.label, float(now.probs[now.shown]), unsure(now.tie, float(reject), self.label))
             for track, face, now, reject in zip(tracks, faces, smoothed, opinion.reject, strict=True)
             if track.seen_t == t or reject < self.label.reject
         ]
@@ -81,12 +80,13 @@ def build_pipeline(settings: Settings, clock: Clock) -> Pipeline:
     Raises:
         Trouble: a model file or package is missing or damaged.
     """
+    classifier = EmotionClassifier(settings.classifier.model, settings.classifier.threads)
     return Pipeline(
         detector=Detector(settings.detector),
         tracker=Tracker(settings.tracker),
         predictor=PointPredictor(predictor_path()),
-        classifier=EmotionClassifier(settings.classifier.model, settings.classifier.threads),
-        smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
+        classifier=classifier,
+        smoother=Smoother(settings.smoothing, settings.tracker.forget_s, classifier.prior),
         label=settings.label,
         timer=StageTimer(clock),
     )
@@ -94,7 +94,8 @@ def build_pipeline(settings: Settings, clock: Clock) -> Pipeline:
 
 def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
     """The same parts with nothing remembered: for a picture that has nothing to do with the one before."""
-    return replace(pipeline, tracker=Tracker(settings.tracker), smoother=Smoother(settings.smoothing, settings.tracker.forget_s))
+    smoother = Smoother(settings.smoothing, settings.tracker.forget_s, pipeline.smoother.prior)
+    return replace(pipeline, tracker=Tracker(settings.tracker), smoother=smoother)
 
 
 def readings_header(source_name: str, pipeline: Pipeline) -> dict[str, Any]:

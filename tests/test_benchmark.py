@@ -32,7 +32,7 @@ def made(clock: FakeClock, seconds: float) -> Pipeline:
     classifier = ScriptedClassifier(["neutral"])
     classifier.path, classifier.sha256, classifier.runtime = SimpleNamespace(name="m.tflite"), "00", "fake"
     parts = SlowDetector(clock, seconds), Tracker(settings.tracker), BoxPoints(), classifier
-    return Pipeline(*parts, Smoother(settings.smoothing, 1.0), settings.label, StageTimer(clock))
+    return Pipeline(*parts, Smoother(settings.smoothing, 1.0, np.full(7, 1 / 7)), settings.label, StageTimer(clock))
 
 
 def frames(clock: FakeClock, n: int, capture_s: float):
