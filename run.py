@@ -18,7 +18,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realtime.config import PHOTO, CameraSettings, ClassifierSettings, RecorderSettings, Settings, model_file
+from realtime.config import (
+    PHOTO,
+    CameraSettings,
+    ClassifierSettings,
+    FinderSettings,
+    GovernorSettings,
+    RecorderSettings,
+    Settings,
+    model_file,
+)
 from realtime.errors import Trouble, reason
 from realtime.quiet import silence_libraries
 
@@ -64,7 +73,17 @@ Model = Annotated[
 ]
 Seconds = Annotated[float | None, typer.Option(help="Stop after this many seconds of film.", min=0.1, show_default="until the end")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+MinFace = Annotated[float, typer.Option(help="Smallest face to look for, as a share of the picture's short side.", min=0.03, max=1.0)]
 RECORDINGS = Path("recordings")
+Size = tuple[int, int]
+
+
+def as_size(text: str) -> Size:
+    """Width and height in px out of "640x480"."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and 32 <= int(width) <= 7680 and 32 <= int(height) <= 7680):
+        raise typer.BadParameter(f"{text!r} is no size: write width and height in pixels, such as 640x480")
+    return int(width), int(height)
 
 
 def stop_on_signal() -> Callable[[], bool]:
@@ -102,20 +121,29 @@ def live(
     ] = None,
     seconds: Seconds = None,
     overwrite: Overwrite = False,
+    min_face: MinFace = FinderSettings.min_face,
+    target_fps: Annotated[
+        float | None,
+        typer.Option(help="Frames a second to be reached: spend less on each before they are fewer.", min=1, show_default="all that come"),
+    ] = None,
+    max_cpu: Annotated[float | None, typer.Option(help="Per cent of one core that may be used.", min=5, show_default="no limit")] = None,
     model: Model = ClassifierSettings.model,
 ) -> None:
     """Show expressions live, in a window or as a line in the terminal."""
     from realtime.pipeline import build_pipeline, readings_header, run_loop
     from realtime.sinks import RecordSwitch, Sinks, Tap, Window, has_display
-    from realtime.sources import FirstSeconds, FirstThatOpens, NewestFrame, as_live, open_source
+    from realtime.sources import FirstThatOpens, Thinned, open_live, open_source
     from realtime.terminal import Line
-    from realtime.timing import LatencyMeter
+    from realtime.timing import Countdown, LatencyMeter
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
     windowed = window is not False and has_display()
     if window and not windowed:
         raise Trouble("there is no display for a window here: leave out --window to see readings in the terminal, or use --record FILE.mp4")
-    pipeline = build_pipeline(Settings(classifier=ClassifierSettings(model)), clock)
+    settings = Settings(
+        classifier=ClassifierSettings(model), finder=FinderSettings(min_face=min_face), governor=GovernorSettings(target_fps, max_cpu)
+    )
+    pipeline = build_pipeline(settings, clock, live=True)
 
     def header() -> dict[str, object]:
         return readings_header(frames.name, pipeline)
@@ -125,17 +153,26 @@ def live(
         if windowed:
             shown.say(why.splitlines()[-1])
 
-    wanted = [open_source(text, clock, CameraSettings()) for text in ([source] if source else ["0", "demo"])]
-    opened = FirstThatOpens([as_live(one, clock) for one in wanted], tell)
-    frames = NewestFrame(opened if seconds is None else FirstSeconds(opened, seconds), stopped)
-    recording = new_recording(record, wanted, header, overwrite) if record else None
-    switch = RecordSwitch(RECORDINGS, header, RecorderSettings(), recording)
-    meter = LatencyMeter(clock)
-    shown = Window(clock, lambda: frames.mirror, switch) if windowed else Line(console, clock)
+    def over() -> bool:
+        return stopped() or countdown.over() or (windowed and shown.closed)
+
+    wanted, camera = [source] if source else ["0", "demo"], CameraSettings()
+    drawn, written, countdown = LatencyMeter(clock), LatencyMeter(clock), Countdown(clock, seconds)
+    given = [open_source(text, clock, camera) for text in wanted]
+    recording = new_recording(record, given, header, overwrite) if record else None
+    switch = RecordSwitch(RECORDINGS, header, RecorderSettings(), recording, written.update)
+    shown = (
+        Window(clock, lambda: frames.mirror, switch, lambda: drawn.dropped, lambda: pipeline.governor.level)
+        if windowed
+        else Line(console, clock)
+    )
+    opened = FirstThatOpens([open_live(text, clock, camera, over, shown.idle, console.print) for text in wanted], tell)
+    frames = Thinned(opened, lambda: pipeline.governor.effort.frame_every)
     if window is None and not windowed:
         console.print("No display: readings follow here. To see the picture, run this on a desktop or use --record FILE.mp4. Ctrl-C ends.")
-    run_loop(frames, pipeline, Sinks([switch, shown, Tap(meter.update)]), lambda: stopped() or (windowed and shown.closed))
-    console.print(f"{meter.summary()}, {frames.dropped} dropped")
+    run_loop(frames, pipeline, Sinks([shown, Tap(drawn.update), switch, Tap(countdown.update)]), over)
+    recorded = f", to written {written.latency()}" if written.frames else ""
+    console.print(f"{drawn.summary()}, latency to drawn {drawn.latency()}{recorded}")
     for made in switch.made:
         console.print(f"wrote {made.path} and {made.readings_path}")
 
@@ -146,23 +183,34 @@ def record(
     out: Annotated[Path, typer.Argument(help="The .mp4 file to write; the readings go beside it as .jsonl.", metavar="OUT.mp4")],
     seconds: Seconds = None,
     overwrite: Overwrite = False,
+    min_face: MinFace = FinderSettings.min_face,
     model: Model = ClassifierSettings.model,
 ) -> None:
     """Write an annotated video and its readings: every frame of a file, or what a camera sees."""
     from realtime.pipeline import build_pipeline, readings_header, run_loop
-    from realtime.sinks import Sinks
-    from realtime.sources import FirstSeconds, NewestFrame, VideoFile, open_source
+    from realtime.sinks import Sinks, Tap
+    from realtime.sources import FirstSeconds, VideoFile, open_live, open_source
     from realtime.terminal import Bar
+    from realtime.timing import Countdown
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
     given = open_source(source, clock, CameraSettings())
     recording = new_recording(out, [given], lambda: readings_header(given.name, pipeline), overwrite)
-    frames = given if seconds is None else FirstSeconds(given, seconds)
-    if not isinstance(given, VideoFile):
-        frames = NewestFrame(frames, stopped)
-    pipeline = build_pipeline(Settings(classifier=ClassifierSettings(model)), clock)
+    bar = Bar(console, lambda: given.expected, seconds)
+    is_film = isinstance(given, VideoFile)
+    countdown = Countdown(clock, None if is_film else seconds)
+
+    def over() -> bool:
+        return stopped() or countdown.over()
+
+    if is_film:
+        frames = given if seconds is None else FirstSeconds(given, seconds)
+    else:
+        frames = open_live(source, clock, CameraSettings(), over, bar.idle, console.print)
+    settings = Settings(classifier=ClassifierSettings(model), finder=FinderSettings(min_face=min_face))
+    pipeline = build_pipeline(settings, clock, live=not is_film)
     started = clock()
-    run_loop(frames, pipeline, Sinks([recording, Bar(console, lambda: given.expected, seconds)]), stopped)
+    run_loop(frames, pipeline, Sinks([recording, bar, Tap(countdown.update)]), over)
     if not recording.frames:
         raise Trouble(f"nothing was recorded: {given.name} gave no frame")
     took = clock() - started
@@ -174,37 +222,64 @@ def record(
 def bench(
     source: Annotated[str, typer.Option(help="A video file, or demo.")] = "demo",
     seconds: Annotated[float, typer.Option(help="How long to measure.", min=0.5)] = 10.0,
+    exact: Annotated[bool, typer.Option("--exact", help="Search in step with the frames: slower, and the same work in every run.")] = False,
+    live_rate: Annotated[
+        float | None, typer.Option(help="Pace the film as a camera of so many fps, newest frame only; tells load and latency.", min=1)
+    ] = None,
+    faces: Annotated[
+        int | None, typer.Option(help="So many faces side by side, cut out of the film.", min=1, max=16, show_default="as in the film")
+    ] = None,
+    size: Annotated[
+        Size | None, typer.Option(help="Size of the pictures.", parser=as_size, metavar="WxH", show_default="the film's")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.", metavar="FILE")] = None,
     model: Model = ClassifierSettings.model,
 ) -> None:
-    """Measure speed: each stage, frames a second, latency, memory, on this machine."""
-    from realtime.benchmark import measure, report, table_rows
+    """Measure speed: each stage, frames a second, latency, load, memory, on this machine."""
+    from realtime.benchmark import Clocks, Crowd, Resized, measure, portraits, rate_line, report, table_rows
     from realtime.pipeline import build_pipeline
-    from realtime.sources import Repeated, VideoFile, open_source
+    from realtime.sources import NewestFrame, Paced, Repeated, Retimed, VideoFile, open_source
     from realtime.terminal import table
 
     console, clock = Console(highlight=False, soft_wrap=True), time.perf_counter
     if out is not None and not out.parent.is_dir():
         raise Trouble(f"cannot write {out}: there is no folder {out.parent}; create it first")
+    if exact and live_rate:
+        raise Trouble("--exact does all work in step, --live-rate drops what comes too fast: choose one of them")
     film = open_source(source, clock, CameraSettings())
     if not isinstance(film, VideoFile):
         raise Trouble(
             f"bench measures a film, so that runs can be compared: {source} is none; name a video file, or see a camera's rate in live"
         )
     settings = Settings(classifier=ClassifierSettings(model))
-    pipeline = build_pipeline(settings, clock)
-    with Repeated(film) as frames:
-        measured = measure(frames, pipeline, clock, seconds, warmup_s=1.0)
+    pipeline = build_pipeline(settings, clock, live=not exact)
+    if faces is not None:
+        shown = Crowd(portraits(film, pipeline.finder.search, faces), size or (640, 480), live_rate or 30.0)
+    else:
+        shown = Repeated(film if size is None else Resized(film, size))
+    if live_rate:
+        shown = NewestFrame(Paced(Retimed(shown, live_rate), clock), lambda: False)
+    with shown as frames, pipeline:
+        measured = measure(frames, pipeline, Clocks(clock, time.process_time), seconds, warmup_s=1.0, live=bool(live_rate))
     made = report(measured, pipeline, settings, film.name)
     if out is not None:
         try:
             out.write_text(json.dumps(made, indent=1) + "\n")
         except OSError as error:
             raise Trouble(f"cannot write {out} ({reason(error)}): check the path and your rights") from error
-    console.print(table(f"{made['fps']:.0f} frames a second, from file to drawn", ("stage", "median ms", "p95 ms"), table_rows(made)))
-    used, size = made["model"], "x".join(map(str, made["size"]))
-    console.print(f"{film.name} {size}, {made['frames']} frames, {made['faces_per_frame']:.2f} faces a frame")
-    console.print(f"peak memory {made['peak_memory_mb']} MB; {used['name']} {used['sha256'][:12]} in {used['runtime']}")
+    console.print(table(rate_line(made), ("stage", "median ms", "p95 ms", "p99 ms"), table_rows(made)))
+    used, size_wh = made["model"], "x".join(map(str, made["size"]))
+    console.print(
+        f"{shown.name} {size_wh}, {made['frames']} frames, {made['dropped']} dropped, {made['faces_per_frame']:.2f} faces a frame"
+    )
+    age = made["latency"]
+    console.print(
+        f"latency {age['median_ms']:.1f} ms (p95 {age['p95_ms']:.1f}, p99 {age['p99_ms']:.1f}), governor at level {made['level']}"
+    )
+    console.print(
+        f"{made['cpu_percent']:.0f} % of one core, peak memory {made['peak_memory_mb']} MB; "
+        f"{used['name']} {used['sha256'][:12]} in {used['runtime']}"
+    )
     console.print(", ".join(str(value) for value in made["machine"].values() if value is not None))
     console.print(", ".join(f"{name} {version}" for name, version in made["versions"].items()))
 
@@ -221,7 +296,7 @@ def image(
     from realtime.sources import Photo
     from realtime.terminal import summary
 
-    settings = Settings(detector=PHOTO, classifier=ClassifierSettings(model))
+    settings = Settings(efforts=(PHOTO,), classifier=ClassifierSettings(model))
     pipeline = build_pipeline(settings, time.monotonic)
     failed = 0
     for path in files:

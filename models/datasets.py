@@ -16,7 +16,7 @@ import numpy as np
 
 from models.framing import framed_chip, placement_of, sampling_matrix
 from realtime.align import CROP, enlarge, sample, similarity
-from realtime.config import PHOTO, DetectorSettings
+from realtime.config import DetectorSettings
 from realtime.detector import Detector
 from realtime.landmarks import PointPredictor, predictor_path
 from realtime.values import LABELS
@@ -344,11 +344,15 @@ def resized(gray: np.ndarray) -> Cut:
     return Cut(cv2.resize(gray, (CROP, CROP), interpolation=cv2.INTER_AREA if max(gray.shape) > CROP else cv2.INTER_LINEAR), False)
 
 
+SEARCHED = 960
+"""Photos are searched with a short side of at most so many px."""
+
+
 def cut_out(gray: np.ndarray) -> Cut | None:
     """The most central face of a photo (h, w) uint8 as the camera's chain cuts it; None if none is found."""
     detector, predictor = finders()
     middle = np.array(gray.shape[::-1]) / 2
-    boxes = sorted(detector.find(gray), key=lambda box: np.abs(np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2 - middle).sum())
+    boxes = sorted(detector.find(gray, SEARCHED), key=lambda box: np.abs(np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2 - middle).sum())
     return Cut(sample(gray, similarity(predictor.points(gray, boxes[0]))), True) if boxes else None
 
 
@@ -360,7 +364,7 @@ def crop_or_photo(gray: np.ndarray) -> Cut | None:
 @cache
 def finders() -> tuple[Detector, PointPredictor]:
     """Detector and points, built at the first photo: they load dlib, which data sets of crops do without."""
-    return Detector(DetectorSettings(short_side=PHOTO.short_side)), PointPredictor(predictor_path())
+    return Detector(DetectorSettings(enlarge=1.0)), PointPredictor(predictor_path())
 
 
 def read_table(table: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:

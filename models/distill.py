@@ -22,13 +22,15 @@ from torch import Tensor
 
 from models.datasets import VOTED, load_fer2013
 from models.negatives import backgrounds, textures
-from models.network import N_EXPRESSIONS, N_LOGITS, NETWORKS, EmotionNet
+from models.network import N_EXPRESSIONS, N_LOGITS
 from models.train import (
     Lesson,
     Recipe,
     best_device,
+    build,
     covered,
     fit,
+    jumbled,
     lesson,
     lit,
     load_trained,
@@ -47,14 +49,16 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 class Schedule(Recipe):
     """How a student learns from the teachers."""
 
-    epochs: int = 100
+    epochs: int = 80
     negatives: float = 0.08  # share of each batch that is no readable face
     votes_share: float = 0.25  # of the target, where ten annotators agreed that it is a face; the rest is the teachers'
     single_share: float = 0.35  # of the extra head's target that is the one FER2013 label; the rest is the teachers'
     original_weight: float = 0.5
 
 
-SCHEDULES = {"emotion": Schedule(), "nano": Schedule(epochs=160, weight_decay=1e-4)}
+SCHEDULES = {"emotion": Schedule(), "nano": Schedule(epochs=120, weight_decay=1e-4)}
+SECOND_RATE = 0.04
+"""Learning rate of a second course: enough to leave a minimum, too little to forget."""
 BATCH = 256
 
 
@@ -84,16 +88,20 @@ def view(learned: Lesson, draw: np.random.Generator) -> np.ndarray:
 
 
 def negative_view(learned: Lesson, scenery: Tensor, n: int, draw: np.random.Generator) -> np.ndarray:
-    """(n, 64, 64) uint8 pictures without a readable face: a third misplaced faces, a third spoilt ones, a third scenery."""
+    """(n, 64, 64) uint8 pictures without a readable face: a third misplaced faces, a third spoilt ones, a third scenery.
+
+    Spoilt faces are covered, smeared or jumbled, a third of them each.
+    """
     third = n // 3
     misplaced, spoilt = torch.randint(len(learned), (third,)), torch.randint(len(learned), (third,))
     other = cut(scenery[torch.randint(len(scenery), (n,))], torch.eye(2, 3).expand(n, 2, 3))
     near = cut(learned.crops[spoilt], learned.framing[spoilt])
-    half = third // 2
+    ninth = third // 3
     parts = [
         cut(learned.crops[misplaced], learned.framing[misplaced], negative=True),
-        covered(near[:half], other[:half]),
-        smeared(near[half:]),
+        covered(near[:ninth], other[:ninth]),
+        smeared(near[ninth : 2 * ninth]),
+        jumbled(near[2 * ninth :]),
         other[2 * third :],
     ]
     return compressed(to_bytes(torch.cat(parts)), draw)
@@ -168,19 +176,22 @@ def learn(
     views: Annotated[Path, typer.Option(help="Folder that `views` wrote.")] = Path("runs/views"),
     net: Annotated[str, typer.Option(help="emotion or nano.")] = "emotion",
     out: Annotated[Path, typer.Option(help="Where weights and log go.")] = Path("runs/emotion"),
+    start: Annotated[Path | None, typer.Option(help="Folder of a trained student to go on from, more gently.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the order, the weights and the light.")] = Recipe.seed,
 ) -> None:
     """Trains a student on the views; continues a run that was cut."""
     schedule = replace(SCHEDULES[net], seed=seed)
     schedule = schedule if epochs is None else replace(schedule, epochs=epochs)
+    schedule = schedule if start is None else replace(schedule, learning_rate=SECOND_RATE)
     torch.manual_seed(schedule.seed)
     device = best_device()
     out.mkdir(parents=True, exist_ok=True)
     learned = Lesson(**torch.load(views / "lesson.pt", weights_only=True)).to(device)
     files = sorted(views.glob("[0-9][0-9].npz"))
     print(f"read {len(learned)} faces in {len(files)} views; training {net} on {device}", flush=True)
-    model = EmotionNet(**NETWORKS[net]).to(device, memory_format=torch.channels_last)
+    model = build(net) if start is None else load_trained(start / "weights.pt")
+    model = model.to(device, memory_format=torch.channels_last)
     n_negative = round(schedule.batch * schedule.negatives)
     n_faces = schedule.batch - n_negative
     steps = len(learned) // n_faces

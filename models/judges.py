@@ -344,10 +344,10 @@ def faces_found(faces: Faces, file: Path) -> np.ndarray:
             print(f"read {file}", flush=True)
             return kept["found"]
     # The crops are searched as they are: nothing is reduced.
-    detector = Detector(DetectorSettings(short_side=CROP * ENLARGE + 2 * BORDER))
+    detector = Detector(DetectorSettings())
     found = faces.framed.copy()
     for i in range(len(faces)):
-        found[i] = found[i] or bool(detector.find(enlarged(faces.pixels[i])))
+        found[i] = found[i] or bool(detector.find(enlarged(faces.pixels[i]), CROP * ENLARGE + 2 * BORDER))
         if (i + 1) % 2000 == 0 or i + 1 == len(faces):
             print(f"searched {i + 1} of {len(faces)} pictures for faces: {found[: i + 1].sum()} found", flush=True)
     saved(file, found=found)

@@ -139,12 +139,12 @@ def false_alarms(film: Path, threshold: float = -0.9, every: int = 10) -> np.nda
         threshold: of the detector's score; the program itself uses 0.
         every: frames between two that are searched.
     """
-    detector = Detector(DetectorSettings(short_side=480, threshold=threshold))
+    detector = Detector(DetectorSettings(enlarge=1.0, threshold=threshold))
     predictor = PointPredictor(predictor_path())
     crops = []
     with VideoFile(film) as source:
         for number, frame in enumerate(source):
             if number % every == 0:
                 gray = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
-                crops += [sample(gray, similarity(predictor.points(gray, box))) for box in detector.find(gray)]
+                crops += [sample(gray, similarity(predictor.points(gray, box))) for box in detector.find(gray, 480)]
     return np.array(crops, np.uint8).reshape(-1, CROP, CROP)

@@ -160,6 +160,20 @@ def smeared(chips: Tensor) -> Tensor:
     return torch.where(kind == 0, coarse, torch.where(kind == 1, rows, columns))
 
 
+def jumbled(chips: Tensor) -> Tensor:
+    """Chips (n, 1, h, w) in four bands, across or down, that are in another order: parts of a face, but no face."""
+    n, side = len(chips), chips.shape[-1]
+    order = torch.rand(n, 4, device=chips.device).argsort(1)
+    # An order that chanced to be the right one is turned by one.
+    same = (order == torch.arange(4, device=chips.device)).all(1, keepdim=True)
+    order = torch.where(same, order.roll(1, 1), order)
+    pixels = torch.arange(side, device=chips.device)
+    taken = (order[:, pixels * 4 // side] - (pixels * 4 // side)) * (side // 4) + pixels
+    across = chips.gather(3, taken[:, None, None, :].expand(-1, 1, side, -1))
+    down = chips.gather(2, taken[:, None, :, None].expand(-1, 1, -1, side))
+    return torch.where(torch.rand(n, 1, 1, 1, device=chips.device) < 0.5, across, down)
+
+
 def covered(chips: Tensor, covers: Tensor) -> Tensor:
     """Chips (n, 1, h, w) of which pictures `covers` of the same shape hide two thirds or more: a hand, a mug, a mask to the eyes."""
     n, side = len(chips), chips.shape[-1]

@@ -6,15 +6,67 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    short_side: int = 320  # px; the picture is searched at this size: faces from about a quarter of its height, 7 ms at 4:3
-    enlarge: float = 1.0  # at most this much; 1 never enlarges, which a camera's picture does not need
+    enlarge: float = 4.0  # the picture that is searched is at most this much larger: beyond that there are only guesses
     threshold: float = 0.0  # dlib's own; lower finds more faces and more wallpaper
+    confirm: float = -0.3  # the threshold where a face is expected; on 706 frames of two films all faces had 0.1 or more
+    confirm_reach: float = 0.3  # face widths from the expected place at most
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is spent: what the governor turns down when the machine does not keep up."""
+
+    near_s: float  # seconds between searches for large faces; twice that while faces are followed
+    far_s: float  # the same for small faces, which cost ten times as much
+    near_side: int  # px; short side of the picture in which large faces are searched; 320 finds those from a quarter of its height
+    check_s: float  # seconds between two looks at a followed face
+    classify_every: int  # frames; each face's expression is read in one of so many
+    frame_every: int  # frames; one of so many is taken at all
+
+
+EFFORTS = (
+    Effort(near_s=0.2, far_s=1.0, near_side=320, check_s=0.2, classify_every=1, frame_every=1),
+    Effort(near_s=0.3, far_s=4.0, near_side=320, check_s=0.25, classify_every=1, frame_every=1),
+    Effort(near_s=0.5, far_s=float("inf"), near_side=240, check_s=0.3, classify_every=2, frame_every=1),
+    Effort(near_s=1.0, far_s=float("inf"), near_side=240, check_s=0.4, classify_every=3, frame_every=1),
+    Effort(near_s=1.0, far_s=float("inf"), near_side=240, check_s=0.4, classify_every=2, frame_every=2),
+    Effort(near_s=1.0, far_s=float("inf"), near_side=240, check_s=0.4, classify_every=1, frame_every=4),
+)
+"""From all to the least; the rarest look is still often enough to lose a face within half a second of its vanishing."""
+
+
+@dataclass(frozen=True)
+class GovernorSettings:
+    target_fps: float | None = None  # frames a second that are to be reached; None: all that the camera gives
+    max_cpu: float | None = None  # per cent of one core that may be used; None: no limit
+    window_s: float = 0.5  # what is looked at; shorter ones hold too few frames of a slow camera
+    enough: float = 0.9  # share of the wanted frames under which the machine does not keep up
+    patience_s: float = 3.0  # without trouble before more is tried
+    most_patience_s: float = 60.0  # after attempts in vain
+
+
+@dataclass(frozen=True)
+class FinderSettings:
+    smallest_px: float = 80.0  # dlib's detector has learned faces of this size; larger ones it finds in its own reduced copies
+    min_face: float = 0.10  # of the picture's short side: smaller faces are not looked for
+
+
+@dataclass(frozen=True)
+class CutSettings:
+    surely: float = 0.35  # change (see `realtime.cuts.change`) that is always a cut; within a shot 0.16 was the most, in a cross-fade
+    at_least: float = 0.12  # change that is a cut where the picture was calm; between two shots of people in one room 0.2 is usual
+    times_usual: float = 8.0  # and this many times the usual change
+    usual_s: float = 0.5  # time constant of what is usual
 
 
 @dataclass(frozen=True)
 class TrackerSettings:
-    reach: float = 0.6  # face widths between two frames' centres at most; beyond that it is someone else
-    hold_s: float = 0.2  # a face that the detector misses keeps its box this long, so that labels do not blink
+    reach: float = 0.6  # face widths between a found face and a known one at most; beyond that it is someone else
+    stray: float = 0.5  # face widths from the expected place at most; no head moves faster between two frames
+    misfit: float = 0.10  # of the chip's side, root mean square: five points further from a face's shape are none
+    velocity_s: float = 0.1  # time constant of the speed: long enough to calm jitter, short enough to follow a nod
+    recheck_s: float = 0.1  # after a look in vain the next one comes this soon
+    hold_s: float = 0.4  # a face that no look confirms is shown this long: the detector blinks for less
     forget_s: float = 1.0  # a face that comes back within this time where it left keeps its id
 
 
@@ -22,22 +74,34 @@ class TrackerSettings:
 class SmoothingSettings:
     """Chosen by `tests/benchmarks/smoothing.py`; docs/smoothing.md shows what other values do."""
 
-    dwell_s: float = 2.0  # mean time between two changes of expression; from 1 to 2 s little changes
+    dwell_s: float = 2.0  # mean time between two changes of expression; from 1 to 4 s little changes
     via_neutral: float = 0.75  # share of the changes that end in neutral: faces mostly relax before they take on something else
-    looks_per_s: float = 6.0  # pictures a second that tell something new; more would count the same noise twice
+    looks_per_s: float = 5.0  # pictures a second that tell something new; more would count the same noise twice
     noise: float = 0.01  # chance that a picture says nothing about the face: one odd frame must not outweigh many
-    prior_power: float = 0.5  # how much of the training prior is taken out, 0 to 1: without, faint rare labels are missed; all, common ones
+    prior_power: float = 0.5  # how much of the training prior is taken out, 0 to 1: where macro-F1 of single pictures is highest
+    rarest: float = 0.03  # share as which a rarer label counts: else disgust, 0.9 %, would beat a two to three times likelier anger
     lead: float = 0.7  # belief by which a new label must lead the shown one
     hold_s: float = 0.3  # s that a label stays at least: a shorter one cannot be read
     average_s: float = 0.3  # s after which the shown probabilities have gone 63 % of the way: about as fast as the label
     tie: float = 0.1  # lead in probability under which no expression stands out
-    clear: float = 0.5  # lead from which one does again; with less, a face between two expressions goes to and fro
+    clear: float = 0.6  # lead from which one does again; with less, a face between two expressions goes to and fro
     tie_s: float = 0.5  # s that a tie, or its end, must last to be said
 
 
 @dataclass(frozen=True)
-class LabelSettings:
-    reject: float = 0.5  # reject probability from which the chip is called unclear
+class QualitySettings:
+    """Limits beyond which a chip is not believed, by the measures of `realtime.quality`.
+
+    Each lies where the answers are 15 points less often right than for plain photos, or where there are too few faces to know. The table
+    is `tests/benchmarks/quality.txt`; shares are of 1,096 plain photos of people whom the model never saw and of 3,021 faces of FER2013.
+    """
+
+    small: float = 5.0  # px between the eyes; the detector finds no face under 7, but one that is followed may go further
+    dark: float = 4.0  # grey levels of contrast; hardly any has less than 10
+    grain: float = 0.8  # share of the contrast, mostly noise: called dark too; beyond it are none and 0.2 %
+    blurred: float = 0.175  # share of the contrast; none has less detail
+    turned: float = 0.35  # eye distances from nose to middle, some 45 degrees; 0.8 % and 1.1 % are beyond, too few to know how they fare
+    covered: float = 0.5  # the model's reject probability, whose offset was fitted to leave 1 of 200 faces beyond
 
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
@@ -61,6 +125,10 @@ class CameraSettings:
     width: int = 640  # px; what nearly every webcam delivers at 30 fps
     height: int = 480  # px
     rate: float = 30.0  # frames a second
+    stale_s: float = 2.0  # no frame for this long: the connection is lost; no camera that works pauses so long
+    first_s: float = 10.0  # a connection's first frame may take longer: a stream is opened and waits for its next key frame
+    retry_s: float = 0.5  # until the first attempt to open it again; doubled for each further one
+    retry_most_s: float = 4.0  # so that the picture is there within 5 s of the camera's return
 
 
 @dataclass(frozen=True)
@@ -71,12 +139,16 @@ class RecorderSettings:
 
 @dataclass(frozen=True)
 class Settings:
+    efforts: tuple[Effort, ...] = EFFORTS
+    governor: GovernorSettings = field(default_factory=GovernorSettings)
     detector: DetectorSettings = field(default_factory=DetectorSettings)
+    finder: FinderSettings = field(default_factory=FinderSettings)
+    cuts: CutSettings = field(default_factory=CutSettings)
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     smoothing: SmoothingSettings = field(default_factory=SmoothingSettings)
-    label: LabelSettings = field(default_factory=LabelSettings)
+    quality: QualitySettings = field(default_factory=QualitySettings)
     classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
 
 
-PHOTO = DetectorSettings(short_side=960, enlarge=4.0)
+PHOTO = Effort(near_s=0.0, far_s=float("inf"), near_side=960, check_s=0.0, classify_every=1, frame_every=1)
 """For single photos: time matters less than a small face in a group, and a thumbnail is worth enlarging."""

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from realtime.geometry import mirrored as mirrored_box
+from realtime.geometry import moved, scaled
 from realtime.values import Box, Reading
 
 Colour = tuple[int, int, int]
@@ -28,13 +29,25 @@ HELP = (("q, Esc", "quit"), ("r", "record, stop"), ("s", "snapshot"), ("h", "thi
 
 @dataclass(frozen=True)
 class Hud:
-    """What the window shows beside the faces: frames a second, latency in ms, the recording's time in s (or None), a message, help."""
+    """What the window shows beside the faces.
 
-    fps: float
+    Attributes:
+        fps: frames a second; None while there are none, which leaves out all numbers about them.
+        latency_ms: from capture to shown.
+        recording_s: the recording's time; None when there is none.
+        message: a line for the user.
+        help: whether the keys are shown.
+        dropped: frames that were too old to be shown.
+        saving: the governor's level; 0 when nothing is saved.
+    """
+
+    fps: float | None
     latency_ms: float
     recording_s: float | None = None
     message: str | None = None
     help: bool = False
+    dropped: int = 0
+    saving: int = 0
 
 
 def mirrored(image: np.ndarray, readings: list[Reading]) -> tuple[np.ndarray, list[Reading]]:
@@ -42,6 +55,17 @@ def mirrored(image: np.ndarray, readings: list[Reading]) -> tuple[np.ndarray, li
     width = image.shape[1]
     flipped = [replace(r, face=replace(r.face, box=mirrored_box(r.face.box, width))) for r in readings]
     return cv2.flip(image, 1), flipped
+
+
+def fitted(image: np.ndarray, readings: list[Reading], size_wh: tuple[int, int]) -> tuple[np.ndarray, list[Reading]]:
+    """Picture and boxes at another size, as large as fits without distortion, in the middle between black bars; points are left out."""
+    height, width = image.shape[:2]
+    factor = min(size_wh[0] / width, size_wh[1] / height)
+    inner_wh = [max(1, round(width * factor)), max(1, round(height * factor))]
+    x, y = ((whole - inner) // 2 for whole, inner in zip(size_wh, inner_wh, strict=True))
+    picture = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+    picture[y : y + inner_wh[1], x : x + inner_wh[0]] = cv2.resize(image, inner_wh, interpolation=cv2.INTER_AREA)
+    return picture, [replace(r, face=replace(r.face, box=moved(scaled(r.face.box, factor), x, y))) for r in readings]
 
 
 def annotate(image: np.ndarray, readings: list[Reading], hud: Hud | None = None) -> np.ndarray:
@@ -52,6 +76,16 @@ def annotate(image: np.ndarray, readings: list[Reading], hud: Hud | None = None)
         _draw_face(picture, reading, unit)
     if hud is not None:
         _draw_hud(picture, hud, unit)
+    return picture
+
+
+def waiting(image: np.ndarray, why: str, hud: Hud) -> np.ndarray:
+    """A dimmed copy of the last picture (h, w, 3) BGR uint8 with a card that says why no other one comes, and the HUD."""
+    gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    picture = cv2.addWeighted(image, 0.2, gray, 0.25, 0)
+    unit = max(0.6, min(picture.shape[:2]) / 480)
+    _draw_notice(picture, why, unit)
+    _draw_hud(picture, hud, unit)
     return picture
 
 
@@ -93,12 +127,27 @@ def _card_place(box: Box, card_wh: tuple[int, int], picture: np.ndarray, line: i
     return left, min(max(top, 0), max(height - card_wh[1], 0))
 
 
+def _draw_notice(picture: np.ndarray, text: str, unit: float) -> None:
+    """A card with one line in the middle; of a line that is too long, the beginning is left out."""
+    height, width = picture.shape[:2]
+    size, pad = round(18 * unit), round(16 * unit)
+    room = width - 4 * pad
+    if _text_width(text, size, 500) > room:
+        text = next((f"…{text[i:]}" for i in range(1, len(text)) if _text_width(f"…{text[i:]}", size, 500) <= room), "")
+    wide, tall = _text_width(text, size, 500) + 2 * pad, size + 2 * pad
+    left, top = (width - wide) // 2, (height - tall) // 2
+    cv2.rectangle(picture, (left, top), (left + wide, top + tall), (40, 40, 40), cv2.FILLED)
+    _text(picture, text, left + pad, top + pad + round(size * 0.85), size, WHITE, 500)
+
+
 def _draw_hud(picture: np.ndarray, hud: Hud, unit: float) -> None:
     height, width = picture.shape[:2]
     size, pad = round(15 * unit), round(8 * unit)
-    rate = f"{hud.fps:.0f} fps   {hud.latency_ms:.0f} ms"
-    _shade(picture, 0, height - size - 2 * pad, _text_width(rate, size, 400) + 2 * pad, size + 2 * pad)
-    _text(picture, rate, pad, height - pad - round(size * 0.15), size, WHITE, 400)
+    if hud.fps is not None:
+        rate = f"{hud.fps:.0f} fps   {hud.latency_ms:.0f} ms" + (f"   {hud.dropped} dropped" if hud.dropped else "")
+        rate += f"   saving {hud.saving}" if hud.saving else ""
+        _shade(picture, 0, height - size - 2 * pad, _text_width(rate, size, 400) + 2 * pad, size + 2 * pad)
+        _text(picture, rate, pad, height - pad - round(size * 0.15), size, WHITE, 400)
     if hud.recording_s is not None:
         clock = f"REC {int(hud.recording_s) // 60}:{int(hud.recording_s) % 60:02d}"
         wide = _text_width(clock, size, 600) + size + 3 * pad

@@ -12,6 +12,11 @@ def scaled(box: Box, factor: float) -> Box:
     return Box(box.x0 * factor, box.y0 * factor, box.x1 * factor, box.y1 * factor)
 
 
+def moved(box: Box, x: float, y: float) -> Box:
+    """The box `x` px further right and `y` px further down."""
+    return Box(box.x0 + x, box.y0 + y, box.x1 + x, box.y1 + y)
+
+
 def width(box: Box) -> float:
     return box.x1 - box.x0
 

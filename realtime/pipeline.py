@@ -1,17 +1,22 @@
 """One frame in, readings out: every stage is a line of `Pipeline.read`. And the loop that all commands share."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import cv2
 import numpy as np
 
 from realtime.align import CHIP, align
 from realtime.classifier import EmotionClassifier, Opinion
-from realtime.config import LabelSettings, Settings
+from realtime.config import Effort, QualitySettings, Settings
+from realtime.cuts import CutDetector
 from realtime.detector import Detector
+from realtime.finder import BackgroundFinder, Finder
+from realtime.governor import Governor, Steady
 from realtime.landmarks import PointPredictor, predictor_path
+from realtime.quality import doubt
 from realtime.sinks import Sink
 from realtime.smoothing import Smoothed, Smoother
 from realtime.sources import Source
@@ -25,77 +30,133 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
 
 
-def unsure(tie: bool, reject: float, settings: LabelSettings) -> str | None:
-    """Why a label should not be relied on, in one word, or None."""
-    if reject >= settings.reject:
-        return "unclear"
-    return "tie" if tie else None
+def unsure(doubted: str | None, tie: bool) -> str | None:
+    """Why a label should not be relied on, in one word, or None: what is wrong with the chip, else whether no expression stands out."""
+    return doubted or ("tie" if tie else None)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the last reading of a face gave: its probabilities (7,), why its chip is not believed, and whether it ever passed for a face."""
+
+    probs: np.ndarray
+    doubt: str | None
+    known: bool
 
 
 @dataclass
 class Pipeline:
     """The chain from a frame to its readings. Stages are handed in; none opens a file."""
 
-    detector: Detector
+    governor: Governor | Steady
+    cuts: CutDetector
+    finder: Finder | BackgroundFinder
     tracker: Tracker
-    predictor: PointPredictor
     classifier: EmotionClassifier
     smoother: Smoother
-    label: LabelSettings
+    quality: QualitySettings
     timer: StageTimer
+    _judged: dict[int, Judged] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        self.finder.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.finder.__exit__(*error)
 
     def read(self, frame: Frame) -> list[Reading]:
         """The faces of one frame with their expressions, in the order of their ids."""
         stage = self.timer.run
+        effort = self.governor.update(frame.index)
         gray = stage("gray", to_gray, frame.image)
-        boxes = stage("detect", self.detector.find, gray)
-        tracks = stage("track", self.tracker.update, boxes, frame.t)
-        faces = stage("points", self._faces, gray, tracks)
-        chips = stage("align", self._chips, gray, faces)
+        if stage("cut", self.cuts.update, gray, frame.t):
+            self.tracker.restart()
+            self.finder.restart()
+        found = stage("find", self.finder.update, gray, frame.t, self.tracker.following > 0, effort)
+        tracks = stage("track", self.tracker.update, gray, found, frame.t, effort)
+        due = self._due(tracks, frame.index, effort)
+        chips = stage("align", self._chips, gray, due)
         opinion = stage("classify", self.classifier.read, chips)
-        smoothed = stage("smooth", self._smooth, faces, opinion, frame.t)
-        return stage("label", self._label, tracks, faces, smoothed, opinion, frame.t)
+        stage("quality", self._judge, tracks, due, chips, opinion)
+        smoothed = stage("smooth", self._smooth, tracks, due, frame.t)
+        return stage("label", self._label, tracks, smoothed)
 
-    def _faces(self, gray: np.ndarray, tracks: list[Track]) -> list[Face]:
-        return [Face(track.id, track.box, self.predictor.points(gray, track.box)) for track in tracks]
+    def _due(self, tracks: list[Track], index: int, effort: Effort) -> list[Track]:
+        """Those whose expression is to be read in this frame: each in its turn, new ones at once."""
+        return [track for track in tracks if track.id not in self._judged or (index + track.id) % effort.classify_every == 0]
 
-    def _chips(self, gray: np.ndarray, faces: list[Face]) -> np.ndarray:
-        return np.stack([align(gray, face.points) for face in faces]) if faces else np.zeros((0, CHIP, CHIP), np.uint8)
+    def _chips(self, gray: np.ndarray, due: list[Track]) -> np.ndarray:
+        return np.stack([align(gray, track.points) for track in due]) if due else np.zeros((0, CHIP, CHIP), np.uint8)
 
-    def _smooth(self, faces: list[Face], opinion: Opinion, t: float) -> list[Smoothed]:
-        return self.smoother.update([face.id for face in faces], opinion.probs, opinion.reject < self.label.reject, t)
+    def _judge(self, tracks: list[Track], due: list[Track], chips: np.ndarray, opinion: Opinion) -> None:
+        for track, chip, probs, reject in zip(due, chips, opinion.probs, opinion.reject, strict=True):
+            before = self._judged.get(track.id)
+            known = reject < self.quality.covered or (before is not None and before.known)
+            self._judged[track.id] = Judged(probs, doubt(chip, track.points, float(reject), self.quality), known)
+        present = {track.id for track in tracks}
+        self._judged = {id: judged for id, judged in self._judged.items() if id in present}
 
-    def _label(self, tracks: list[Track], faces: list[Face], smoothed: list[Smoothed], opinion: Opinion, t: float) -> list[Reading]:
-        """A face that the detector has lost is shown only while its place still looks like one."""
+    def _smooth(self, tracks: list[Track], due: list[Track], t: float) -> list[Smoothed]:
+        fresh = {track.id for track in due}
+        judged = [self._judged[track.id] for track in tracks]
+        trusted = [track.id in fresh and one.doubt is None for track, one in zip(tracks, judged, strict=True)]
+        probs = np.array([one.probs for one in judged], np.float32).reshape(-1, len(LABELS))
+        return self.smoother.update([track.id for track in tracks], probs, np.array(trusted, bool), t)
+
+    def _label(self, tracks: list[Track], smoothed: list[Smoothed]) -> list[Reading]:
+        """A place that has never passed for a face is not shown: the detector sees faces in wallpaper."""
         return [
-            Reading(face, now.probs, now.label, float(now.probs[now.shown]), unsure(now.tie, float(reject), self.label))
-            for track, face, now, reject in zip(tracks, faces, smoothed, opinion.reject, strict=True)
-            if track.seen_t == t or reject < self.label.reject
+            Reading(
+                Face(track.id, track.box, track.points),
+                now.probs,
+                now.label,
+                float(now.probs[now.shown]),
+                unsure(self._judged[track.id].doubt, now.tie),
+            )
+            for track, now in zip(tracks, smoothed, strict=True)
+            if self._judged[track.id].known
         ]
 
 
-def build_pipeline(settings: Settings, clock: Clock) -> Pipeline:
+def build_pipeline(settings: Settings, clock: Clock, live: bool = False) -> Pipeline:
     """The real parts, loaded and ready.
+
+    Args:
+        settings: what each part is built with.
+        clock: times the stages; seconds.
+        live: search in a thread of its own and spend less when the machine does not keep up; otherwise all is done in step, and the
+            same frames always give the same readings.
 
     Raises:
         Trouble: a model file or package is missing or damaged.
     """
+    timer, detector = StageTimer(clock), Detector(settings.detector)
     classifier = EmotionClassifier(settings.classifier.model, settings.classifier.threads)
+    finder = (BackgroundFinder if live else Finder)(Detector(settings.detector), settings.finder)
     return Pipeline(
-        detector=Detector(settings.detector),
-        tracker=Tracker(settings.tracker),
-        predictor=PointPredictor(predictor_path()),
+        governor=Governor(settings.governor, settings.efforts, clock, time.process_time) if live else Steady(settings.efforts[0]),
+        cuts=CutDetector(settings.cuts),
+        finder=finder,
+        tracker=Tracker(settings.tracker, PointPredictor(predictor_path()), detector, timer),
         classifier=classifier,
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s, classifier.prior),
-        label=settings.label,
-        timer=StageTimer(clock),
+        quality=settings.quality,
+        timer=timer,
     )
 
 
 def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
     """The same parts with nothing remembered: for a picture that has nothing to do with the one before."""
-    smoother = Smoother(settings.smoothing, settings.tracker.forget_s, pipeline.smoother.prior)
-    return replace(pipeline, tracker=Tracker(settings.tracker), smoother=smoother)
+    tracker = pipeline.tracker
+    return replace(
+        pipeline,
+        cuts=CutDetector(settings.cuts),
+        finder=Finder(pipeline.finder.search, settings.finder),
+        tracker=Tracker(settings.tracker, tracker.predictor, tracker.witness, pipeline.timer),
+        smoother=Smoother(settings.smoothing, settings.tracker.forget_s, pipeline.smoother.prior),
+        _judged={},
+    )
 
 
 def readings_header(source_name: str, pipeline: Pipeline) -> dict[str, Any]:
@@ -106,7 +167,7 @@ def readings_header(source_name: str, pipeline: Pipeline) -> dict[str, Any]:
 
 def run_loop(source: Source, pipeline: Pipeline, sinks: Sink, stopped: Callable[[], bool]) -> None:
     """The program: until the source ends or `stopped()`, each frame is read and written. Both ends are closed whatever happens."""
-    with source, sinks:
+    with source, pipeline, sinks:
         for frame in source:
             sinks.write(frame, pipeline.read(frame))
             if stopped():

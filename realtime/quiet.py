@@ -1,8 +1,13 @@
 """Keeps native libraries from writing into the user's terminal."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_lock = threading.Lock()
+_inside = 0
+_kept = -1
 
 
 def silence_libraries() -> None:
@@ -15,13 +20,23 @@ def silence_libraries() -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Drops what native code prints to stderr meanwhile. For calls that build something: the whole process is affected."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
+    """Drops what native code prints to stderr meanwhile. For calls that build something: the whole process is affected.
+
+    A camera is opened again in a thread of its own while the window may open or close: the first in silences, the last out restores.
+    """
+    global _inside, _kept
+    with _lock:
+        if _inside == 0:
+            _kept = os.dup(2)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+        _inside += 1
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                os.dup2(_kept, 2)
+                os.close(_kept)

@@ -4,7 +4,6 @@ from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from realtime.config import RecorderSettings
@@ -27,7 +26,7 @@ class VideoWriter:
         self._container = None
 
     def write(self, image: np.ndarray, t: float) -> None:
-        """Adds (h, w, 3) BGR uint8, shown `t` seconds after the start; later frames are fitted to the first one's size.
+        """Adds (h, w, 3) BGR uint8, all of one size, shown `t` seconds after the start; a time that does not grow is moved on by a tick.
 
         Raises:
             Trouble: the file cannot be written.
@@ -37,12 +36,9 @@ class VideoWriter:
         try:
             if self._container is None:
                 self._open(image)
-            size_wh = (self._stream.width, self._stream.height)
-            if (image.shape[1], image.shape[0]) != size_wh:
-                # H.264 in yuv420p has even sides: one odd column or row is cut off, anything else is scaled.
-                close = 0 <= image.shape[1] - size_wh[0] <= 1 and 0 <= image.shape[0] - size_wh[1] <= 1
-                image = image[: size_wh[1], : size_wh[0]] if close else cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
+            # H.264 in yuv420p has even sides: an odd column or row is cut off.
+            even = image[: self._stream.height, : self._stream.width]
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="bgr24")
             picture.pts = self._last = max(round(t * TICKS), self._last + 1)
             picture.time_base = Fraction(1, TICKS)
             self._container.mux(self._stream.encode(picture))

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -14,15 +15,17 @@ import cv2
 import numpy as np
 
 from realtime.config import RecorderSettings
-from realtime.draw import Hud, annotate, mirrored
+from realtime.draw import Hud, annotate, fitted, mirrored, waiting
 from realtime.errors import Trouble, reason
 from realtime.quiet import quiet
-from realtime.recorder import VideoWriter
+from realtime.recorder import TICKS, VideoWriter
 from realtime.timing import Clock, RateMeter
 from realtime.values import Frame, Reading
 
 MESSAGE_S = 3.0
 """How long a message stays on the picture."""
+NO_PICTURE = np.zeros((480, 640, 3), np.uint8)
+"""What the window shows before a camera's first picture, should that be long in coming."""
 
 
 class Sink(Protocol):
@@ -84,7 +87,9 @@ def face_values(reading: Reading) -> dict[str, Any]:
 class Recording:
     """An annotated video and, beside it, the readings file: a header line, then one line a frame on the same clock.
 
-    Nothing is created before the first frame.
+    Nothing is created before the first frame. A film has one size: later pictures of another one are fitted into the first one's,
+    with black bars, and so are their boxes. Its time always grows: a frame whose `t` repeats or goes back stands a tick after the
+    one before, and what follows goes on from there.
     """
 
     def __init__(self, path: Path, header: Callable[[], dict[str, Any]], settings: RecorderSettings, overwrite: bool = False):
@@ -105,7 +110,8 @@ class Recording:
                 raise Trouble(f"{file} exists and is kept: choose another name, or pass --overwrite")
         self._video = VideoWriter(self.path, settings)
         self._lines = None
-        self._start: float | None = None
+        self._size_wh = (0, 0)
+        self._before_t = 0.0
         self.elapsed_s = 0.0
 
     @property
@@ -131,21 +137,27 @@ class Recording:
         try:
             if self._lines is None:
                 self._begin(frame)
-            self.elapsed_s = frame.t - self._start
+            else:
+                self.elapsed_s += max(frame.t - self._before_t, 1 / TICKS)
+            self._before_t = frame.t
+            image = frame.image
+            if (image.shape[1], image.shape[0]) != self._size_wh:
+                image, readings = fitted(image, readings, self._size_wh)
             line = json.dumps({"frame": self.frames, "t": round(self.elapsed_s, 6), "faces": [face_values(r) for r in readings]})
-            self._video.write(annotate(frame.image, readings), self.elapsed_s)
+            self._video.write(annotate(image, readings), self.elapsed_s)
             self._lines.write(line + "\n")
         except OSError as error:
             raise Trouble(f"cannot write {self.readings_path} ({reason(error)}): check your rights and the space left") from error
 
     def _begin(self, frame: Frame) -> None:
         self._lines = self.readings_path.open("w", encoding="utf-8", buffering=1)
-        self._start = frame.t
-        size = {"width": frame.image.shape[1], "height": frame.image.shape[0]}
+        height, width = frame.image.shape[:2]
+        self._size_wh = (width, height)
         first = {
             "schema": "readings/1",
             **self.header(),
-            **size,
+            "width": width,
+            "height": height,
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         }
         self._lines.write(json.dumps(first) + "\n")
@@ -154,9 +166,16 @@ class Recording:
 class RecordSwitch:
     """A recording that can be stopped and started while frames flow; each start makes a new file named by the date."""
 
-    def __init__(self, folder: Path, header: Callable[[], dict[str, Any]], settings: RecorderSettings, running: Recording | None = None):
-        """New files go into `folder`; `running` is a recording that runs from the first frame on."""
-        self.folder, self.header, self.settings = Path(folder), header, settings
+    def __init__(
+        self,
+        folder: Path,
+        header: Callable[[], dict[str, Any]],
+        settings: RecorderSettings,
+        running: Recording | None = None,
+        written: Callable[[Frame], None] = lambda frame: None,
+    ):
+        """New files go into `folder`; `running` is a recording that runs from the first frame on; `written` gets each recorded frame."""
+        self.folder, self.header, self.settings, self.written = Path(folder), header, settings, written
         self.made: list[Recording] = []
         self._running = running
 
@@ -175,6 +194,7 @@ class RecordSwitch:
     def write(self, frame: Frame, readings: list[Reading]) -> None:
         if self._running:
             self._running.write(frame, readings)
+            self.written(frame)
 
     def toggle(self) -> str:
         """Stops or starts, and says which in a few words."""
@@ -235,15 +255,19 @@ class Window:
 
     title = "Facial expressions"
 
-    def __init__(self, clock: Clock, mirror: Callable[[], bool], switch: RecordSwitch):
-        """`mirror()` flips what is shown, not what is recorded; `switch` is what the r key turns."""
-        self.clock, self.mirror, self.switch = clock, mirror, switch
+    def __init__(
+        self, clock: Clock, mirror: Callable[[], bool], switch: RecordSwitch, dropped: Callable[[], int], saving: Callable[[], int]
+    ):
+        """`mirror()` flips what is shown, not what is recorded; `switch` is what the r key turns; `dropped()` frames and the
+        level of `saving()` are told."""
+        self.clock, self.mirror, self.switch, self.dropped, self.saving = clock, mirror, switch, dropped, saving
         self.closed = False
         self._rate = RateMeter()
         self._latency_ms = 0.0
         self._message, self._message_until = "", 0.0
         self._help = False
         self._shown = False
+        self._last: tuple[np.ndarray, list[Reading]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -255,29 +279,47 @@ class Window:
 
     def write(self, frame: Frame, readings: list[Reading]) -> None:
         image, shown = mirrored(frame.image, readings) if self.mirror() else (frame.image, readings)
-        picture = annotate(image, shown, self._hud(frame))
-        if not self._shown:
-            self._open(picture)
-        cv2.imshow(self.title, picture)
-        key = cv2.waitKey(1) & 0xFF
+        hud = replace(self._hud(), fps=self._rate.update(self.clock()))
+        if self._last is None:
+            self._open(image)
+        self._last = (image, shown)
+        key = self._show(annotate(image, shown, hud))
         # From capture to shown; averaged over about ten frames, so that it can be read.
         self._latency_ms += 0.1 * ((self.clock() - frame.t) * 1000 - self._latency_ms)
-        if key in (ord("q"), ord("Q"), 27) or not self._visible():
-            self.closed = True
-        elif key in (ord("r"), ord("R")):
-            self.say(self.switch.toggle())
-        elif key in (ord("s"), ord("S")):
-            self.say(self._snapshot(annotate(image, shown)))
-        elif key in (ord("h"), ord("H")):
-            self._help = not self._help
+        self._obey(key)
+
+    def idle(self, why: str | None) -> None:
+        """Keeps the window and its keys alive while no frame comes; `why` is shown over the last picture."""
+        if why is not None:
+            image, _ = self._last or (NO_PICTURE, [])
+            if not self._shown:
+                self._open(image)
+            self._obey(self._show(waiting(image, why, self._hud())))
+        elif self._shown:
+            self._obey(cv2.waitKey(1))
 
     def _open(self, picture: np.ndarray) -> None:
         with quiet():
             cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
-            cv2.imshow(self.title, picture)
-            cv2.waitKey(1)
+            self._show(picture)
         self._shown = True
+
+    def _show(self, picture: np.ndarray) -> int:
+        """Shows a picture, and gives the key that was pressed, if any."""
+        cv2.imshow(self.title, picture)
+        return cv2.waitKey(1)
+
+    def _obey(self, key: int) -> None:
+        key &= 0xFF
+        if key in (ord("q"), ord("Q"), 27) or not self._visible():
+            self.closed = True
+        elif key in (ord("r"), ord("R")):
+            self.say(self.switch.toggle())
+        elif key in (ord("s"), ord("S")) and self._last is not None:
+            self.say(self._snapshot(annotate(*self._last)))
+        elif key in (ord("h"), ord("H")):
+            self._help = not self._help
 
     def _visible(self) -> bool:
         try:
@@ -286,10 +328,9 @@ class Window:
             # Qt's own way to say that the user closed the last window.
             return False
 
-    def _hud(self, frame: Frame) -> Hud:
-        now = self.clock()
-        message = self._message if now < self._message_until else None
-        return Hud(self._rate.update(now), self._latency_ms, self.switch.elapsed_s, message, self._help)
+    def _hud(self) -> Hud:
+        message = self._message if self.clock() < self._message_until else None
+        return Hud(None, self._latency_ms, self.switch.elapsed_s, message, self._help, self.dropped(), self.saving())
 
     def say(self, message: str) -> None:
         """Shows a message on the picture for a few seconds."""

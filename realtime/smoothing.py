@@ -16,9 +16,6 @@ from realtime.values import LABELS
 NEUTRAL = len(LABELS) - 1
 """Neutral is the last of `LABELS`."""
 
-RAREST = 0.001
-"""Share below which a label's prior counts as this: a label that the model never met must not outweigh all others."""
-
 
 def transition(elapsed_s: float, settings: SmoothingSettings) -> np.ndarray:
     """The chance that a face which showed i shows j some seconds later, (7, 7); rows sum to 1.
@@ -44,7 +41,7 @@ def likelihood(probs: np.ndarray, prior: np.ndarray, settings: SmoothingSettings
 
     Bayes' rule read backwards. A picture may also say nothing at all about the face, by `noise`: that bounds what one odd frame can do.
     """
-    corrected = probs / np.maximum(prior, RAREST) ** settings.prior_power
+    corrected = probs / np.maximum(prior, settings.rarest) ** settings.prior_power
     return (1 - settings.noise) * corrected / corrected.sum() + settings.noise / len(LABELS)
 
 

@@ -4,7 +4,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
 
 DEMO = Path(__file__).parent / "assets" / "demo.mp4"
 STREAM_TIMEOUT_S = 10.0
+TICK_S = 0.1
+"""While no frame comes, the loop looks round this often: for keys, for Ctrl-C, for a camera that has fallen silent."""
+RECONNECTING = "reconnecting"
+TOLD_S = 1.0
+"""A shorter silence of a live source is not worth a word."""
+HANGING_MOST = 3
+"""Readers that hang in their drivers at a time; another one would hang as well, and each keeps a thread."""
 
 
 class Source(Protocol):
@@ -225,9 +234,14 @@ class NetworkStream:
         self._container.close()
 
     def __iter__(self) -> Iterator[Frame]:
+        frames = 0
         with _told(self.name):
-            for index, picture in enumerate(self._container.decode(video=0)):
-                yield Frame(picture.to_ndarray(format="bgr24"), self.clock(), index)
+            for picture in self._container.decode(video=0):
+                yield Frame(picture.to_ndarray(format="bgr24"), self.clock(), frames)
+                frames += 1
+        # A film behind an address has a duration or a size, and an end; a camera has none of them.
+        if self._container.duration is None and self._container.size < 0:
+            raise Trouble(f"{self.name} ended after {frames} frames: the other side closed the stream")
 
 
 class _Wrapper:
@@ -276,6 +290,33 @@ class Repeated(_Wrapper):
             if before is None:
                 return
             offset += 2 * last - before - first
+
+
+class Retimed(_Wrapper):
+    """The frames of another source at an even rate: number n at n / rate seconds."""
+
+    def __init__(self, source: Source, rate: float):
+        super().__init__(source)
+        self.rate = rate
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index, frame in enumerate(self.source):
+            yield Frame(frame.image, index / self.rate, index)
+
+
+class Thinned(_Wrapper):
+    """One of `every()` frames of another source: the least that a machine can do that has no time for more."""
+
+    def __init__(self, source: Source, every: Callable[[], int]):
+        super().__init__(source)
+        self.every = every
+
+    def __iter__(self) -> Iterator[Frame]:
+        wanted = 0
+        for frame in self.source:
+            if frame.index >= wanted:
+                wanted = frame.index + self.every()
+                yield frame
 
 
 class Paced(_Wrapper):
@@ -335,12 +376,14 @@ class FirstThatOpens(_Wrapper):
 class NewestFrame(_Wrapper):
     """Reads a live source in a thread and hands out only its newest frame: what comes too fast is dropped and counted.
 
-    One slot under a condition: the reader overwrites, the loop takes. What the reader raises, the loop raises.
+    One slot under a condition: the reader overwrites, the loop takes. What the reader raises, the loop raises. The thread also
+    closes the source: a camera that hangs in its driver must not be released under its reader.
     """
 
-    def __init__(self, source: Source, stopped: Callable[[], bool]):
+    def __init__(self, source: Source, stopped: Callable[[], bool], idle: Callable[[], None] = lambda: None):
+        """`stopped()` ends the frames; `idle()` is called every `TICK_S` while none comes."""
         super().__init__(source)
-        self.stopped = stopped
+        self.stopped, self.idle = stopped, idle
         self.dropped = 0
         self._slot: Frame | None = None
         self._error: Exception | None = None
@@ -354,21 +397,29 @@ class NewestFrame(_Wrapper):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._ended = True
+        self.leave()
         self._thread.join(timeout=2.0)
-        # A camera that hangs in its driver must not be released under its reader: the process is about to end anyway.
-        if not self._thread.is_alive():
-            self.source.__exit__(*error)
+
+    def leave(self) -> None:
+        """Ends the reading without waiting for it: the thread closes the source after the frame that it waits for."""
+        self._ended = True
+
+    @property
+    def reading(self) -> bool:
+        """Whether the thread still holds the source."""
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         try:
-            for frame in self.source:
-                with self._changed:
-                    self.dropped += self._slot is not None
-                    self._slot = frame
-                    self._changed.notify()
-                if self._ended:
-                    break
+            with ExitStack() as opened:
+                opened.push(self.source)
+                for frame in self.source:
+                    with self._changed:
+                        self.dropped += self._slot is not None
+                        self._slot = frame
+                        self._changed.notify()
+                    if self._ended:
+                        break
         except Exception as error:
             self._error = error
         finally:
@@ -377,18 +428,137 @@ class NewestFrame(_Wrapper):
                 self._changed.notify()
 
     def __iter__(self) -> Iterator[Frame]:
-        while not self.stopped():
+        while True:
             with self._changed:
-                # The timeout lets Ctrl-C through while a camera is silent.
-                self._changed.wait_for(lambda: self._slot is not None or self._ended, timeout=0.1)
+                self._changed.wait_for(lambda: self._slot is not None or self._ended, timeout=TICK_S)
                 frame, self._slot = self._slot, None
                 ended = self._ended
+            if self.stopped():
+                return
             if frame is not None:
                 yield frame
             elif ended:
                 if self._error is not None:
                     raise self._error
                 return
+            else:
+                self.idle()
+
+
+class _OpenedByReader(_Wrapper):
+    """Opens its source when the first frame is asked for: in the reading thread, so that a slow opening does not stop the window."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Frame]:
+        with self.source:
+            yield from self.source
+
+
+def pauses(first_s: float, most_s: float) -> Iterator[float]:
+    """Seconds to wait before each attempt: doubled from one to the next, at most `most_s`, without end."""
+    while True:
+        yield first_s
+        first_s = min(2 * first_s, most_s)
+
+
+class Reconnecting(_Wrapper):
+    """The newest frames of a camera or stream which, when it fails or falls silent, is opened again: the same session goes on.
+
+    What cannot be opened at the start raises its Trouble at once. Later on, a Trouble of the source or a time without frames only
+    ends the connection, and others are tried until one gives frames or the user stops. `index` and `t` go on over the gap.
+
+    A device that hangs in its driver cannot be interrupted: it is left to its thread, and a new one is opened beside it.
+    No frame of the old one comes through, and its thread closes it should it ever return.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Source],
+        settings: CameraSettings,
+        clock: Clock,
+        stopped: Callable[[], bool],
+        idle: Callable[[str | None], None],
+        tell: Callable[[str], None],
+        sleep: Callable[[float], None] = time.sleep,
+    ):
+        """
+        Args:
+            make: gives the source anew, not yet opened; each connection needs its own.
+            stopped: ends the frames, also while none comes.
+            idle: called every `TICK_S` while no frame comes, with what the user should know meanwhile, if anything.
+            tell: gets a line when the connection is lost, and one when it is back.
+        """
+        super().__init__(make())
+        self.make, self.settings, self.clock, self.stopped = make, settings, clock, stopped
+        self.idle, self.tell, self.sleep = idle, tell, sleep
+        self._doing: str | None = "waiting for its first picture"
+        self._hanging: list[NewestFrame] = []
+
+    def __enter__(self) -> Self:
+        # The first opening stays in this thread: macOS asks the user for permission only from the main one.
+        self._connect(self.source)
+        self._picture_at = self._connected_at
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._reader.__exit__(*error)
+
+    def __iter__(self) -> Iterator[Frame]:
+        index, waits = 0, self._waits()
+        while not self.stopped():
+            first = index
+            try:
+                for frame in self._reader:
+                    if self._doing == RECONNECTING:
+                        self.tell(f"{self.name} is back after {self.clock() - self._picture_at:.0f} s")
+                        waits = self._waits()
+                    self._doing, self._picture_at = None, self.clock()
+                    index = first + frame.index + 1
+                    yield replace(frame, index=first + frame.index)
+                return
+            except Trouble as trouble:
+                if self._doing != RECONNECTING:
+                    self.tell(f"{trouble}; {RECONNECTING}")
+                self._doing = RECONNECTING
+            self._reconnect(next(waits))
+
+    def _waits(self) -> Iterator[float]:
+        return pauses(self.settings.retry_s, self.settings.retry_most_s)
+
+    def _connect(self, source: Source) -> None:
+        self._reader = NewestFrame(source, self.stopped, self._watch)
+        self._reader.__enter__()
+        self._connected_at = self.clock()
+
+    def _watch(self) -> None:
+        """Gives the connection up when it is silent for too long."""
+        patience_s = self.settings.stale_s if self._doing is None else self.settings.first_s
+        if self.clock() - max(self._connected_at, self._picture_at) >= patience_s:
+            raise Trouble(f"{self.name} has given no picture for {patience_s:g} s")
+        self._idle()
+
+    def _idle(self) -> None:
+        silence_s = self.clock() - self._picture_at
+        self.idle(f"{self.name}: {self._doing} ({int(silence_s)} s)" if self._doing and silence_s >= TOLD_S else None)
+
+    def _reconnect(self, wait_s: float) -> None:
+        """Leaves the reader, and starts a new one after `wait_s`."""
+        self._reader.leave()
+        self._hanging.append(self._reader)
+        until = self.clock() + wait_s
+        while self.clock() < until or len(self._hanging) >= HANGING_MOST:
+            if self.stopped():
+                return
+            self._idle()
+            self.sleep(TICK_S)
+            self._hanging = [reader for reader in self._hanging if reader.reading]
+        self.source = self.make()
+        self._connect(_OpenedByReader(self.source))
 
 
 def open_source(text: str, clock: Clock, camera: CameraSettings) -> Source:
@@ -402,8 +572,21 @@ def open_source(text: str, clock: Clock, camera: CameraSettings) -> Source:
     return VideoFile(Path(text))
 
 
-def as_live(source: Source, clock: Clock) -> Source:
-    """The source at the world's pace: files are played as a camera would show them, the demo clip without end."""
-    if not isinstance(source, VideoFile):
-        return source
-    return Paced(Repeated(source) if source.path == DEMO else source, clock)
+def as_live(film: VideoFile, clock: Clock) -> Source:
+    """The film as a camera would show it, at the world's pace; the demo clip without end."""
+    return Paced(Repeated(film) if film.path == DEMO else film, clock)
+
+
+def open_live(
+    text: str,
+    clock: Clock,
+    camera: CameraSettings,
+    stopped: Callable[[], bool],
+    idle: Callable[[str | None], None],
+    tell: Callable[[str], None],
+) -> Source:
+    """The newest frames of what a user means: of a film until it ends, of a camera or stream also beyond a failure."""
+    source = open_source(text, clock, camera)
+    if isinstance(source, VideoFile):
+        return NewestFrame(as_live(source, clock), stopped, lambda: idle(None))
+    return Reconnecting(partial(open_source, text, clock, camera), camera, clock, stopped, idle, tell)

@@ -40,9 +40,16 @@ class Line:
     def write(self, frame: Frame, readings: list[Reading]) -> None:
         now = self.clock()
         rate = self._rate.update(now)
+        self._show(f"{rate:3.0f} fps  {(now - frame.t) * 1000:3.0f} ms   {summary(readings)}", now)
+
+    def idle(self, why: str | None) -> None:
+        """Says why no frame comes."""
+        if why is not None:
+            self._show(why, self.clock())
+
+    def _show(self, text: str, now: float) -> None:
         if now < self._next:
             return
-        text = f"{rate:3.0f} fps  {(now - frame.t) * 1000:3.0f} ms   {summary(readings)}"
         if self._live:
             # Ten times a second: as fast as a number can be read.
             self._next = now + 0.1
@@ -88,6 +95,11 @@ class Bar:
         done = film_s if self._seconds else self._frames
         count = f"{self._frames}/{expected} frames" if expected and not self._seconds else f"{self._frames} frames"
         self._progress.update(self._task, total=total, completed=done, film_s=film_s, count=count, frames=self._frames)
+
+    def idle(self, why: str | None) -> None:
+        """Says why no frame comes."""
+        if why is not None:
+            self._progress.update(self._task, count=f"{self._frames} frames   {why}")
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

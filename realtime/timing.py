@@ -54,11 +54,15 @@ class RateMeter:
 
 
 class LatencyMeter:
-    """Counts frames and how old each is when it is done: from `frame.t` to now, on the clock that the source's times come from."""
+    """Counts frames and how old each is when it is done: from `frame.t` to now, on the clock that the source's times come from.
+
+    Frames that never came, because newer ones took their place, are counted by the jumps of `frame.index`.
+    """
 
     def __init__(self, clock: Clock):
         self.clock = clock
-        self.frames = 0
+        self.frames = self.dropped = 0
+        self._next_index = 0
         self._ages: deque[float] = deque(maxlen=KEPT)
         self._first = self._last = 0.0
 
@@ -67,14 +71,41 @@ class LatencyMeter:
         self._first = now if self.frames == 0 else self._first
         self._last = now
         self.frames += 1
+        self.dropped += frame.index - self._next_index
+        self._next_index = frame.index + 1
         self._ages.append(now - frame.t)
 
     def summary(self) -> str:
-        """Frames, seconds, rate and latency in one line."""
+        """Frames, seconds, rate and drops in a few words."""
         elapsed = self._last - self._first
         rate = (self.frames - 1) / elapsed if elapsed > 0 else 0.0
+        return f"{self.frames} frames in {elapsed:.1f} s, {rate:.1f} fps, {self.dropped} dropped"
+
+    def latency(self) -> str:
+        """Median, 95th and 99th percentile in a few words."""
         age = summary_ms(list(self._ages))
-        return f"{self.frames} frames in {elapsed:.1f} s, {rate:.1f} fps, latency {age['median_ms']:.0f} ms (p95 {age['p95_ms']:.0f} ms)"
+        return f"{age['median_ms']:.0f} ms (p95 {age['p95_ms']:.0f}, p99 {age['p99_ms']:.0f})"
+
+
+class Countdown:
+    """Tells when `seconds` have passed since the first frame; while none has come, since it was first asked."""
+
+    def __init__(self, clock: Clock, seconds: float | None):
+        """Without `seconds` it is never over."""
+        self.clock, self.seconds = clock, seconds
+        self._since: float | None = None
+        self._seen = False
+
+    def update(self, frame: Frame, _readings: object = None) -> None:
+        if not self._seen:
+            self._seen, self._since = True, frame.t
+
+    def over(self) -> bool:
+        if self.seconds is None:
+            return False
+        now = self.clock()
+        self._since = now if self._since is None else self._since
+        return now - self._since >= self.seconds
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -83,9 +114,10 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def summary_ms(seconds: list[float]) -> dict[str, float]:
-    """Median and 95th percentile in milliseconds, and how many were measured."""
+    """Median, 95th and 99th percentile in milliseconds, and how many were measured."""
     return {
         "median_ms": round(statistics.median(seconds) * 1000, 3) if seconds else 0.0,
         "p95_ms": round(percentile(seconds, 0.95) * 1000, 3),
+        "p99_ms": round(percentile(seconds, 0.99) * 1000, 3),
         "n": len(seconds),
     }

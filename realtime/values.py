@@ -51,8 +51,8 @@ class Reading:
         probs: (7,) float32, smoothed over time, in the order of `LABELS`.
         label: the shown expression, one of `LABELS`.
         confidence: the probability of `label`, 0 to 1.
-        unsure: None, or in one word why the label should not be relied on: "unclear" (the picture may show no readable face)
-            or "tie" (no expression stands out).
+        unsure: None, or in one word why the label should not be relied on: "small", "dark" (or drowned in noise), "blurred", "turned"
+            (to the side), "covered" (the model sees no readable face) or "tie" (no expression stands out).
     """
 
     face: Face

@@ -1,11 +1,17 @@
 """Stand-ins for the edges: camera, clock, detector, points, classifier, screen. Each does one scripted thing; nothing is patched."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
+import cv2
 import numpy as np
 
+from realtime.align import CROP, TEMPLATE
 from realtime.classifier import Opinion
+from realtime.geometry import apart, box_around, width
 from realtime.values import LABELS, Box, Face, Frame, Reading
 
 
@@ -47,25 +53,99 @@ class ScriptedSource:
             raise self.error
 
 
+class NetworkCamera:
+    """A camera at an address: JPEGs one after another, as IP cameras send them. While `silent` is set it holds its breath."""
+
+    def __init__(self, port: int = 0, size_wh: tuple[int, int] = (64, 48), brightness: int = 100, rate: float = 30.0):
+        """Port 0 is any free one."""
+        camera = self
+        picture = np.full((size_wh[1], size_wh[0], 3), brightness, np.uint8)
+        jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+        part = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n".encode() + jpeg + b"\r\n"
+        self.silent = threading.Event()
+        self._off = threading.Event()
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *args: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
+                self.end_headers()
+                with suppress(OSError):
+                    while not camera._off.wait(1 / rate):
+                        if not camera.silent.is_set():
+                            self.wfile.write(part)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.port = self._server.server_port
+        self.address = f"http://127.0.0.1:{self.port}/video.mjpg"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.die()
+
+    def die(self) -> None:
+        """Closes the port and all connections."""
+        self._off.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
 class ScriptedDetector:
-    """The boxes of each call in turn; raises where the script holds an exception; the last entry stays."""
+    """The boxes of each search in turn; raises where the script holds an exception; the last entry stays. Confirms what is asked."""
 
-    def __init__(self, script: list[list[Box] | Exception]):
-        self.script = list(script)
+    def __init__(self, script: list[list[Box] | Exception], confirmed: bool = True):
+        self.script, self.confirmed = list(script), confirmed
 
-    def find(self, gray: np.ndarray) -> list[Box]:
+    def find(self, gray: np.ndarray, short_side: float) -> list[Box]:
         entry = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(entry, Exception):
             raise entry
         return entry
 
+    def confirms(self, gray: np.ndarray, points: np.ndarray) -> bool:
+        return self.confirmed
+
+
+def points_in(box: Box) -> np.ndarray:
+    """The five points (5, 2) of a frontal face whose box this is."""
+    face = box_around((TEMPLATE * CROP).astype(np.float32))
+    shape = (TEMPLATE * CROP - (face.x0, face.y0)) / width(face)
+    return (shape * width(box) + (box.x0, box.y0)).astype(np.float32)
+
 
 class BoxPoints:
-    """Five points at fixed places of the box."""
+    """Five points at fixed places of the box, where `box_around` finds the same box again."""
 
     def points(self, gray: np.ndarray, box: Box) -> np.ndarray:
-        shape = np.array([[0.8, 0.3], [0.6, 0.3], [0.2, 0.3], [0.4, 0.3], [0.5, 0.6]], np.float32)
-        return shape * (box.x1 - box.x0, box.y1 - box.y0) + (box.x0, box.y0)
+        return points_in(box)
+
+
+class World:
+    """Faces that are where they are put: a detector and a point predictor that see them, and nothing in between.
+
+    The predictor is drawn to the nearest face within a face width, as the real one is; where there is none it gives nonsense.
+    """
+
+    def __init__(self):
+        self.faces: list[Box] = []
+
+    def find(self, gray: np.ndarray, short_side: float) -> list[Box]:
+        return list(self.faces)
+
+    def confirms(self, gray: np.ndarray, points: np.ndarray) -> bool:
+        return any(apart(face, box_around(points)) < 0.3 for face in self.faces)
+
+    def points(self, gray: np.ndarray, box: Box) -> np.ndarray:
+        near = min(self.faces, key=lambda face: apart(face, box), default=None)
+        if near is None or apart(near, box) > 1.0:
+            return points_in(box) + np.array([[0, 0], [9, 9], [0, 30], [9, -9], [-20, 0]], np.float32) * width(box) / 50
+        return points_in(near)
 
 
 class ScriptedClassifier:
@@ -112,4 +192,4 @@ def sure(label: str, share: float = 0.88) -> np.ndarray:
 def a_reading(label: str = "happiness", box: Box | None = None, unsure: str | None = None, id: int = 1) -> Reading:
     """A reading to draw or write."""
     box = box or Box(20, 10, 50, 40)
-    return Reading(Face(id, box, BoxPoints().points(np.zeros((1, 1)), box)), sure(label), label, 0.88, unsure)
+    return Reading(Face(id, box, points_in(box)), sure(label), label, 0.88, unsure)

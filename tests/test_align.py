@@ -76,7 +76,7 @@ def test_the_same_face_turned_gives_nearly_the_same_chip(gray):
     from realtime.landmarks import PointPredictor, predictor_path
 
     picture = gray("obama")
-    box = Detector(DetectorSettings()).find(picture)[0]
+    box = Detector(DetectorSettings()).find(picture, 320)[0]
     points = PointPredictor(predictor_path()).points(picture, box)
     upright = align(picture, points)
     turn = cv2.getRotationMatrix2D((200, 200), 25, 0.7)

@@ -88,7 +88,7 @@ def ck_frame(gray):
 
 def camera_crop(picture):
     """What the camera's chain cuts out of a picture of one face."""
-    [box] = Detector(DetectorSettings(short_side=10_000)).find(picture)
+    [box] = Detector(DetectorSettings(enlarge=1.0)).find(picture, 10_000)
     return sample(picture, similarity(PointPredictor(predictor_path()).points(picture, box)))
 
 

@@ -1,17 +1,20 @@
 import cv2
 import numpy as np
 import pytest
+from fakes import points_in
 
-from realtime.config import PHOTO, DetectorSettings
+from realtime.config import DetectorSettings
 from realtime.detector import Detector
 from realtime.geometry import apart
+from realtime.landmarks import PointPredictor, predictor_path
+from realtime.values import Box
 
 
 @pytest.mark.parametrize("short_side", [250, 320, 400])
 def test_boxes_are_in_pixels_of_the_full_picture_whatever_size_is_searched(gray, short_side):
     picture = cv2.resize(gray("obama"), None, fx=2, fy=2)
-    [full] = Detector(DetectorSettings(short_side=800)).find(picture)
-    [reduced] = Detector(DetectorSettings(short_side=short_side)).find(picture)
+    [full] = Detector(DetectorSettings()).find(picture, 800)
+    [reduced] = Detector(DetectorSettings()).find(picture, short_side)
     assert apart(full, reduced) < 0.15
     assert 180 < full.x1 - full.x0 < 260
 
@@ -19,18 +22,46 @@ def test_boxes_are_in_pixels_of_the_full_picture_whatever_size_is_searched(gray,
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (19, 19), (300, 3), (480, 640)])
 def test_pictures_without_a_face(shape):
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    assert Detector(DetectorSettings()).find(noise) == []
-    assert Detector(PHOTO).find(noise) == []
+    assert Detector(DetectorSettings()).find(noise, 320) == []
+    assert Detector(DetectorSettings()).find(noise, 960) == []
 
 
-def test_a_thumbnail_is_enlarged_for_photos_only(gray):
+def test_a_small_face_is_found_in_an_enlarged_picture(gray):
     thumbnail = cv2.resize(gray("obama2"), (100, 150), interpolation=cv2.INTER_AREA)
-    assert Detector(DetectorSettings()).find(thumbnail) == []
-    [box] = Detector(PHOTO).find(thumbnail)
+    assert Detector(DetectorSettings(enlarge=1.0)).find(thumbnail, 960) == []
+    [box] = Detector(DetectorSettings()).find(thumbnail, 960)
     assert 35 < box.x1 - box.x0 < 75
 
 
 def test_two_people_give_two_boxes(gray):
     first, second = (cv2.resize(gray(name)[:400, :400], (400, 400)) for name in ("obama", "biden"))
-    boxes = Detector(DetectorSettings(short_side=400)).find(np.hstack([first, second]))
+    boxes = Detector(DetectorSettings()).find(np.hstack([first, second]), 400)
     assert sorted(box.x0 > 400 for box in boxes) == [False, True]
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector(DetectorSettings())
+
+
+@pytest.mark.parametrize("name", ["obama", "obama2", "biden", "astronaut"])
+@pytest.mark.parametrize("degrees", [0, 30, -45])
+@pytest.mark.parametrize("width", [60, 400])
+def test_a_face_is_confirmed_where_it_is_however_tilted_and_large(detector, gray, name, degrees, width):
+    picture = gray(name)
+    [box] = detector.find(picture, 400)[:1]
+    turn = cv2.getRotationMatrix2D(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2), degrees, width / (box.x1 - box.x0))
+    turned = cv2.warpAffine(picture, turn, picture.shape[::-1], flags=cv2.INTER_AREA)
+    points = PointPredictor(predictor_path()).points(picture, box)
+    assert detector.confirms(turned, points @ turn[:, :2].T.astype(np.float32) + turn[:, 2].astype(np.float32))
+
+
+def test_no_face_is_confirmed_where_there_is_none(detector, gray):
+    points = points_in(Box(0, 0, 100, 100))
+    assert not detector.confirms(np.random.default_rng(0).integers(0, 256, (200, 200), np.uint8), points)
+    picture = gray("obama")
+    [box] = detector.find(picture, 400)
+    there = points_in(box)
+    assert detector.confirms(picture, there)
+    assert not detector.confirms(picture, there + np.float32([0.6 * (box.x1 - box.x0), 0]))
+    assert not detector.confirms(picture, there * np.float32([1, -1]) + np.float32([0, box.y0 + box.y1]))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from fakes import a_reading
 
-from realtime.draw import COLOURS, QUIET, Hud, annotate, caption, mirrored
+from realtime.draw import COLOURS, QUIET, Hud, annotate, caption, fitted, mirrored, waiting
 from realtime.values import LABELS, Box
 
 
@@ -80,3 +80,49 @@ def test_the_hud_shows_recording_only_while_it_runs():
     quiet, running = (annotate(plain(), [], Hud(30, 10, recording_s=s))[corner] for s in (None, 61.0))
     assert (quiet == 128).all()
     assert ((running[..., 2] > 200) & (running[..., 0] < 100)).any()
+
+
+def test_dropped_frames_are_told_when_there_are_some():
+    lengths = [int((annotate(plain(), [], Hud(30, 10, dropped=n))[470, :320] != 128).any(axis=1).sum()) for n in (0, 3, 300)]
+    assert 50 < lengths[0] < lengths[1] - 40 < lengths[2] - 40
+
+
+def test_the_governors_level_is_told_when_it_saves():
+    lengths = [int((annotate(plain(), [], Hud(30, 10, saving=n))[470, :320] != 128).any(axis=1).sum()) for n in (0, 2)]
+    assert lengths[0] < lengths[1]
+
+
+@pytest.mark.parametrize("size_wh", [(640, 480), (320, 240), (3840, 2160), (20, 10), (1, 1)])
+@pytest.mark.parametrize(
+    "why",
+    ["camera 0: reconnecting (3 s)", "http://192.168.1.17:8080/a/very/long/path/to/a/video/that/does/not.mjpg: reconnecting (13 s)"],
+)
+def test_while_waiting_the_picture_is_dim_and_a_card_lies_in_its_middle(size_wh, why):
+    picture = plain(*size_wh)
+    made = waiting(picture, why, Hud(None, 10))
+    assert made.shape == picture.shape
+    assert (picture == 128).all()
+    assert made.max() > 200 or size_wh[0] < 100
+    if size_wh == (640, 480):
+        assert 40 < made[5, 5].max() < 80
+        words = np.argwhere(made[180:300].min(axis=2) > 200)
+        assert len(words) > 100
+        assert 30 < words[:, 1].min() < words[:, 1].max() < 610
+        # No rate of frames that do not come.
+        assert (made[440:, :200].max(axis=2) < 80).all()
+
+
+def test_a_picture_is_fitted_with_its_boxes_and_without_distortion():
+    picture = plain(200, 100)
+    made, [reading] = fitted(picture, [a_reading(box=Box(100, 50, 200, 100))], (64, 48))
+    assert made.shape == (48, 64, 3)
+    assert (made[8:40] == 128).all()
+    assert (made[:8] == 0).all()
+    assert (made[40:] == 0).all()
+    assert reading.face.box == Box(32, 24, 64, 40)
+    assert (picture == 128).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 999), (999, 1), (640, 480)])
+def test_any_picture_can_be_fitted(size):
+    assert fitted(plain(*size), [], (64, 48))[0].shape == (48, 64, 3)

@@ -11,7 +11,7 @@ from realtime.landmarks import PointPredictor, predictor_path
 
 def crop_of(gray: np.ndarray, scale: float, turn_deg: float) -> np.ndarray:
     """The portrait's face as a data set might have it: `scale` times as large as it should be, and turned."""
-    box = Detector(DetectorSettings(short_side=400)).find(gray)[0]
+    box = Detector(DetectorSettings()).find(gray, 400)[0]
     matrix = np.vstack([similarity(PointPredictor(predictor_path()).points(gray, box)), [0, 0, 1]])
     centre = (CROP / 2 - 0.5, CROP / 2 - 0.5)
     careless = cv2.getRotationMatrix2D(centre, turn_deg, scale) @ matrix
@@ -25,7 +25,7 @@ def crop_of(gray: np.ndarray, scale: float, turn_deg: float) -> np.ndarray:
 @pytest.mark.parametrize(("scale", "turn_deg"), [(1.0, 0.0), (0.8, 12.0), (1.2, -12.0)])
 def test_a_crop_is_framed_as_the_camera_frames_the_same_face(gray, name, scale, turn_deg):
     picture = gray(name)
-    box = Detector(DetectorSettings(short_side=400)).find(picture)[0]
+    box = Detector(DetectorSettings()).find(picture, 400)[0]
     expected = align(picture, PointPredictor(predictor_path()).points(picture, box)).astype(float)
     crop = crop_of(picture, scale, turn_deg)
     framed, left_alone = framed_chip(crop).astype(float), enlarge(crop).astype(float)

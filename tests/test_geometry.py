@@ -4,7 +4,7 @@ import pytest
 
 from realtime.config import DetectorSettings
 from realtime.detector import Detector
-from realtime.geometry import apart, box_around, mirrored, scaled, width
+from realtime.geometry import apart, box_around, mirrored, moved, scaled, width
 from realtime.landmarks import PointPredictor, predictor_path
 from realtime.values import Box
 
@@ -26,9 +26,10 @@ def test_distance_is_in_widths_of_the_larger_box(a, b, expected):
     assert apart(b, a) == pytest.approx(expected)
 
 
-def test_scaling_and_mirroring_keep_the_size_rule():
+def test_scaling_moving_and_mirroring_keep_the_size_rule():
     box = Box(10, 20, 30, 60)
     assert scaled(box, 2) == Box(20, 40, 60, 120)
+    assert moved(box, 5, -30) == Box(15, -10, 35, 30)
     assert mirrored(box, 100) == Box(70, 20, 90, 60)
     assert mirrored(mirrored(box, 100), 100) == box
     assert width(mirrored(box, 100)) == width(box) == 20
@@ -37,7 +38,7 @@ def test_scaling_and_mirroring_keep_the_size_rule():
 @pytest.mark.parametrize("name", ["obama", "biden", "astronaut"])
 def test_the_box_around_a_faces_points_is_where_the_detector_finds_it(gray, name):
     picture = gray(name)
-    found = Detector(DetectorSettings(short_side=400)).find(picture)[0]
+    found = Detector(DetectorSettings()).find(picture, 400)[0]
     guessed = box_around(PointPredictor(predictor_path()).points(picture, found))
     assert apart(found, guessed) < 0.15
     assert width(guessed) == pytest.approx(width(found), rel=0.2)

@@ -9,7 +9,7 @@ from realtime.landmarks import PointPredictor, predictor_path
 @pytest.mark.parametrize("name", ["obama", "obama2", "biden", "astronaut"])
 def test_points_lie_where_eyes_and_nose_are(gray, name):
     picture = gray(name)
-    [box] = Detector(DetectorSettings(short_side=400)).find(picture)
+    [box] = Detector(DetectorSettings()).find(picture, 400)
     points = PointPredictor(predictor_path()).points(picture, box)
     right_outer, right_inner, left_outer, left_inner, nose = points
     assert left_outer[0] < left_inner[0] < nose[0] < right_inner[0] < right_outer[0]

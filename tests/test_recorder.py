@@ -68,15 +68,6 @@ def test_odd_sizes_lose_a_row_or_column(tmp_path, size_wh):
     assert (frame.width, frame.height) == (size_wh[0] // 2 * 2, size_wh[1] // 2 * 2)
 
 
-def test_frames_of_changing_size_are_fitted_to_the_first(tmp_path):
-    writer = VideoWriter(tmp_path / "out.mp4", RecorderSettings())
-    writer.write(np.zeros((48, 64, 3), np.uint8), 0.0)
-    writer.write(np.zeros((200, 100, 3), np.uint8), 0.1)
-    writer.write(np.zeros((10, 10, 3), np.uint8), 0.2)
-    writer.close()
-    assert len(times_of(tmp_path / "out.mp4")) == 3
-
-
 def test_times_that_repeat_or_go_back_still_give_every_frame(tmp_path):
     write(tmp_path / "out.mp4", [0.0, 0.1, 0.1, 0.05, 0.2])
     times = times_of(tmp_path / "out.mp4")

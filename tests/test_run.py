@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import DATA, ROOT
+from fakes import NetworkCamera
 
 from realtime.benchmark import STAGES
 from realtime.config import ClassifierSettings
@@ -44,6 +45,15 @@ def trouble(*args: object) -> str:
 
 def lines_of(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def wait_for_lines(path: Path, n: int) -> float:
+    """Waits until a growing file has more than `n` lines; gives the time when it had."""
+    until = time.monotonic() + 60
+    while not (path.exists() and path.read_text().count("\n") > n):
+        assert time.monotonic() < until, f"{path} did not grow"
+        time.sleep(0.05)
+    return time.monotonic()
 
 
 def test_help_names_every_command():
@@ -130,9 +140,7 @@ def test_a_recording_that_is_told_to_stop_is_whole(tmp_path, number):
     command = [sys.executable, str(ROOT / "run.py"), "live", "--source", "demo", "--record", str(tmp_path / "out.mp4")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     readings = tmp_path / "out.jsonl"
-    until = time.monotonic() + 30
-    while time.monotonic() < until and not (readings.exists() and readings.read_text().count("\n") > 20):
-        time.sleep(0.05)
+    wait_for_lines(readings, 20)
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
@@ -148,7 +156,40 @@ def test_live_without_a_display_prints_readings_and_says_how_to_see_more():
     assert "No display" in done.stdout
     assert "--record FILE.mp4" in done.stdout
     assert "1 happiness" in done.stdout
-    assert "latency" in done.stdout.splitlines()[-1]
+    assert "dropped, latency to drawn" in done.stdout.splitlines()[-1]
+    assert "p99" in done.stdout.splitlines()[-1]
+
+
+def test_a_recording_of_some_seconds_ends_in_time_though_the_camera_falls_silent(tmp_path):
+    with NetworkCamera() as camera:
+        command = [sys.executable, str(ROOT / "run.py"), "record", camera.address, str(tmp_path / "out.mp4"), "--seconds", "5"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+        began = wait_for_lines(tmp_path / "out.jsonl", 10)
+        camera.silent.set()
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert 1.5 < time.monotonic() - began < 15
+    assert "has given no picture for 2 s; reconnecting" in out
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+    assert f"{frames} frames" in out
+    assert frames == len(lines_of(tmp_path / "out.jsonl")) - 1 >= 9
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
+def test_a_silent_camera_can_be_interrupted(tmp_path):
+    with NetworkCamera() as camera:
+        command = [sys.executable, str(ROOT / "run.py"), "live", "--source", camera.address, "--record", str(tmp_path / "out.mp4")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+        wait_for_lines(tmp_path / "out.jsonl", 10)
+        camera.die()
+        assert any("reconnecting (" in line for line in iter(process.stdout.readline, ""))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert "latency to drawn" in out
+    assert "to written" in out
+    assert len(lines_of(tmp_path / "out.jsonl")) > 10
 
 
 @pytest.mark.skipif(Path("/dev/video0").exists(), reason="this machine has a camera")
@@ -163,8 +204,8 @@ def test_bench_reports_the_stages(tmp_path):
     done = run("bench", "--source", "demo", "--seconds", 2, "--json", tmp_path / "bench.json")
     assert (done.returncode, done.stderr) == (0, "")
     made = json.loads((tmp_path / "bench.json").read_text())
-    assert set(made["stages"]) == set(STAGES)
-    assert all(times["n"] > 5 and times["p95_ms"] >= times["median_ms"] for times in made["stages"].values())
+    assert set(STAGES) < set(made["stages"])
+    assert all(times["n"] > 5 and times["p99_ms"] >= times["p95_ms"] >= times["median_ms"] for times in made["stages"].values())
     assert made["fps"] > 1
     assert made["model"]["sha256"] == json.loads(ClassifierSettings().model.with_suffix(".json").read_text())["sha256"]
     assert made["peak_memory_mb"] > 50

@@ -106,9 +106,13 @@ def test_the_prior_is_taken_out_by_its_power(power, fear, neutral):
     assert found.sum() == pytest.approx(1)
 
 
-def test_a_label_that_the_model_never_met_is_not_infinitely_likely():
-    prior = np.array([0, 0.2, 0.2, 0.2, 0.2, 0.2, 0])
-    assert likelihood(sure("happiness"), prior, SETTINGS).argmax() == HAPPINESS
+@pytest.mark.parametrize(("prior", "ratio"), [(0.0, 4.0), (0.01, 4.0), (0.04, 2.0)])
+def test_a_label_that_the_model_hardly_met_counts_as_the_rarest(prior, ratio):
+    """Two labels in equal parts; the root of 0.16 to 0.01, or to the prior where that is more."""
+    reading, priors = np.zeros(7), np.full(7, 0.16)
+    reading[[ANGER, FEAR]], priors[FEAR] = 0.5, prior
+    found = likelihood(reading, priors, replace(SETTINGS, prior_power=0.5, rarest=0.01, noise=0.0))
+    assert found[FEAR] / found[ANGER] == pytest.approx(ratio)
 
 
 def test_a_picture_that_may_say_nothing_leaves_every_label_possible():

@@ -61,3 +61,23 @@ def test_the_bar_is_silent_in_a_pipe():
     with Bar(out, lambda: None, 2.0) as bar:
         bar.write(frame(0.0), [])
     assert out.file.getvalue().strip() == ""
+
+
+def test_the_line_says_why_nothing_comes():
+    clock, out = FakeClock(10.0), console(terminal=False)
+    with Line(out, clock) as line:
+        line.write(frame(10.0), [])
+        for i in range(1, 31):
+            clock.now = 10 + i / 10
+            line.idle(f"camera 0: reconnecting ({i // 10} s)" if i > 15 else None)
+    lines = out.file.getvalue().splitlines()
+    assert lines[1:] == ["camera 0: reconnecting (1 s)", "camera 0: reconnecting (2 s)"]
+
+
+def test_the_bar_says_why_nothing_comes():
+    out = console(terminal=True)
+    with Bar(out, lambda: None, None) as bar:
+        bar.write(frame(0.0), [])
+        bar.idle(None)
+        bar.idle("camera 0: reconnecting (3 s)")
+    assert "1 frames   camera 0: reconnecting (3 s)" in out.file.getvalue()

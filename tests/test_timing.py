@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from fakes import FakeClock
 
-from realtime.timing import LatencyMeter, RateMeter, StageTimer, percentile, summary_ms
+from realtime.timing import Countdown, LatencyMeter, RateMeter, StageTimer, percentile, summary_ms
 from realtime.values import Frame
 
 
@@ -42,14 +42,48 @@ def test_percentiles_of_unsorted_values(share, expected):
 
 
 def test_summaries_of_few_values():
-    assert summary_ms([]) == {"median_ms": 0.0, "p95_ms": 0.0, "n": 0}
-    assert summary_ms([0.002]) == {"median_ms": 2.0, "p95_ms": 2.0, "n": 1}
+    assert summary_ms([]) == {"median_ms": 0.0, "p95_ms": 0.0, "p99_ms": 0.0, "n": 0}
+    assert summary_ms([0.002]) == {"median_ms": 2.0, "p95_ms": 2.0, "p99_ms": 2.0, "n": 1}
+
+
+def a_frame(t: float, index: int = 0) -> Frame:
+    return Frame(np.zeros((1, 1, 3), np.uint8), t, index)
 
 
 def test_latency_is_the_age_of_the_frame():
     clock = FakeClock(100.0)
     meter = LatencyMeter(clock)
-    for i in range(11):
+    for i in range(101):
         clock.now = 100 + i / 10
-        meter.update(Frame(np.zeros((1, 1, 3), np.uint8), clock.now - 0.020, i))
-    assert meter.summary() == "11 frames in 1.0 s, 10.0 fps, latency 20 ms (p95 20 ms)"
+        meter.update(a_frame(clock.now - i / 1000, i))
+    assert meter.summary() == "101 frames in 10.0 s, 10.0 fps, 0 dropped"
+    assert meter.latency() == "50 ms (p95 95, p99 99)"
+
+
+def test_frames_that_never_came_are_counted_also_before_the_first():
+    meter = LatencyMeter(FakeClock())
+    for index in (2, 3, 7):
+        meter.update(a_frame(0.0, index))
+    assert (meter.frames, meter.dropped) == (3, 5)
+
+
+def test_a_countdown_runs_from_the_first_frame():
+    clock = FakeClock(50.0)
+    countdown = Countdown(clock, 2.0)
+    assert not countdown.over()
+    clock.now = 51.5
+    countdown.update(a_frame(51.4))
+    clock.now = 53.3
+    countdown.update(a_frame(53.2))
+    assert not countdown.over()
+    clock.now = 53.5
+    assert countdown.over()
+
+
+def test_a_countdown_ends_also_where_no_frame_comes():
+    clock = FakeClock(50.0)
+    countdown = Countdown(clock, 2.0)
+    assert not countdown.over()
+    clock.now = 52.0
+    assert countdown.over()
+    assert not Countdown(clock, None).over()

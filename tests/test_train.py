@@ -19,6 +19,7 @@ from models.train import (  # noqa: E402
     composed,
     covered,
     fit,
+    jumbled,
     load_trained,
     placement,
     smeared,
@@ -208,3 +209,14 @@ def test_photos_of_rare_expressions_are_taken_four_times():
     taken = repeated(Lesson(torch.arange(4).reshape(4, 1, 1, 1), still(4), distribution, torch.ones(4), single))
     assert taken.crops.flatten().tolist() == [0, 1, 2, 3, 2, 2, 2]
     assert taken.single.tolist() == [4, -1, -1, -1, -1, -1, -1]
+
+
+def test_a_jumbled_face_has_all_its_bands_but_not_in_their_order():
+    chips = torch.arange(64.0)[None, None, :, None] * 64 + torch.arange(64.0)
+    made = jumbled(chips.expand(200, 1, 64, 64))
+    for one in made[:, 0]:
+        assert not torch.equal(one, chips[0, 0])
+        assert torch.equal(one.flatten().sort().values, chips.flatten())
+    rows = {int(one[0, 0]) // 64 for one in made[:, 0]}
+    columns = {int(one[0, 0]) % 64 for one in made[:, 0]}
+    assert rows == columns == {0, 16, 32, 48}

@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from conftest import ROOT
+from fakes import NetworkCamera
 
 from realtime.sinks import Window
 
@@ -72,9 +74,9 @@ def screen(tmp_path):
     made.close()
 
 
-def start(screen: Screen, cwd: Path, *args: str) -> tuple[subprocess.Popen, str]:
+def start(screen: Screen, cwd: Path, *args: str, source: str = "demo") -> tuple[subprocess.Popen, str]:
     """Starts `live` and waits for its window; gives the process and the window's number."""
-    command = [sys.executable, str(ROOT / "run.py"), "live", "--source", "demo", *args]
+    command = [sys.executable, str(ROOT / "run.py"), "live", "--source", source, *args]
     process = subprocess.Popen(command, env=screen.environment, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     window = wait_for(lambda: screen.xdotool("search", "--name", Window.title).split("\n")[0], 30)
     assert window, process.communicate(timeout=20)
@@ -135,3 +137,70 @@ def test_every_way_to_end_ends_well(screen, tmp_path, how):
     capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
     assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == len(lines) - 1
     capture.release()
+
+
+def test_a_silent_camera_leaves_a_dimmed_picture_and_keys_that_work(screen, tmp_path):
+    with NetworkCamera(size_wh=(640, 480), brightness=200) as camera:
+        process, window = start(screen, tmp_path, "--record", str(tmp_path / "out.mp4"), source=camera.address)
+        readings = tmp_path / "out.jsonl"
+        assert wait_for(lambda: readings.exists() and readings.read_text().count("\n") > 5, 20)
+        bright = screen.picture()[100, 100].mean()
+        camera.silent.set()
+        # 200 is dimmed to 90; the numbers in the corner go with the frames, the recording sign stays.
+        assert wait_for(lambda: screen.picture()[100, 100].max() < 100, 10)
+        assert bright > 190
+        card = screen.picture()[200:280, 150:490]
+        assert (card.min(axis=2) > 200).sum() > 100
+        # The card lives: its seconds go on.
+        assert wait_for(lambda: (screen.picture()[200:280, 150:490] != card).any(), 10)
+        camera.silent.clear()
+        assert wait_for(lambda: screen.picture()[100, 100].mean() > 190, 10)
+        camera.silent.set()
+        assert wait_for(lambda: screen.picture()[100, 100].max() < 100, 10)
+        screen.xdotool("key", "--window", window, "q")
+        out = finish(process)
+    assert "reconnecting" in out
+    assert "is back after" in out
+    times = [json.loads(line)["t"] for line in readings.read_text().splitlines()[1:]]
+    # One film over the gap, which stays in its clock.
+    assert max(after - before for before, after in pairwise(times)) > 2
+    capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == len(times)
+    capture.release()
+
+
+NO_PICTURE_YET = """
+import time
+import numpy as np
+from realtime.sinks import Window
+from realtime.values import Frame
+
+with Window(time.monotonic, lambda: False, type("NoSwitch", (), {"elapsed_s": None}), lambda: 0, lambda: 0) as window:
+    while input() == "wait":
+        window.idle("camera 0: waiting for its first picture (3 s)")
+        print("shown", flush=True)
+    window.write(Frame(np.full((240, 320, 3), 200, np.uint8), time.monotonic(), 0), [])
+    print("shown", flush=True)
+    input()
+"""
+
+
+def test_a_camera_without_a_first_picture_has_a_card_and_then_a_window_of_its_size(screen):
+    command = [sys.executable, "-c", NO_PICTURE_YET]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=screen.environment, cwd=ROOT, text=True, **pipes) as process:
+
+        def ask(what: str) -> None:
+            process.stdin.write(f"{what}\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "shown\n"
+
+        def card() -> bool:
+            ask("wait")
+            return (screen.picture()[200:280, 100:540].min(axis=2) > 200).sum() > 100
+
+        assert wait_for(card, 20)
+        ask("picture")
+        window = screen.xdotool("search", "--name", Window.title).split("\n")[0]
+        assert wait_for(lambda: "320x240" in screen.xdotool("getwindowgeometry", window), 10)
+        process.communicate("end\n", timeout=20)

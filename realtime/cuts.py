@@ -1,0 +1,47 @@
+"""Notices shot cuts, after which nobody is where somebody was."""
+
+import cv2
+import numpy as np
+
+from realtime.config import CutSettings
+from realtime.smoothing import decay
+
+
+def change(before: np.ndarray, now: np.ndarray) -> float:
+    """How much two small pictures of the same shape differ: one minus their correlation, so that a lamp or the camera's gain count little.
+
+    0 for the same picture, 1 for unrelated ones, 2 for opposite ones; a picture without any contrast is unrelated to one that has some.
+    """
+    a, b = before - before.mean(), now - now.mean()
+    size_a, size_b = float(np.sqrt((a * a).sum())), float(np.sqrt((b * b).sum()))
+    if size_a < 1e-6 or size_b < 1e-6:
+        return float(max(size_a, size_b) >= 1e-6)
+    return 1.0 - float((a * b).sum()) / (size_a * size_b)
+
+
+class CutDetector:
+    """Compares each frame with the one before it. A cut is a large change, or a smaller one that comes out of calm."""
+
+    def __init__(self, settings: CutSettings):
+        self.settings = settings
+        self._before: np.ndarray | None = None
+        self._t = 0.0
+        self._usual: float | None = None
+
+    def update(self, gray: np.ndarray, t: float) -> bool:
+        """Takes a gray frame (h, w) uint8 of time `t` in seconds and says whether another shot begins with it."""
+        # Some pixels of each cell are enough to tell shots apart, and reading all would cost more than finding a face's points.
+        thumb = cv2.resize(gray[::8, ::8].copy(), (32, 24), interpolation=cv2.INTER_AREA).astype(np.float32)
+        before, elapsed = self._before, t - self._t
+        self._before, self._t = thumb, t
+        if before is None:
+            return False
+        changed, usual = change(before, thumb), self._usual
+        keep = decay(elapsed, self.settings.usual_s)
+        self._usual = changed if usual is None else keep * usual + (1 - keep) * changed
+        cut = changed > self.settings.surely or (
+            usual is not None and changed > max(self.settings.at_least, self.settings.times_usual * usual)
+        )
+        if cut:
+            self._usual = None
+        return cut

@@ -1,0 +1,153 @@
+"""Looks for faces in the whole picture, now and then: tracking needs it only for who is new.
+
+Large faces are looked for often, in a small copy of the picture (a few milliseconds); small ones seldom, in a large copy (tens of
+milliseconds). `Finder` does it in step with the frames, so that a file gives the same readings every time; `BackgroundFinder` in a thread
+of its own, so that no camera's frame waits.
+"""
+
+import math
+import threading
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+
+from realtime.config import Effort, FinderSettings
+from realtime.values import Box
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where faces were in the frame of time `t` (seconds)."""
+
+    boxes: tuple[Box, ...]
+    t: float
+
+
+class Search(Protocol):
+    """Finds faces of 80 px and more in a picture (h, w) reduced or enlarged to `short_side` px: `realtime.detector.Detector`."""
+
+    def find(self, gray: np.ndarray, short_side: float) -> list[Box]: ...
+
+
+class Schedule:
+    """Says when to search, and at which size.
+
+    Without a face to follow every search comes twice as often as with one: somebody is expected.
+    """
+
+    def __init__(self, settings: FinderSettings):
+        self.settings = settings
+        self.restart()
+
+    def restart(self) -> None:
+        """As at the start: all is due."""
+        self._near_t = self._far_t = -math.inf
+
+    def due(self, t: float, calm: bool, effort: Effort) -> list[float]:
+        """The short sides in px at which to search the frame of time `t`; `calm` says that faces are being followed.
+
+        A clock that goes back makes everything due.
+        """
+        if t < max(self._near_t, self._far_t):
+            self.restart()
+        slower = 2.0 if calm else 1.0
+        sides = []
+        # Times of frames are not exact: 0.6 - 0.4 is less than 0.2.
+        if t - self._near_t >= effort.near_s * slower - 1e-6:
+            self._near_t = t
+            sides.append(effort.near_side)
+        if t - self._far_t >= effort.far_s * slower - 1e-6:
+            self._far_t = t
+            sides.append(self.settings.smallest_px / self.settings.min_face)
+        # Where small faces are not asked for, the far picture would be the smaller one.
+        return sides if len(sides) < 2 or sides[1] > sides[0] else sides[:1]
+
+
+class Finder:
+    """Searches in step: what is due for a frame is done before it goes on."""
+
+    def __init__(self, search: Search, settings: FinderSettings):
+        self.search, self.schedule = search, Schedule(settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def restart(self) -> None:
+        """After a shot cut: search at once."""
+        self.schedule.restart()
+
+    def update(self, gray: np.ndarray, t: float, calm: bool, effort: Effort) -> list[Found]:
+        """Takes a gray frame (h, w) uint8 and gives what has been found since the last call."""
+        return [Found(tuple(self.search.find(gray, side)), t) for side in self.schedule.due(t, calm, effort)]
+
+
+class BackgroundFinder:
+    """Searches in a thread: `update` hands over a frame when a search is due and gives what is ready, and never waits.
+
+    What the search raises, the next `update` raises.
+    """
+
+    def __init__(self, search: Search, settings: FinderSettings):
+        self.search, self.schedule = search, Schedule(settings)
+        self._changed = threading.Condition()
+        self._asked: tuple[np.ndarray, float, list[float]] | None = None
+        self._shot = 0
+        self._found: list[Found] = []
+        self._error: Exception | None = None
+        self._ended = False
+        self._busy = False
+        self._thread = threading.Thread(target=self._run, name="finder", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        self._thread.join(timeout=2.0)
+
+    def restart(self) -> None:
+        """After a shot cut: what was found before it is of no use, and a search is due."""
+        self.schedule.restart()
+        with self._changed:
+            self._found, self._asked = [], None
+            self._shot += 1
+
+    def update(self, gray: np.ndarray, t: float, calm: bool, effort: Effort) -> list[Found]:
+        """Takes a gray frame (h, w) uint8, which must not be written to later, and gives what has been found since the last call."""
+        with self._changed:
+            if self._error is not None:
+                raise self._error
+            if not self._busy and self._asked is None:
+                sides = self.schedule.due(t, calm, effort)
+                if sides:
+                    self._asked = (gray, t, sides)
+                    self._changed.notify()
+            found, self._found = self._found, []
+        return found
+
+    def _run(self) -> None:
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._asked is not None or self._ended)
+                    if self._ended:
+                        return
+                    gray, t, sides = self._asked
+                    shot, self._asked, self._busy = self._shot, None, True
+                for side in sides:
+                    boxes = tuple(self.search.find(gray, side))
+                    with self._changed:
+                        if shot == self._shot:
+                            self._found.append(Found(boxes, t))
+                with self._changed:
+                    self._busy = False
+        except Exception as error:
+            with self._changed:
+                self._error = error

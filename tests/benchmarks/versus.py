@@ -1,0 +1,158 @@
+"""This program beside fer (its Haar detector and its quantised model) on the same decoded frames.
+
+    python tests/benchmarks/versus.py                       the demo clip
+    python tests/benchmarks/versus.py --faces 4             four faces side by side
+    python tests/benchmarks/versus.py --video clip.mp4
+
+fer gets a venv of its own, made at the first run (TensorFlow: some 600 MB to fetch). The two take turns of a few seconds each, every one in
+its own process while the other waits, so that a machine that slows down slows both. The last line is a median over the pairs:
+
+    ratio R (ours F fps, fer G fps)
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FER = "fer==25.10.3"
+# What fer imports on this path; its other requirements are for detectors and film editing that are not used here.
+NEEDS = ("tensorflow", "opencv-contrib-python", "pandas", "matplotlib", "requests", "tqdm", "moviepy<2", "ffmpeg-python", "setuptools<81")
+
+
+def fer_python(venv: Path) -> Path:
+    """The Python of fer's venv, which is made if it is missing."""
+    python = venv / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    done = venv / "complete"
+    if not done.exists():
+        print(f"making {venv} with {FER}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *NEEDS], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", FER], check=True)
+        done.touch()
+    return python
+
+
+def ours():
+    """A function that reads one picture with the whole chain, searching in the background as `live` does."""
+    sys.path.insert(0, str(ROOT))
+    from realtime.config import Settings
+    from realtime.pipeline import build_pipeline
+    from realtime.values import Frame
+
+    pipeline = build_pipeline(Settings(), time.perf_counter, live=True).__enter__()
+
+    def read(image, index: int) -> int:
+        return len(pipeline.read(Frame(image, index / 30, index)))
+
+    return read
+
+
+def fers():
+    """A function that reads one picture with fer."""
+    from fer import fer
+
+    recogniser = fer.FER(mtcnn=False, use_tflite=True)
+
+    def read(image, index: int) -> int:
+        return len(recogniser.detect_emotions(image))
+
+    return read
+
+
+def serve(who: str, frames_file: str) -> None:
+    """Reads pictures for so many seconds whenever a line asks for it, and answers with frames, faces and seconds as JSON."""
+    import numpy as np
+
+    frames = np.load(frames_file)
+    read, index = {"ours": ours, "fer": fers}[who](), 0
+    print("ready", flush=True)
+    for line in sys.stdin:
+        started, first, faces = time.perf_counter(), index, 0
+        while time.perf_counter() - started < float(line):
+            faces += read(frames[index % len(frames)], index)
+            index += 1
+        elapsed = time.perf_counter() - started
+        print(json.dumps({"frames": index - first, "faces": faces, "seconds": elapsed}), flush=True)
+
+
+class Runner:
+    """One of the two, in a process of its own."""
+
+    def __init__(self, python: Path, who: str, frames_file: Path):
+        command = [python, __file__, "--serve", who, frames_file]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        while (line := self.process.stdout.readline()).strip() != "ready":
+            if not line:
+                sys.exit(f"{who} did not start: run {' '.join(map(str, command))} to see why")
+
+    def run(self, seconds: float) -> dict[str, float]:
+        print(seconds, file=self.process.stdin, flush=True)
+        while not (line := self.process.stdout.readline()).startswith("{"):
+            if not line:
+                sys.exit("a runner ended early")
+        return json.loads(line)
+
+
+def decoded(video: str, faces: int | None):
+    """All frames of the film, or a second of a made crowd, as (n, h, w, 3)."""
+    import numpy as np
+
+    sys.path.insert(0, str(ROOT))
+    from realtime.benchmark import LOOP, Crowd, portraits
+    from realtime.config import CameraSettings, DetectorSettings
+    from realtime.detector import Detector
+    from realtime.sources import open_source
+
+    film = open_source(video, time.perf_counter, CameraSettings())
+    if faces is not None:
+        crowd = iter(Crowd(portraits(film, Detector(DetectorSettings()), faces), (640, 480), 30.0))
+        return np.stack([next(crowd).image for _ in range(2 * LOOP)])
+    with film:
+        return np.stack([frame.image for frame in film])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--video", default="demo", help="a film (default: demo)")
+    parser.add_argument("--faces", type=int, help="so many faces side by side, cut out of the film")
+    parser.add_argument("--pairs", type=int, default=5, help="turns of each (default: 5)")
+    parser.add_argument("--seconds", type=float, default=6.0, help="length of a turn (default: 6)")
+    parser.add_argument("--venv", type=Path, default=Path(tempfile.gettempdir()) / "versus-fer", help="where fer's venv is or goes")
+    parser.add_argument("--serve", nargs=2, metavar=("WHO", "FRAMES"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve:
+        serve(*given.serve)
+        return
+
+    import numpy as np
+
+    python = fer_python(given.venv)
+    with tempfile.TemporaryDirectory() as folder:
+        frames_file = Path(folder) / "frames.npy"
+        frames = decoded(given.video, given.faces)
+        np.save(frames_file, frames)
+        print(f"{len(frames)} frames of {frames.shape[2]}x{frames.shape[1]}")
+        runners = {"ours": Runner(Path(sys.executable), "ours", frames_file), "fer": Runner(python, "fer", frames_file)}
+        for runner in runners.values():
+            runner.run(2.0)
+        rates: dict[str, list[float]] = {who: [] for who in runners}
+        for pair in range(given.pairs):
+            for who in sorted(runners, reverse=bool(pair % 2)):
+                done = runners[who].run(given.seconds)
+                rates[who].append(done["frames"] / done["seconds"])
+                print(f"{who:5} {rates[who][-1]:7.1f} fps, {done['faces'] / done['frames']:.2f} faces a frame", flush=True)
+        for runner in runners.values():
+            runner.process.stdin.close()
+            runner.process.wait()
+    ratio = statistics.median(a / b for a, b in zip(rates["ours"], rates["fer"], strict=True))
+    print(f"ratio {ratio:.1f} (ours {statistics.median(rates['ours']):.0f} fps, fer {statistics.median(rates['fer']):.0f} fps)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fakes import ScriptedDetector
+
+from realtime.config import EFFORTS, FinderSettings
+from realtime.finder import BackgroundFinder, Finder, Found, Schedule
+from realtime.values import Box
+
+FULL = replace(EFFORTS[0], near_s=0.2, far_s=1.0, near_side=320)
+SETTINGS = FinderSettings(smallest_px=80, min_face=0.1)
+HERE = Box(0, 0, 10, 10)
+GRAY = np.zeros((48, 64), np.uint8)
+
+
+def searched(seconds: float, calm: bool, effort=FULL, rate: float = 100.0) -> list[tuple[float, list[float]]]:
+    schedule = Schedule(SETTINGS)
+    asked = [(i / rate, schedule.due(i / rate, calm, effort)) for i in range(round(seconds * rate))]
+    return [(t, sides) for t, sides in asked if sides]
+
+
+def test_large_faces_often_small_ones_seldom():
+    assert searched(1.1, calm=False) == [(0.0, [320, 800]), (0.2, [320]), (0.4, [320]), (0.6, [320]), (0.8, [320]), (1.0, [320, 800])]
+
+
+def test_half_as_often_while_faces_are_followed():
+    assert [t for t, _ in searched(1.1, calm=True)] == [0.0, 0.4, 0.8]
+
+
+def test_no_far_search_where_none_is_wanted_or_it_would_see_no_more():
+    assert searched(0.3, False, replace(FULL, far_s=float("inf"))) == [(0.0, [320, 800]), (0.2, [320])]
+    assert Schedule(replace(SETTINGS, min_face=0.3)).due(0.0, False, FULL) == [320]
+
+
+def test_a_clock_that_goes_back_and_a_cut_make_everything_due():
+    schedule = Schedule(SETTINGS)
+    schedule.due(5.0, True, FULL)
+    assert schedule.due(1.0, True, FULL) == [320, 800]
+    assert schedule.due(1.1, True, FULL) == []
+    schedule.restart()
+    assert schedule.due(1.1, True, FULL) == [320, 800]
+
+
+def test_in_step_what_is_due_is_found_at_once():
+    finder = Finder(ScriptedDetector([[HERE], []]), SETTINGS)
+    assert finder.update(GRAY, 0.0, False, FULL) == [Found((HERE,), 0.0), Found((), 0.0)]
+    assert finder.update(GRAY, 0.1, False, FULL) == []
+
+
+class Waiting(ScriptedDetector):
+    """Finds nothing until it is let go."""
+
+    def __init__(self, script):
+        super().__init__(script)
+        self.go, self.threads = threading.Event(), set()
+
+    def find(self, gray, short_side):
+        self.threads.add(threading.current_thread().name)
+        self.go.wait(5)
+        return super().find(gray, short_side)
+
+
+def until(condition) -> bool:
+    end = time.monotonic() + 5
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+    return condition()
+
+
+@pytest.mark.timeout(20)
+def test_in_the_background_no_frame_waits_and_what_is_found_comes_later_with_its_time():
+    search = Waiting([[HERE]])
+    with BackgroundFinder(search, SETTINGS) as finder:
+        started = time.monotonic()
+        assert [finder.update(GRAY, i / 30, False, FULL) for i in range(60)] == [[]] * 60
+        assert time.monotonic() - started < 1
+        search.go.set()
+        found = []
+        assert until(lambda: found.extend(finder.update(GRAY, 2.0, True, FULL)) or len(found) >= 2)
+    assert found[:2] == [Found((HERE,), 0.0)] * 2
+    assert search.threads == {"finder"}
+    assert not finder._thread.is_alive()
+
+
+@pytest.mark.timeout(20)
+def test_what_the_search_raises_in_its_thread_the_loop_raises():
+    search = ScriptedDetector([RuntimeError("detector died")])
+    with BackgroundFinder(search, SETTINGS) as finder, pytest.raises(RuntimeError, match="detector died"):
+        until(lambda: bool(finder.update(GRAY, 0.0, False, FULL)))
+
+
+@pytest.mark.timeout(20)
+def test_after_a_cut_nothing_from_before_it_arrives():
+    search = Waiting([[HERE], [HERE], []])
+    with BackgroundFinder(search, SETTINGS) as finder:
+        finder.update(GRAY, 0.0, False, FULL)
+        assert until(lambda: bool(search.threads))
+        finder.restart()
+        search.go.set()
+        found = []
+        assert until(lambda: found.extend(finder.update(GRAY, 1.0, False, FULL)) or any(f.t == 1.0 for f in found))
+    assert {f.t for f in found} == {1.0}
