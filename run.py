@@ -10,6 +10,7 @@ Each command is the same loop with other ends; the stages of a frame are in `rea
 """
 
 import json
+import math
 import platform
 import signal
 import sys
@@ -252,7 +253,7 @@ def bench(
             f"bench measures a film, so that runs can be compared: {source} is none; name a video file, or see a camera's rate in live"
         )
     settings = Settings(classifier=ClassifierSettings(model))
-    pipeline = build_pipeline(settings, clock, live=not exact)
+    pipeline = build_pipeline(settings, clock, live=not exact, patience_s=math.inf if live_rate else 0.1)
     if faces is not None:
         shown = Crowd(portraits(film, pipeline.finder.search, faces), size or (640, 480), live_rate or 30.0)
     else:

@@ -86,15 +86,21 @@ class Finder:
 
 
 class BackgroundFinder:
-    """Searches in a thread: `update` hands over a frame when a search is due and gives what is ready, and never waits.
+    """Searches in a thread: `update` hands over a frame when a search is due and gives what is ready.
 
     What the search raises, the next `update` raises.
     """
 
-    def __init__(self, search: Search, settings: FinderSettings):
+    def __init__(self, search: Search, settings: FinderSettings, patience_s: float = math.inf):
+        """`update` waits for a search that was begun more than `patience_s` of the frames' time ago.
+
+        A camera's frames never wait. A film that is played faster than it was taken would leave all searches behind.
+        """
+        self.patience_s = patience_s
         self.search, self.schedule = search, Schedule(settings)
         self._changed = threading.Condition()
         self._asked: tuple[np.ndarray, float, list[float]] | None = None
+        self._asked_t = -math.inf
         self._shot = 0
         self._found: list[Found] = []
         self._error: Exception | None = None
@@ -122,12 +128,14 @@ class BackgroundFinder:
     def update(self, gray: np.ndarray, t: float, calm: bool, effort: Effort) -> list[Found]:
         """Takes a gray frame (h, w) uint8, which must not be written to later, and gives what has been found since the last call."""
         with self._changed:
+            if t - self._asked_t > self.patience_s:
+                self._changed.wait_for(lambda: (not self._busy and self._asked is None) or self._error is not None)
             if self._error is not None:
                 raise self._error
             if not self._busy and self._asked is None:
                 sides = self.schedule.due(t, calm, effort)
                 if sides:
-                    self._asked = (gray, t, sides)
+                    self._asked, self._asked_t = (gray, t, sides), t
                     self._changed.notify()
             found, self._found = self._found, []
         return found
@@ -148,6 +156,8 @@ class BackgroundFinder:
                             self._found.append(Found(boxes, t))
                 with self._changed:
                     self._busy = False
+                    self._changed.notify()
         except Exception as error:
             with self._changed:
                 self._error = error
+                self._changed.notify()

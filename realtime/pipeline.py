@@ -1,5 +1,6 @@
 """One frame in, readings out: every stage is a line of `Pipeline.read`. And the loop that all commands share."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -119,7 +120,7 @@ class Pipeline:
         ]
 
 
-def build_pipeline(settings: Settings, clock: Clock, live: bool = False) -> Pipeline:
+def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patience_s: float = math.inf) -> Pipeline:
     """The real parts, loaded and ready.
 
     Args:
@@ -127,13 +128,15 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False) -> Pipe
         clock: times the stages; seconds.
         live: search in a thread of its own and spend less when the machine does not keep up; otherwise all is done in step, and the
             same frames always give the same readings.
+        patience_s: for a film that is played as if it were live, but faster: see `realtime.finder.BackgroundFinder`.
 
     Raises:
         Trouble: a model file or package is missing or damaged.
     """
     timer, detector = StageTimer(clock), Detector(settings.detector)
     classifier = EmotionClassifier(settings.classifier.model, settings.classifier.threads)
-    finder = (BackgroundFinder if live else Finder)(Detector(settings.detector), settings.finder)
+    search = Detector(settings.detector)
+    finder = BackgroundFinder(search, settings.finder, patience_s) if live else Finder(search, settings.finder)
     return Pipeline(
         governor=Governor(settings.governor, settings.efforts, clock, time.process_time) if live else Steady(settings.efforts[0]),
         cuts=CutDetector(settings.cuts),

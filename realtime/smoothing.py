@@ -1,6 +1,6 @@
 """Follows each face's expression over time, in seconds of the frames: what to call it, how sure to be, and when to call it a tie.
 
-A forward filter decides about the label, because it weighs evidence: a clear change shows at once, a faint one after a while, noise hardly
+A forward filter decides about the label, because it weighs evidence: a clear change shows soon, a faint one after a while, noise hardly
 ever. What is shown as probability is an average of the readings: the filter counts pictures of one face as if each told something new and
 is therefore surer than it is right (docs/smoothing.md has both errors).
 """

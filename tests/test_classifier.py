@@ -58,7 +58,7 @@ def test_portraits_are_read_as_a_person_would(classifier, gray, name, labels):
     from realtime.align import align
 
     picture = gray(name)
-    box = Detector(DetectorSettings(short_side=400)).find(picture)[0]
+    box = Detector(DetectorSettings()).find(picture, 400)[0]
     chip = align(picture, PointPredictor(predictor_path()).points(picture, box))
     opinion = classifier.read(chip[None])
     assert LABELS[int(opinion.probs[0].argmax())] in labels
@@ -70,7 +70,7 @@ def test_an_upside_down_face_is_rejected(classifier, gray):
     from realtime.align import align
 
     picture = gray("obama")
-    box = Detector(DetectorSettings(short_side=400)).find(picture)[0]
+    box = Detector(DetectorSettings()).find(picture, 400)[0]
     chip = align(picture, PointPredictor(predictor_path()).points(picture, box))
     assert classifier.read(chip[None, ::-1].copy()).reject[0] > 0.5
 

@@ -210,7 +210,7 @@ def test_bench_reports_the_stages(tmp_path):
     assert made["model"]["sha256"] == json.loads(ClassifierSettings().model.with_suffix(".json").read_text())["sha256"]
     assert made["peak_memory_mb"] > 50
     assert "frames a second" in done.stdout
-    assert "detect" in done.stdout
+    assert "find" in done.stdout
 
 
 def test_troubles_are_one_line(tmp_path):

@@ -25,7 +25,7 @@ from models.evaluate import WILD_LABELS, wilson
 from models.framing import placement_of, points_in_crop
 from realtime.align import align
 from realtime.classifier import EmotionClassifier
-from realtime.config import ClassifierSettings, QualitySettings, Settings
+from realtime.config import ClassifierSettings, DetectorSettings, QualitySettings
 from realtime.detector import Detector
 from realtime.geometry import scaled
 from realtime.quality import doubt, eye_distance, texture, turn

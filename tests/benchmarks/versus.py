@@ -11,6 +11,7 @@ its own process while the other waits, so that a machine that slows down slows b
 """
 
 import argparse
+import atexit
 import json
 import statistics
 import subprocess
@@ -21,8 +22,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FER = "fer==25.10.3"
-# What fer imports on this path; its other requirements are for detectors and film editing that are not used here.
-NEEDS = ("tensorflow", "opencv-contrib-python", "pandas", "matplotlib", "requests", "tqdm", "moviepy<2", "ffmpeg-python", "setuptools<81")
+# What fer imports on this path; its other requirements are for detectors and film editing that are not used here. OpenCV 4, whose
+# Haar cascades fer was released with: version 5 reads its file no more.
+NEEDS = ("tensorflow", "opencv-contrib-python<5", "pandas", "matplotlib", "requests", "tqdm", "moviepy<2", "ffmpeg-python", "setuptools<81")
 
 
 def fer_python(venv: Path) -> Path:
@@ -39,13 +41,15 @@ def fer_python(venv: Path) -> Path:
 
 
 def ours():
-    """A function that reads one picture with the whole chain, searching in the background as `live` does."""
+    """A function that reads one picture with the whole chain. It searches in the background as `live` does, at most 3 frames behind."""
     sys.path.insert(0, str(ROOT))
     from realtime.config import Settings
     from realtime.pipeline import build_pipeline
     from realtime.values import Frame
 
-    pipeline = build_pipeline(Settings(), time.perf_counter, live=True).__enter__()
+    pipeline = build_pipeline(Settings(), time.perf_counter, live=True, patience_s=0.1)
+    atexit.register(pipeline.__exit__)
+    pipeline.__enter__()
 
     def read(image, index: int) -> int:
         return len(pipeline.read(Frame(image, index / 30, index)))
