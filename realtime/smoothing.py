@@ -115,7 +115,7 @@ def after(before: Smoothed, probs: np.ndarray, prior: np.ndarray, t: float, sett
     belief = weighed(predicted, likelihood(probs, prior, settings), weight(elapsed_s, settings))
     shown = chosen(belief, before.shown, t - before.shown_t, settings)
 
-    keep = np.float32(decay(elapsed_s, settings.average_s))
+    keep = decay(elapsed_s, settings.average_s)
     average = keep * before.probs + (1 - keep) * probs
     contradicted = contradicts(average, before.tie, settings)
     turns = contradicted and t - before.agreed_t >= settings.tie_s

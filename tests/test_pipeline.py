@@ -229,5 +229,10 @@ def test_a_scene_without_a_face(real, shared):
         assert all(pipeline.read(frame) == [] for frame in source)
 
 
+def test_the_smoother_knows_the_prior_of_the_model(real):
+    for pipeline in (real, fresh(real, SETTINGS)):
+        assert pipeline.smoother.prior == pytest.approx(real.classifier.card["prior"])
+
+
 def test_labels_in_code_and_model_agree(real):
     assert tuple(real.classifier.card["labels"]) == LABELS

@@ -166,6 +166,7 @@ def test_the_first_reading_is_taken_as_it_is(t):
     face = feed(smoother(prior=probs(neutral=0.9)), probs(happiness=0.55, neutral=0.35), t)
     assert (face.label, face.tie) == ("happiness", False)
     assert face.probs == pytest.approx(probs(happiness=0.55, neutral=0.35))
+    assert face.belief == pytest.approx(face.probs)
 
 
 def test_the_step_answer_of_the_shown_probabilities():

@@ -484,7 +484,7 @@ changes; the chosen filter {label[0].flips:.2f} and {label[0].faint_missed:.0%}.
 
 Each cell: at 30 / at 10 frames a second. "On the screen" counts a tie as one more label.
 
-| filter | setting | flips a minute | worst clip | median ms | 90 % ms | missed | faint ones missed |
+| filter | setting | flips a minute | the worst clip | median ms | 90 % ms | missed | faint ones missed |
 |---|---|---|---|---|---|---|---|
 {table}
 
