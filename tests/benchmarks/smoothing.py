@@ -26,7 +26,7 @@ from models.evaluate import calibration_error
 from realtime.align import CHIP, CROP
 from realtime.classifier import EmotionClassifier
 from realtime.config import ClassifierSettings, SmoothingSettings
-from realtime.smoothing import Smoother
+from realtime.smoothing import Smoothed, Smoother
 from realtime.values import LABELS
 
 RATE = 30
@@ -178,7 +178,7 @@ def film(scripts: list[Script], faces: Faces, model: EmotionClassifier, rng: np.
 
 
 def frozen_scripts(faces: Faces, rng: np.random.Generator) -> list[Script]:
-    """As many photos of each common expression, read rightly or not, a minute each."""
+    """As many photos of each common expression, read rightly or not."""
     chosen = [i for label in COMMON for i in rng.choice(np.flatnonzero(faces.labels == label), FROZEN_EACH, replace=False)]
     return [clip_of([i], [FROZEN_S]) for i in chosen]
 
@@ -281,7 +281,7 @@ def one_euro(cutoff_hz: float, beta: float, lead: float) -> Filter:
     return run
 
 
-def run_smoother(settings: SmoothingSettings, prior: np.ndarray, probs: np.ndarray, rate: int):
+def run_smoother(settings: SmoothingSettings, prior: np.ndarray, probs: np.ndarray, rate: int) -> list[list[Smoothed]]:
     """The states (frames, clips) of the program's own smoother."""
     smoother, ids, trusted = Smoother(settings, 1.0, prior), list(range(len(probs))), np.ones(len(probs), bool)
     return [smoother.update(ids, probs[:, i], trusted, i / rate) for i in range(probs.shape[1])]
