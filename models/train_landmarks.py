@@ -23,7 +23,7 @@ import dlib
 import numpy as np
 import typer
 
-from models.datasets import central_box, detector, held_out, read_gray, read_table
+from models.datasets import SEARCHED, central_box, detector, held_out, read_gray, read_table
 from models.public import public_predictor_path
 from realtime.benchmark import machine, versions
 from realtime.config import POINTS
@@ -243,7 +243,7 @@ def drift(film: Path, predict: Points, teacher: Points) -> dict[str, float]:
     with VideoFile(film) as frames:
         for frame in frames:
             gray = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
-            seen = detector().find(gray)
+            seen = detector().find(gray, SEARCHED)
             if box is None and seen:
                 box = seen[0]
             if box is not None:

@@ -72,8 +72,20 @@ class TrackerSettings:
 
 @dataclass(frozen=True)
 class SmoothingSettings:
-    time_constant_s: float = 0.2  # step answer 63 % after this time: quick enough to follow a smile, slow enough not to flicker
-    lead: float = 0.08  # a new label must lead the shown one by this much probability
+    """Chosen by `tests/benchmarks/smoothing.py`; docs/smoothing.md shows what other values do."""
+
+    dwell_s: float = 2.0  # mean time between two changes of expression; from 1 to 4 s little changes
+    via_neutral: float = 0.75  # share of the changes that end in neutral: faces mostly relax before they take on something else
+    looks_per_s: float = 5.0  # pictures a second that tell something new; more would count the same noise twice
+    noise: float = 0.01  # chance that a picture says nothing about the face: one odd frame must not outweigh many
+    prior_power: float = 0.5  # how much of the training prior is taken out, 0 to 1: where macro-F1 of single pictures is highest
+    rarest: float = 0.03  # share as which a rarer label counts: else disgust, 0.9 %, would beat a two to three times likelier anger
+    lead: float = 0.7  # belief by which a new label must lead the shown one
+    hold_s: float = 0.3  # s that a label stays at least: a shorter one cannot be read
+    average_s: float = 0.3  # s after which the shown probabilities have gone 63 % of the way: about as fast as the label
+    tie: float = 0.1  # lead in probability under which no expression stands out
+    clear: float = 0.6  # lead from which one does again; with less, a face between two expressions goes to and fro
+    tie_s: float = 0.5  # s that a tie, or its end, must last to be said
 
 
 @dataclass(frozen=True)
@@ -90,11 +102,6 @@ class QualitySettings:
     blurred: float = 0.175  # share of the contrast; none has less detail
     turned: float = 0.35  # eye distances from nose to middle, some 45 degrees; 0.8 % and 1.1 % are beyond, too few to know how they fare
     covered: float = 0.5  # the model's reject probability, whose offset was fitted to leave 1 of 200 faces beyond
-
-
-@dataclass(frozen=True)
-class LabelSettings:
-    tie: float = 0.10  # lead of the best over the second best under which neither is believed
 
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
@@ -144,7 +151,6 @@ class Settings:
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     smoothing: SmoothingSettings = field(default_factory=SmoothingSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
-    label: LabelSettings = field(default_factory=LabelSettings)
     classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from realtime.align import CHIP, align
 from realtime.classifier import EmotionClassifier, Opinion
-from realtime.config import Effort, LabelSettings, QualitySettings, Settings
+from realtime.config import Effort, QualitySettings, Settings
 from realtime.cuts import CutDetector
 from realtime.detector import Detector
 from realtime.finder import BackgroundFinder, Finder
@@ -31,12 +31,9 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
 
 
-def unsure(doubted: str | None, probs: np.ndarray, settings: LabelSettings) -> str | None:
-    """Why a label should not be relied on, in one word, or None: what is wrong with the chip, else what with the probabilities (7,)."""
-    if doubted is not None:
-        return doubted
-    second, best = np.sort(probs)[-2:]
-    return "tie" if best - second < settings.tie else None
+def unsure(doubted: str | None, tie: bool) -> str | None:
+    """Why a label should not be relied on, in one word, or None: what is wrong with the chip, else whether no expression stands out."""
+    return doubted or ("tie" if tie else None)
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,6 @@ class Pipeline:
     classifier: EmotionClassifier
     smoother: Smoother
     quality: QualitySettings
-    label: LabelSettings
     timer: StageTimer
     _judged: dict[int, Judged] = field(default_factory=dict)
 
@@ -117,7 +113,7 @@ class Pipeline:
                 now.probs,
                 now.label,
                 float(now.probs[now.shown]),
-                unsure(self._judged[track.id].doubt, now.probs, self.label),
+                unsure(self._judged[track.id].doubt, now.tie),
             )
             for track, now in zip(tracks, smoothed, strict=True)
             if self._judged[track.id].known
@@ -138,6 +134,7 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
         Trouble: a model file or package is missing or damaged.
     """
     timer, detector = StageTimer(clock), Detector(settings.detector)
+    classifier = EmotionClassifier(settings.classifier.model, settings.classifier.threads)
     search = Detector(settings.detector)
     finder = BackgroundFinder(search, settings.finder, patience_s) if live else Finder(search, settings.finder)
     return Pipeline(
@@ -145,10 +142,9 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
         cuts=CutDetector(settings.cuts),
         finder=finder,
         tracker=Tracker(settings.tracker, PointPredictor(), detector, timer),
-        classifier=EmotionClassifier(settings.classifier.model, settings.classifier.threads),
-        smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
+        classifier=classifier,
+        smoother=Smoother(settings.smoothing, settings.tracker.forget_s, classifier.prior),
         quality=settings.quality,
-        label=settings.label,
         timer=timer,
     )
 
@@ -161,7 +157,7 @@ def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
         cuts=CutDetector(settings.cuts),
         finder=Finder(pipeline.finder.search, settings.finder),
         tracker=Tracker(settings.tracker, tracker.predictor, tracker.witness, pipeline.timer),
-        smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
+        smoother=Smoother(settings.smoothing, settings.tracker.forget_s, pipeline.smoother.prior),
         _judged={},
     )
 

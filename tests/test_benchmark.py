@@ -47,9 +47,8 @@ def made(clock: FakeClock, seconds: float) -> Pipeline:
         Finder(detector, replace(settings.finder, min_face=1.0)),
         Tracker(settings.tracker, BoxPoints(), detector, timer),
         classifier,
-        Smoother(settings.smoothing, 1.0),
+        Smoother(settings.smoothing, 1.0, np.full(7, 1 / 7)),
         settings.quality,
-        settings.label,
         timer,
     )
 

@@ -32,9 +32,8 @@ def scripted(boxes, labels=("happiness",), reject=0.0, confirmed=True) -> Pipeli
         Finder(detector, replace(SETTINGS.finder, min_face=1.0)),
         Tracker(SETTINGS.tracker, BoxPoints(), detector, timer),
         ScriptedClassifier(list(labels), reject),
-        Smoother(SETTINGS.smoothing, SETTINGS.tracker.forget_s),
+        Smoother(SETTINGS.smoothing, SETTINGS.tracker.forget_s, np.full(7, 1 / 7)),
         PLAIN,
-        SETTINGS.label,
         timer,
     )
 
@@ -70,10 +69,10 @@ def test_two_faces_keep_their_ids_when_the_detector_turns_them_round():
 
 
 def test_labels_change_only_with_time():
-    at_once = run(scripted([[HERE]], ["neutral", "anger"]), [0.0, 0.01])
-    later = run(scripted([[HERE]], ["neutral", "anger"]), [0.0, 0.8])
-    assert at_once.readings[1][0].label == "neutral"
-    assert later.readings[1][0].label == "anger"
+    at_once = run(scripted([[HERE]], ["neutral", "anger"]), [0.0, 0.01, 0.02])
+    later = run(scripted([[HERE]], ["neutral", "anger"]), [0.0, 0.4, 0.8])
+    assert at_once.readings[2][0].label == "neutral"
+    assert later.readings[2][0].label == "anger"
 
 
 def test_a_rejected_chip_is_covered_and_leaves_the_label():
@@ -91,7 +90,8 @@ def test_a_chip_that_does_not_show_enough_leaves_the_label_too():
     [reading] = pipeline.read(Frame(np.zeros((48, 64, 3), np.uint8), 0.9, 1))
     assert (reading.label, reading.unsure) == ("happiness", "dark")
     pipeline.quality = PLAIN
-    [reading] = pipeline.read(Frame(np.zeros((48, 64, 3), np.uint8), 1.8, 2))
+    pipeline.read(Frame(np.zeros((48, 64, 3), np.uint8), 1.8, 2))
+    [reading] = pipeline.read(Frame(np.zeros((48, 64, 3), np.uint8), 2.2, 3))
     assert (reading.label, reading.unsure) == ("anger", None)
 
 
@@ -125,12 +125,11 @@ def test_with_less_effort_each_face_is_read_in_its_turn_and_new_ones_at_once():
 
 
 @pytest.mark.parametrize(
-    ("best", "second", "doubted", "said"),
-    [(0.6, 0.2, None, None), (0.45, 0.40, None, "tie"), (0.6, 0.2, "covered", "covered"), (0.45, 0.4, "turned", "turned")],
+    ("tie", "doubted", "said"),
+    [(False, None, None), (True, None, "tie"), (False, "covered", "covered"), (True, "turned", "turned")],
 )
-def test_why_a_label_is_not_to_be_relied_on(best, second, doubted, said):
-    probs = np.array([best, second, 0, 0, 0, 0, 0], np.float32)
-    assert unsure(doubted, probs, SETTINGS.label) == said
+def test_why_a_label_is_not_to_be_relied_on(tie, doubted, said):
+    assert unsure(doubted, tie) == said
 
 
 def test_every_stage_is_timed_once_a_frame():
@@ -228,6 +227,11 @@ def test_a_scene_without_a_face(real, shared):
     pipeline = fresh(real, SETTINGS)
     with VideoFile(shared("video/no_face.mp4")) as source:
         assert all(pipeline.read(frame) == [] for frame in source)
+
+
+def test_the_smoother_knows_the_prior_of_the_model(real):
+    for pipeline in (real, fresh(real, SETTINGS)):
+        assert pipeline.smoother.prior == pytest.approx(real.classifier.card["prior"])
 
 
 def test_labels_in_code_and_model_agree(real):
