@@ -29,6 +29,7 @@ from realtime.benchmark import machine, versions
 from realtime.config import POINTS
 from realtime.geometry import box_around, mirrored, scaled, width
 from realtime.landmarks import PointPredictor, corners
+from realtime.quality import eye_distance, turn
 from realtime.sources import VideoFile
 from realtime.values import Box
 
@@ -51,7 +52,8 @@ class Recipe:
     splits: int = 20  # tried at each node
     nearness: float = 0.1  # dlib's lambda: how near to each other the two pixels of a split lie
     padding: float = 0.25  # pixels may lie this much outside the points' rectangle; without, errors were 1.7 times as large
-    pictures: int = 12  # made of each photo
+    pictures: int = 12  # made of each photo that shows a face from the front
+    aside: float = 25.0  # that many times as many more of a face whose nose lies a whole eye distance aside: such are few and harder
     turn_deg: float = 10.0  # standard deviation; cut off at 25
     shift: float = 0.05  # of a box, standard deviation in box widths; doubled for three boxes of ten
     stretch: float = 0.06  # of a box's side, standard deviation of its logarithm; doubled with it
@@ -64,11 +66,6 @@ class Portrait(NamedTuple):
     gray: np.ndarray
     box: Box
     points: np.ndarray
-
-
-def eye_distance(points: np.ndarray) -> float:
-    """Pixels between the eyes of five points (5, 2): each eye is the mean of its corners."""
-    return float(np.hypot(*(points[:2].mean(0) - points[2:4].mean(0))))
 
 
 def enlarged(points: np.ndarray, factor: float) -> np.ndarray:
@@ -151,6 +148,11 @@ def example(portrait: Portrait, draw: np.random.Generator, recipe: Recipe) -> Po
     return portrait._replace(box=jittered(box, draw, much * recipe.shift, much * recipe.stretch))
 
 
+def pictures_of(portrait: Portrait, recipe: Recipe) -> int:
+    """How many examples are made of a portrait: more the further the head is turned to the side."""
+    return round(recipe.pictures * (1 + recipe.aside * abs(turn(portrait.points))))
+
+
 def options(recipe: Recipe) -> dlib.shape_predictor_training_options:
     """The recipe in dlib's words. dlib makes no boxes of its own: the examples have theirs."""
     made = dlib.shape_predictor_training_options()
@@ -165,7 +167,7 @@ def options(recipe: Recipe) -> dlib.shape_predictor_training_options:
 def train(portraits: list[Portrait], recipe: Recipe) -> dlib.shape_predictor:
     """Fits the predictor; needs about 50 kB of memory for each example."""
     draw = np.random.default_rng(recipe.seed)
-    examples = [example(portrait, draw, recipe) for _ in range(recipe.pictures) for portrait in portraits]
+    examples = [example(portrait, draw, recipe) for portrait in portraits for _ in range(pictures_of(portrait, recipe))]
     print(f"made {len(examples)} examples of {len(portraits)} portraits; training", flush=True)
     truths = [
         [dlib.full_object_detection(dlib.rectangle(*corners(each.box)), [dlib.point(*xy) for xy in each.points.round().astype(int)])]
@@ -254,17 +256,25 @@ def drift(film: Path, predict: Points, teacher: Points) -> dict[str, float]:
 
 
 def milliseconds(predictors: dict[str, Points], portrait: Portrait, calls: int = 300) -> dict[str, dict[str, float]]:
-    """Median time of a call, by turns: "hot", right after another one, and "cold", after 32 MB of other memory were touched."""
+    """Median time of a call: "hot", one right after the other, and "cold", after 32 MB of other memory were touched."""
     other = np.zeros(32_000_000, np.uint8)
-    taken = {(name, state): [] for name in predictors for state in ("cold", "hot")}
-    for _ in range(calls):
-        for name, predict in predictors.items():
-            other += 1
-            for state in ("cold", "hot"):
-                started = time.perf_counter()
-                predict(portrait.gray, portrait.box)
-                taken[name, state].append(1000 * (time.perf_counter() - started))
-    return {name: {state: round(statistics.median(taken[name, state]), 3) for state in ("hot", "cold")} for name in predictors}
+
+    def took(predict: Points) -> float:
+        started = time.perf_counter()
+        predict(portrait.gray, portrait.box)
+        return 1000 * (time.perf_counter() - started)
+
+    def took_cold(predict: Points) -> float:
+        np.add(other, 1, out=other)
+        return took(predict)
+
+    return {
+        name: {
+            state: round(statistics.median(measure(predict) for _ in range(calls)), 3)
+            for state, measure in (("hot", took), ("cold", took_cold))
+        }
+        for name, predict in predictors.items()
+    }
 
 
 def report(path: Path, teacher: Path, portraits: list[Portrait], films: list[Path]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def test_points_lie_where_the_teacher_puts_them(predictor, gray, public, name):
     box = found(picture)
     apart = percent_apart(predictor.points(picture, box), PointPredictor(public(FIVE_POINTS)).points(picture, box))
     assert np.median(apart) < 3
-    assert apart.max() < 8
+    assert apart.max() < 10
 
 
 @pytest.mark.parametrize("name", NAMES)

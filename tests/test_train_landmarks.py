@@ -15,11 +15,11 @@ from models.train_landmarks import (
     answer,
     errors,
     example,
-    eye_distance,
     flipped,
     jittered,
     make,
     milliseconds,
+    pictures_of,
     pixelated,
     read_portraits,
     relit,
@@ -33,6 +33,7 @@ from models.train_landmarks import (
 from realtime.config import POINTS
 from realtime.geometry import apart, box_around, width
 from realtime.landmarks import PointPredictor
+from realtime.quality import eye_distance
 from realtime.values import Box
 
 TINY = Recipe(cascades=6, trees=40, shrinkage=0.2, pictures=40)
@@ -201,6 +202,13 @@ def folder(tmp_path, gray):
             cv2.imwrite(str(tmp_path / f"{person}.png"), picture)
             writer.writerow([f"{person}.png", person, "neutral"])
     return tmp_path
+
+
+def test_more_pictures_are_made_of_a_face_that_is_turned_aside():
+    nose = np.array([0, 0, 0, 0, 1])[:, None]
+    frontal = np.array([[100.0, 50], [80, 50], [20, 50], [40, 50], [60, 90]])
+    counts = [pictures_of(Portrait(None, None, frontal + nose * [x, 0]), Recipe(pictures=10, aside=8)) for x in (0, 15, -15)]
+    assert counts == [10, 30, 30]
 
 
 def test_people_held_out_are_not_learned_from(folder, gray, capsys):
