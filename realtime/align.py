@@ -5,6 +5,7 @@ running and training see the same sharpness and the same framing. Pure: arrays i
 """
 
 import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -23,10 +24,30 @@ theirs: eyes 36 % of the side apart (median 0.362) and 38 to 40 % from the top (
 """
 
 
+_MIDDLE = complex(*TEMPLATE.mean(0)) * CROP
+_SHAPE = [complex(x, y) for x, y in (TEMPLATE - TEMPLATE.mean(0)) * CROP]
+_SIZE = sum(abs(point) ** 2 for point in _SHAPE)
+"""`TEMPLATE` in crop pixels as complex numbers: its middle, its points from there, their squares. So few are faster without numpy."""
+
+
+class _Fit(NamedTuple):
+    """What the best similarity z -> a z + b of five points to `TEMPLATE` depends on (linear least squares; a = product / spread)."""
+
+    middle: complex  # of the points
+    product: complex  # with the template's, both about their middles
+    spread: float  # squares about the middle
+
+
+def _fit(points: np.ndarray) -> _Fit:
+    z = [complex(x, y) for x, y in points.tolist()]
+    middle = sum(z) / len(z)
+    centred = [point - middle for point in z]
+    product = sum(point.conjugate() * wanted for point, wanted in zip(centred, _SHAPE, strict=True))
+    return _Fit(middle, product, sum(abs(point) ** 2 for point in centred))
+
+
 def similarity(points: np.ndarray) -> np.ndarray:
     """The similarity transform that brings five face points closest to `TEMPLATE`, in the least-squares sense.
-
-    A similarity is z -> a z + b on complex numbers; a and b have a closed form (linear least squares).
 
     Args:
         points: (5, 2) positions in picture pixels, in the order of `TEMPLATE`; at least two must differ.
@@ -34,12 +55,22 @@ def similarity(points: np.ndarray) -> np.ndarray:
     Returns:
         (2, 3) float64 matrix from picture pixels to crop pixels.
     """
-    z = points[:, 0].astype(np.float64) + 1j * points[:, 1]
-    w = (TEMPLATE[:, 0] + 1j * TEMPLATE[:, 1]) * CROP
-    centred = z - z.mean()
-    a = np.vdot(centred, w - w.mean()) / np.vdot(centred, centred).real
-    b = w.mean() - a * z.mean()
+    middle, product, spread = _fit(points)
+    a = product / spread
+    b = _MIDDLE - a * middle
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+
+
+def misfit(points: np.ndarray) -> float:
+    """How far five points (5, 2) are from those of an upright frontal face, root mean square in shares of the crop's side.
+
+    The face may be turned in the picture, moved and scaled: what the best similarity leaves counts, which is, by Pythagoras, the template
+    without what it explains. Infinite if all points are one.
+    """
+    _, product, spread = _fit(points)
+    if spread == 0:
+        return math.inf
+    return math.sqrt(max(_SIZE - abs(product) ** 2 / spread, 0.0) / len(points)) / CROP
 
 
 def sample(gray: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -40,6 +40,11 @@ class Schedule:
         self.settings = settings
         self.restart()
 
+    @property
+    def far_side(self) -> float:
+        """Short side in px of the picture in which small faces are searched."""
+        return self.settings.smallest_px / self.settings.min_face
+
     def restart(self) -> None:
         """As at the start: all is due."""
         self._near_t = self._far_t = -math.inf
@@ -59,7 +64,7 @@ class Schedule:
             sides.append(effort.near_side)
         if t - self._far_t >= effort.far_s * slower - 1e-6:
             self._far_t = t
-            sides.append(self.settings.smallest_px / self.settings.min_face)
+            sides.append(self.far_side)
         # Where small faces are not asked for, the far picture would be the smaller one.
         return sides if len(sides) < 2 or sides[1] > sides[0] else sides[:1]
 
@@ -94,7 +99,8 @@ class BackgroundFinder:
     def __init__(self, search: Search, settings: FinderSettings, patience_s: float = math.inf):
         """`update` waits for a search that was begun more than `patience_s` of the frames' time ago.
 
-        A camera's frames never wait. A film that is played faster than it was taken would leave all searches behind.
+        A camera's frames never wait. A film that is played faster than it was taken would leave all searches behind. For small faces
+        beside one that is followed it waits only when the next search for them would be due.
         """
         self.patience_s = patience_s
         self.search, self.schedule = search, Schedule(settings)
@@ -105,7 +111,7 @@ class BackgroundFinder:
         self._found: list[Found] = []
         self._error: Exception | None = None
         self._ended = False
-        self._busy = False
+        self._busy = self._far = False
         self._thread = threading.Thread(target=self._run, name="finder", daemon=True)
 
     def __enter__(self) -> Self:
@@ -128,8 +134,7 @@ class BackgroundFinder:
     def update(self, gray: np.ndarray, t: float, calm: bool, effort: Effort) -> list[Found]:
         """Takes a gray frame (h, w) uint8, which must not be written to later, and gives what has been found since the last call."""
         with self._changed:
-            if t - self._asked_t > self.patience_s:
-                self._changed.wait_for(lambda: (not self._busy and self._asked is None) or self._error is not None)
+            self._changed.wait_for(lambda: self._may_go_on(t - self._asked_t, calm, effort) or self._error is not None)
             if self._error is not None:
                 raise self._error
             if not self._busy and self._asked is None:
@@ -139,6 +144,11 @@ class BackgroundFinder:
                     self._changed.notify()
             found, self._found = self._found, []
         return found
+
+    def _may_go_on(self, age_s: float, calm: bool, effort: Effort) -> bool:
+        """Whether frames may go on while the search that was begun `age_s` ago is not done."""
+        idle = not self._busy and self._asked is None
+        return idle or age_s <= self.patience_s or (calm and self._far and age_s <= effort.far_s)
 
     def _run(self) -> None:
         try:
@@ -150,12 +160,15 @@ class BackgroundFinder:
                     gray, t, sides = self._asked
                     shot, self._asked, self._busy = self._shot, None, True
                 for side in sides:
+                    with self._changed:
+                        self._far = side == self.schedule.far_side
+                        self._changed.notify()
                     boxes = tuple(self.search.find(gray, side))
                     with self._changed:
                         if shot == self._shot:
                             self._found.append(Found(boxes, t))
                 with self._changed:
-                    self._busy = False
+                    self._busy = self._far = False
                     self._changed.notify()
         except Exception as error:
             with self._changed:

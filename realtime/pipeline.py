@@ -133,6 +133,8 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
     Raises:
         Trouble: a model file or package is missing or damaged.
     """
+    # OpenCV's own threads gain nothing on small pictures and spin while they wait: a tenth of the processor time before a camera.
+    cv2.setNumThreads(1)
     timer, detector = StageTimer(clock), Detector(settings.detector)
     classifier = EmotionClassifier(settings.classifier.model, settings.classifier.threads)
     search = Detector(settings.detector)

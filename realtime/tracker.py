@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from realtime.align import CROP, TEMPLATE, similarity
+from realtime.align import misfit
 from realtime.config import Effort, TrackerSettings
 from realtime.finder import Found
 from realtime.geometry import apart, box_around, moved, width
@@ -56,16 +56,6 @@ class Track:
         shift = self.velocity * (t - self.t)
         most = 0.5 * width(self.box)
         return moved(self.box, *(shift * min(1.0, most / max(math.hypot(*shift), 1e-9))))
-
-
-def misfit(points: np.ndarray) -> float:
-    """How far five points (5, 2) are from those of an upright frontal face, root mean square in shares of the crop's side.
-
-    The face may be turned in the picture, moved and scaled: what is left after the best similarity counts.
-    """
-    matrix = similarity(points)
-    placed = points @ matrix[:, :2].T + matrix[:, 2]
-    return float(np.sqrt(np.mean(np.sum((placed / CROP - TEMPLATE) ** 2, axis=1))))
 
 
 class Tracker:

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.align import CHIP, CROP, TEMPLATE, align, enlarge, sample, similarity
+from realtime.align import CHIP, CROP, TEMPLATE, align, enlarge, misfit, sample, similarity
 
 
 def moved(points: np.ndarray, degrees: float, scale: float, shift: tuple[float, float]) -> np.ndarray:
@@ -31,6 +31,21 @@ def test_similarity_never_shears_even_when_the_shape_does_not_fit():
     a, b = similarity(points)[:, :2]
     assert np.dot(a, b) == pytest.approx(0, abs=1e-9)
     assert np.linalg.norm(a) == pytest.approx(np.linalg.norm(b))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_misfit_is_what_the_similarity_leaves(seed):
+    points = moved(TEMPLATE, 40, 150, (30, 60)) + np.random.default_rng(seed).normal(0, 12, (5, 2))
+    matrix = similarity(points)
+    left = (points @ matrix[:, :2].T + matrix[:, 2]) / CROP - TEMPLATE
+    assert misfit(points) == pytest.approx(np.sqrt((left**2).sum(1).mean()))
+
+
+def test_misfit_is_none_for_a_face_and_large_for_none():
+    face = moved(TEMPLATE, 37, 90, (200, 100)).astype(np.float32)
+    assert misfit(face) < 0.001
+    assert misfit(face[[1, 4, 2, 0, 3]]) > 0.1
+    assert misfit(np.ones((5, 2), np.float32)) == np.inf
 
 
 def test_the_template_is_symmetric_and_framed_as_the_training_pictures_are():

@@ -103,3 +103,32 @@ def test_after_a_cut_nothing_from_before_it_arrives():
         found = []
         assert until(lambda: found.extend(finder.update(GRAY, 1.0, False, FULL)) or any(f.t == 1.0 for f in found))
     assert {f.t for f in found} == {1.0}
+
+
+class Stepwise(ScriptedDetector):
+    """Each search waits until `go` has been released once more."""
+
+    def __init__(self, script):
+        super().__init__(script)
+        self.go = threading.Semaphore(0)
+
+    def find(self, gray, short_side):
+        assert self.go.acquire(timeout=5)
+        return super().find(gray, short_side)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(("calm", "t", "waits"), [(True, 0.9, False), (True, 1.1, True), (False, 0.9, True)])
+def test_a_fast_film_waits_for_large_faces_and_for_small_ones_only_where_nobody_is_followed(calm, t, waits):
+    search, after = Stepwise([[HERE], []]), []
+    with BackgroundFinder(search, SETTINGS, patience_s=0.1) as finder:
+        finder.update(GRAY, 0.0, False, FULL)
+        search.go.release()
+        assert until(lambda: finder._far)
+        frame = threading.Thread(target=lambda: after.append(finder.update(GRAY, t, calm, FULL)))
+        frame.start()
+        frame.join(0.2)
+        assert frame.is_alive() == waits
+        search.go.release(3)
+        frame.join(5)
+    assert after[0][0] == Found((HERE,), 0.0)

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from fakes import FakeClock, World, points_in
+from fakes import FakeClock, World
 
 from realtime.config import EFFORTS, Settings
 from realtime.finder import Found
-from realtime.geometry import apart, box_around, moved
+from realtime.geometry import apart, moved
 from realtime.timing import StageTimer
-from realtime.tracker import Tracker, misfit
+from realtime.tracker import Tracker
 from realtime.values import Box
 
 LEFT, RIGHT = Box(0, 0, 100, 100), Box(300, 0, 400, 100)
@@ -148,12 +148,3 @@ def test_a_shot_cut_ends_all_tracks_for_good(stage):
 def test_a_slow_camera_does_not_lose_a_face_between_two_looks(stage):
     for step in range(6):
         assert stage.ids(moved(LEFT, 10 * step, 0), after=0.6) == [1]
-
-
-def test_misfit_is_none_for_a_face_and_large_for_none():
-    face = points_in(LEFT)
-    assert misfit(face) < 0.001
-    turned = (face - 50) @ np.array([[0.8, 0.6], [-0.6, 0.8]]) * 3 + 200
-    assert misfit(turned) < 0.001
-    assert misfit(face[[1, 4, 2, 0, 3]]) > 0.1
-    assert apart(box_around(face), LEFT) < 0.001
