@@ -1,10 +1,13 @@
 """Finds faces with dlib's HOG detector: in a whole picture, and again at the place where one is expected."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
 from realtime.align import CROP, TEMPLATE, similarity
-from realtime.config import DetectorSettings
+from realtime.config import DETECTOR, DetectorSettings
+from realtime.errors import Trouble, reason
 from realtime.geometry import box_around, scaled, width
 from realtime.values import Box
 
@@ -27,11 +30,20 @@ def upright(points: np.ndarray) -> np.ndarray:
 class Detector:
     """dlib's frontal face detector. It sees faces of about 80 px and more in the picture that it searches."""
 
-    def __init__(self, settings: DetectorSettings):
+    def __init__(self, settings: DetectorSettings, path: Path = DETECTOR):
+        """Loads the detector's file.
+
+        Raises:
+            Trouble: the file is missing or damaged.
+        """
         import dlib
 
         self.settings = settings
-        self._search = dlib.get_frontal_face_detector()
+        try:
+            self._search = dlib.fhog_object_detector(str(path))
+        except RuntimeError as error:
+            remedy = "restore it from the release that this program came from"
+            raise Trouble(f"cannot read the face detector's file {path} ({reason(error)}): {remedy}") from error
 
     def find(self, gray: np.ndarray, short_side: float) -> list[Box]:
         """Boxes of the faces in a gray picture (h, w) uint8 that is searched with a short side of so many px, the surest first."""

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from fakes import points_in
 
-from realtime.config import DetectorSettings
+from realtime.config import DETECTOR, DetectorSettings
 from realtime.detector import Detector
+from realtime.errors import Trouble
 from realtime.geometry import apart
 from realtime.landmarks import PointPredictor
 from realtime.values import Box
@@ -65,3 +66,20 @@ def test_no_face_is_confirmed_where_there_is_none(detector, gray):
     assert detector.confirms(picture, there)
     assert not detector.confirms(picture, there + np.float32([0.6 * (box.x1 - box.x0), 0]))
     assert not detector.confirms(picture, there * np.float32([1, -1]) + np.float32([0, box.y0 + box.y1]))
+
+
+def test_the_shipped_detector_is_dlibs_own(tmp_path):
+    import dlib
+
+    dlib.get_frontal_face_detector().save(str(tmp_path / "own.svm"))
+    assert DETECTOR.read_bytes() == (tmp_path / "own.svm").read_bytes()
+
+
+@pytest.mark.parametrize("kept", [None, 0, 1000])
+def test_a_missing_or_damaged_file_is_told_in_one_line(tmp_path, kept):
+    path = tmp_path / "some.svm"
+    if kept is not None:
+        path.write_bytes(DETECTOR.read_bytes()[:kept])
+    with pytest.raises(Trouble, match=r"cannot read the face detector's file .*some.svm.*restore it") as caught:
+        Detector(DetectorSettings(), path)
+    assert "\n" not in str(caught.value)

@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from models.datasets import chips_of, finders, held_out, load_fer2013, majority, named, read_gray, read_table
+from models.datasets import chips_of, held_out, load_fer2013, majority, named, point_predictor, read_gray, read_table
 from models.evaluate import WILD_LABELS, wilson
 from models.framing import placement_of, points_in_crop
 from realtime.align import align
@@ -63,7 +63,7 @@ def joined(parts: list[Looks]) -> Looks:
 
 def photos(folder: Path) -> Iterator[Photo]:
     """The photos of people who are held out, of the expressions that are counted, with the most central face that the detector finds."""
-    detector, (_, predictor) = Detector(DetectorSettings(enlarge=1.0)), finders()
+    detector, predictor = Detector(DetectorSettings(enlarge=1.0)), point_predictor()
     for place, row in read_table(folder / "labels.csv", ("image", "person", "label")):
         if row["label"] not in WILD_LABELS or not held_out(np.array([row["person"]]))[0]:
             continue
@@ -155,7 +155,7 @@ def worsened(
     plain: list[Photo], worsen: Worsen, step: float, draw: np.random.Generator, model: EmotionClassifier, settings: QualitySettings
 ) -> Looks:
     """All photos, worsened by that step."""
-    _, predictor = finders()
+    predictor = point_predictor()
     chips, points = [], []
     for photo in plain:
         gray = worsen(photo, step, draw)
