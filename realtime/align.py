@@ -81,12 +81,12 @@ def sample(gray: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
     Args:
         gray: (h, w) uint8.
-        matrix: (2, 3), picture pixels to crop pixels (pixel centres at whole numbers).
+        matrix: (2, 3) similarity, picture pixels to crop pixels (pixel centres at whole numbers).
 
     Returns:
         (48, 48) uint8.
     """
-    scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    scale = math.hypot(matrix[0, 0], matrix[1, 0])
     times = min(max(math.ceil(1.0 / scale - 0.25), 1), 8)
     # Enlarging pixel grids keeps the corners in place, not the centres: x' = (x + 0.5) k - 0.5.
     enlarged = matrix * times
