@@ -30,6 +30,7 @@ SCALES, TURN = (0.65, 1.6), 32.0
 
 @cache
 def _predictor() -> PointPredictor:
+    """dlib's: ours learned from sharp faces, puts every tenth coarse one 0.29 eye distances or more off, and 1 % fewer are read right."""
     return PointPredictor(public_predictor_path())
 
 

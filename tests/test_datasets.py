@@ -632,7 +632,7 @@ def test_single_votes_fall_away():
     assert without_single_votes(votes(anger=1, fear=2)).sum() == 2
 
 
-def test_a_crop_becomes_a_chip():
+def test_a_crop_becomes_a_chip(predictor):
     chip = chip_from_crop(np.full((48, 48), 99, np.uint8))
     assert chip.shape == (64, 64)
     assert (chip == 99).all()

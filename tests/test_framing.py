@@ -2,20 +2,11 @@ import cv2
 import numpy as np
 import pytest
 
-from models import framing
 from models.framing import framed_chip, placement_of, points_in_crop, sampling_matrix
-from models.public import FIVE_POINTS
 from realtime.align import CROP, TEMPLATE, align, enlarge, similarity
-from realtime.config import POINTS, DetectorSettings
+from realtime.config import DetectorSettings
 from realtime.detector import Detector
 from realtime.landmarks import PointPredictor
-
-
-@pytest.fixture(params=["public", "own"])
-def predictor(request, public, monkeypatch):
-    """Framing by the public predictor, where it is installed, and by our own, so that the arithmetic is tested everywhere."""
-    path = public(FIVE_POINTS) if request.param == "public" else POINTS
-    monkeypatch.setattr(framing, "_predictor", lambda: PointPredictor(path))
 
 
 def crop_of(gray: np.ndarray, scale: float, turn_deg: float) -> np.ndarray:
