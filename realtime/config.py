@@ -25,8 +25,8 @@ class Effort:
 
 
 EFFORTS = (
-    Effort(near_s=0.2, far_s=1.5, near_side=320, check_s=0.2, classify_every=1, frame_every=1),
-    Effort(near_s=0.3, far_s=4.0, near_side=320, check_s=0.25, classify_every=1, frame_every=1),
+    Effort(near_s=0.25, far_s=1.5, near_side=320, check_s=0.25, classify_every=1, frame_every=1),
+    Effort(near_s=0.35, far_s=4.0, near_side=320, check_s=0.3, classify_every=1, frame_every=1),
     Effort(near_s=0.5, far_s=float("inf"), near_side=240, check_s=0.3, classify_every=2, frame_every=1),
     Effort(near_s=1.0, far_s=float("inf"), near_side=240, check_s=0.4, classify_every=3, frame_every=1),
     Effort(near_s=1.0, far_s=float("inf"), near_side=240, check_s=0.4, classify_every=2, frame_every=2),

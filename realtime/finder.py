@@ -24,6 +24,10 @@ class Found:
     t: float
 
 
+FAR_PATIENCE = 5
+"""How many times longer a search for small faces may take; it costs six times as much."""
+
+
 class Search(Protocol):
     """Finds faces of 80 px and more in a picture (h, w) reduced or enlarged to `short_side` px: `realtime.detector.Detector`."""
 
@@ -33,7 +37,8 @@ class Search(Protocol):
 class Schedule:
     """Says when to search, and at which size.
 
-    Without a face to follow every search comes twice as often as with one: somebody is expected.
+    Without a face to follow every search comes twice as often as with one: somebody is expected. With one, a far search stands for the
+    near one, because it sees large faces too, though later.
     """
 
     def __init__(self, settings: FinderSettings):
@@ -57,16 +62,14 @@ class Schedule:
         if t < max(self._near_t, self._far_t):
             self.restart()
         slower = 2.0 if calm else 1.0
-        sides = []
         # Times of frames are not exact: 0.6 - 0.4 is less than 0.2.
-        if t - self._near_t >= effort.near_s * slower - 1e-6:
-            self._near_t = t
-            sides.append(effort.near_side)
-        if t - self._far_t >= effort.far_s * slower - 1e-6:
+        far = t - self._far_t >= effort.far_s * slower - 1e-6 and self.far_side > effort.near_side
+        near = t - self._near_t >= effort.near_s * slower - 1e-6
+        if far:
             self._far_t = t
-            sides.append(self.far_side)
-        # Where small faces are not asked for, the far picture would be the smaller one.
-        return sides if len(sides) < 2 or sides[1] > sides[0] else sides[:1]
+        if near or far:
+            self._near_t = t
+        return [side for side, wanted in ((effort.near_side, near and not (far and calm)), (self.far_side, far)) if wanted]
 
 
 class Finder:
@@ -99,8 +102,8 @@ class BackgroundFinder:
     def __init__(self, search: Search, settings: FinderSettings, patience_s: float = math.inf):
         """`update` waits for a search that was begun more than `patience_s` of the frames' time ago.
 
-        A camera's frames never wait. A film that is played faster than it was taken would leave all searches behind. For small faces
-        beside one that is followed it waits only when the next search for them would be due.
+        A camera's frames never wait. A film that is played faster than it was taken would leave all searches behind. For small faces,
+        whose search takes so much longer, it waits later: beside one that is followed only when the next such search would be due.
         """
         self.patience_s = patience_s
         self.search, self.schedule = search, Schedule(settings)
@@ -148,7 +151,8 @@ class BackgroundFinder:
     def _may_go_on(self, age_s: float, calm: bool, effort: Effort) -> bool:
         """Whether frames may go on while the search that was begun `age_s` ago is not done."""
         idle = not self._busy and self._asked is None
-        return idle or age_s <= self.patience_s or (calm and self._far and age_s <= effort.far_s)
+        far_patience_s = effort.far_s if calm else FAR_PATIENCE * self.patience_s
+        return idle or age_s <= (far_patience_s if self._far else self.patience_s)
 
     def _run(self) -> None:
         try:

@@ -20,13 +20,17 @@ def summary(readings: list[Reading]) -> str:
 
 
 class Line:
-    """The current readings in one line that renews itself; where output goes to a file or pipe, a new line a second."""
+    """The current readings in one line that renews itself; where output goes to a file or pipe, a new line a second.
+
+    Whoever comes into view is told at once.
+    """
 
     def __init__(self, console: Console, clock: Clock):
         self.console, self.clock = console, clock
         self._rate = RateMeter()
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self._next = 0.0
+        self._newest = 0
 
     def __enter__(self) -> Self:
         if self._live:
@@ -40,6 +44,9 @@ class Line:
     def write(self, frame: Frame, readings: list[Reading]) -> None:
         now = self.clock()
         rate = self._rate.update(now)
+        newest = max((reading.face.id for reading in readings), default=0)
+        if newest > self._newest:
+            self._newest, self._next = newest, now
         self._show(f"{rate:3.0f} fps  {(now - frame.t) * 1000:3.0f} ms   {summary(readings)}", now)
 
     def idle(self, why: str | None) -> None:

@@ -132,7 +132,7 @@ class Tracker:
         """Takes up a face found at time `seen_t`, unless it is one that is being followed or it is no longer there."""
         if any(apart(track.expected(seen_t), box) <= self.settings.reach for track in self._tracks):
             return
-        points = self.timer.run("points", self.predictor.points, gray, box)
+        points = self.timer.run("points", self._settled, gray, box)
         if misfit(points) > self.settings.misfit or not self.timer.run("check", self.witness.confirms, gray, points):
             return
         place = box_around(points)
@@ -145,6 +145,10 @@ class Tracker:
         else:
             id, self._next_id = self._next_id, self._next_id + 1
         self._tracks.append(Track(id, place, points, np.zeros(2), t, t, t))
+
+    def _settled(self, gray: np.ndarray, box: Box) -> np.ndarray:
+        """The points of a face that is new, (5, 2): looked for again in their own box, because the detector's lies now here, now there."""
+        return self.predictor.points(gray, box_around(self.predictor.points(gray, box)))
 
     def _missing(self, gone: Track, place: Box) -> float:
         """How far a place is from where a track left, or from where it was going, in face widths."""

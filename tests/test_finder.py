@@ -30,6 +30,10 @@ def test_half_as_often_while_faces_are_followed():
     assert [t for t, _ in searched(1.1, calm=True)] == [0.0, 0.4, 0.8]
 
 
+def test_beside_a_followed_face_a_far_search_stands_for_the_near_one():
+    assert searched(2.7, calm=True) == [(0.0, [800]), (0.4, [320]), (0.8, [320]), (1.2, [320]), (1.6, [320]), (2.0, [800]), (2.4, [320])]
+
+
 def test_no_far_search_where_none_is_wanted_or_it_would_see_no_more():
     assert searched(0.3, False, replace(FULL, far_s=float("inf"))) == [(0.0, [320, 800]), (0.2, [320])]
     assert Schedule(replace(SETTINGS, min_face=0.3)).due(0.0, False, FULL) == [320]
@@ -37,11 +41,11 @@ def test_no_far_search_where_none_is_wanted_or_it_would_see_no_more():
 
 def test_a_clock_that_goes_back_and_a_cut_make_everything_due():
     schedule = Schedule(SETTINGS)
-    schedule.due(5.0, True, FULL)
-    assert schedule.due(1.0, True, FULL) == [320, 800]
-    assert schedule.due(1.1, True, FULL) == []
+    schedule.due(5.0, False, FULL)
+    assert schedule.due(1.0, False, FULL) == [320, 800]
+    assert schedule.due(1.1, False, FULL) == []
     schedule.restart()
-    assert schedule.due(1.1, True, FULL) == [320, 800]
+    assert schedule.due(1.1, False, FULL) == [320, 800]
 
 
 def test_in_step_what_is_due_is_found_at_once():
@@ -118,8 +122,8 @@ class Stepwise(ScriptedDetector):
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize(("calm", "t", "waits"), [(True, 0.9, False), (True, 1.1, True), (False, 0.9, True)])
-def test_a_fast_film_waits_for_large_faces_and_for_small_ones_only_where_nobody_is_followed(calm, t, waits):
+@pytest.mark.parametrize(("calm", "t", "waits"), [(True, 0.9, False), (True, 1.1, True), (False, 0.4, False), (False, 0.6, True)])
+def test_a_fast_film_waits_for_small_faces_sooner_where_nobody_is_followed(calm, t, waits):
     search, after = Stepwise([[HERE], []]), []
     with BackgroundFinder(search, SETTINGS, patience_s=0.1) as finder:
         finder.update(GRAY, 0.0, False, FULL)

@@ -134,9 +134,9 @@ def test_why_a_label_is_not_to_be_relied_on(tie, doubted, said):
 
 def test_every_stage_is_timed_once_a_frame():
     pipeline = scripted([[HERE]])
-    run_loop(ScriptedSource([0.0, 0.1, 0.2]), pipeline, CollectSink(), never)
+    run_loop(ScriptedSource([0.0, 0.1, 0.3]), pipeline, CollectSink(), never)
     counts = {name: len(times) for name, times in pipeline.timer.seconds.items()}
-    # When it is found, and 0.2 s later.
+    # When it is found, and 0.3 s later.
     assert counts.pop("check") == 2
     # The first frame's are those at which the face was found.
     stages = ["gray", "cut", "find", "points", "track", "align", "classify", "quality", "smooth", "label"]

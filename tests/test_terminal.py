@@ -32,6 +32,17 @@ def test_a_pipe_gets_a_line_a_second():
     assert lines[1].split() == ["30", "fps", "20", "ms", "1", "happiness", "88%"]
 
 
+def test_a_new_face_is_told_at_once():
+    clock, out = FakeClock(10.0), console(terminal=False)
+    seen = [[], [a_reading()], [a_reading()], [a_reading(), a_reading("fear", id=2)], [a_reading()]]
+    with Line(out, clock) as line:
+        for i, readings in enumerate(seen):
+            clock.now = 10 + i / 10
+            line.write(frame(clock.now, i), readings)
+    lines = out.file.getvalue().splitlines()
+    assert [line.split(" ms ")[1].strip() for line in lines] == ["no face", "1 happiness 88%", "1 happiness 88%   2 fear 88%"]
+
+
 def test_a_terminal_gets_one_line_that_is_written_over_and_then_taken_away():
     clock, out = FakeClock(), console(terminal=True)
     with Line(out, clock) as line:

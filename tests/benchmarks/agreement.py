@@ -29,7 +29,9 @@ def compare(film: Path) -> tuple[int, float, float, float]:
     with VideoFile(film) as frames:
         for frame in frames:
             gray = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
-            detected = [predictor.points(gray, box) for box in detector.find(gray, 320)]
+            # As the tracker takes up a new face: in the detector's box, then in the points' own.
+            first = [predictor.points(gray, box) for box in detector.find(gray, 320)]
+            detected = [predictor.points(gray, box_around(points)) for points in first]
             for reading in pipeline.read(frame):
                 followed = reading.face.points
                 near = [points for points in detected if apart(box_around(points), box_around(followed)) < 0.3]

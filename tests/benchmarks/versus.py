@@ -4,8 +4,9 @@
     python tests/benchmarks/versus.py --faces 4             four faces side by side
     python tests/benchmarks/versus.py --video clip.mp4
 
-fer gets a venv of its own, made at the first run (TensorFlow: some 600 MB to fetch). The two take turns of a few seconds each, every one in
-its own process while the other waits, so that a machine that slows down slows both. The last line is a median over the pairs:
+fer gets a venv of its own, made at the first run (TensorFlow: some 600 MB to fetch). The two take turns of a few seconds, each in a process
+of its own while the other waits, so that a machine that slows down slows both. In a pair both read the same stretch of the film. The last
+line is a median over the pairs:
 
     ratio R (ours F fps, fer G fps)
 """
@@ -25,6 +26,12 @@ FER = "fer==25.10.3"
 # What fer imports on this path; its other requirements are for detectors and film editing that are not used here. OpenCV 4, whose
 # Haar cascades fer was released with: version 5 reads its file no more.
 NEEDS = ("tensorflow", "opencv-contrib-python<5", "pandas", "matplotlib", "requests", "tqdm", "moviepy<2", "ffmpeg-python", "setuptools<81")
+
+STRETCH = 300
+"""Frames that both read in a pair: 10 s of a film."""
+
+TIMES = {"ours": 5, "fer": 1}
+"""How often each reads them, so that a turn takes some seconds."""
 
 
 def fer_python(venv: Path) -> Path:
@@ -70,19 +77,20 @@ def fers():
 
 
 def serve(who: str, frames_file: str) -> None:
-    """Reads pictures for so many seconds whenever a line asks for it, and answers with frames, faces and seconds as JSON."""
+    """Whenever a line asks for it, reads so many pictures from the first one named, so many times, and answers with counts as JSON."""
     import numpy as np
 
     frames = np.load(frames_file)
     read, index = {"ours": ours, "fer": fers}[who](), 0
     print("ready", flush=True)
     for line in sys.stdin:
-        started, first, faces = time.perf_counter(), index, 0
-        while time.perf_counter() - started < float(line):
-            faces += read(frames[index % len(frames)], index)
+        first, count, times = map(int, line.split())
+        started, faces = time.perf_counter(), 0
+        for step in range(count * times):
+            faces += read(frames[(first + step % count) % len(frames)], index)
             index += 1
         elapsed = time.perf_counter() - started
-        print(json.dumps({"frames": index - first, "faces": faces, "seconds": elapsed}), flush=True)
+        print(json.dumps({"frames": count * times, "faces": faces, "seconds": elapsed}), flush=True)
 
 
 class Runner:
@@ -95,8 +103,8 @@ class Runner:
             if not line:
                 sys.exit(f"{who} did not start: run {' '.join(map(str, command))} to see why")
 
-    def run(self, seconds: float) -> dict[str, float]:
-        print(seconds, file=self.process.stdin, flush=True)
+    def run(self, first: int, count: int, times: int) -> dict[str, float]:
+        print(first, count, times, file=self.process.stdin, flush=True)
         while not (line := self.process.stdout.readline()).startswith("{"):
             if not line:
                 sys.exit("a runner ended early")
@@ -125,8 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", default="demo", help="a film (default: demo)")
     parser.add_argument("--faces", type=int, help="so many faces side by side, cut out of the film")
-    parser.add_argument("--pairs", type=int, default=5, help="turns of each (default: 5)")
-    parser.add_argument("--seconds", type=float, default=6.0, help="length of a turn (default: 6)")
+    parser.add_argument("--pairs", type=int, default=7, help="turns of each (default: 7)")
     parser.add_argument("--venv", type=Path, default=Path(tempfile.gettempdir()) / "versus-fer", help="where fer's venv is or goes")
     parser.add_argument("--serve", nargs=2, metavar=("WHO", "FRAMES"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -143,12 +150,13 @@ def main() -> None:
         np.save(frames_file, frames)
         print(f"{len(frames)} frames of {frames.shape[2]}x{frames.shape[1]}")
         runners = {"ours": Runner(Path(sys.executable), "ours", frames_file), "fer": Runner(python, "fer", frames_file)}
-        for runner in runners.values():
-            runner.run(2.0)
+        stretch = min(STRETCH, len(frames))
+        for who, runner in runners.items():
+            runner.run(0, stretch, TIMES[who])
         rates: dict[str, list[float]] = {who: [] for who in runners}
         for pair in range(given.pairs):
             for who in sorted(runners, reverse=bool(pair % 2)):
-                done = runners[who].run(given.seconds)
+                done = runners[who].run(pair * stretch, stretch, TIMES[who])
                 rates[who].append(done["frames"] / done["seconds"])
                 print(f"{who:5} {rates[who][-1]:7.1f} fps, {done['faces'] / done['frames']:.2f} faces a frame", flush=True)
         for runner in runners.values():
