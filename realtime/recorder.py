@@ -54,7 +54,6 @@ class VideoWriter:
     def _open(self, image: np.ndarray) -> None:
         import av
 
-        av.logging.set_level(av.logging.PANIC)
         height, width = image.shape[:2]
         self._last = -1
         # A fragment every half second, and each at once on disk.

@@ -74,7 +74,6 @@ def _open_film(address: str, what: str, **options: object) -> "InputContainer":
     """An open container that holds video; messages call it `what`, `options` are `av.open`'s."""
     import av
 
-    av.logging.set_level(av.logging.PANIC)
     with _told(what):
         container = av.open(address, **options)
     if not container.streams.video:
