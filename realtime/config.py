@@ -97,9 +97,9 @@ class QualitySettings:
     """
 
     small: float = 5.0  # px between the eyes; the detector finds no face under 7, but one that is followed may go further
-    dark: float = 4.0  # grey levels of contrast; hardly any has less than 10
-    grain: float = 0.8  # share of the contrast, mostly noise: called dark too; beyond it are none and 0.2 %
-    blurred: float = 0.175  # share of the contrast; none has less detail
+    dark: float = 3.0  # grey levels of contrast; hardly any has less than 10
+    grain: float = 0.9  # share of the contrast, mostly noise: called dark too; beyond it are none
+    blurred: float = 0.2  # share of the contrast; none and 0.1 % have less detail
     turned: float = 0.35  # eye distances from nose to middle, some 45 degrees; 0.8 % and 1.1 % are beyond, too few to know how they fare
     covered: float = 0.5  # the model's reject probability, whose offset was fitted to leave 1 of 200 faces beyond
 

@@ -79,7 +79,7 @@ def test_a_face_of_few_pixels_is_small(face):
 
 
 @every_portrait
-@pytest.mark.parametrize(("contrast", "word"), [(0, "dark"), (3.8, "dark"), (4.2, None), (12, None)])
+@pytest.mark.parametrize(("contrast", "word"), [(0, "dark"), (2.8, "dark"), (3.2, None), (12, None)])
 @pytest.mark.parametrize("black", [0, 150])
 def test_a_face_of_hardly_any_light_or_contrast_is_dark(face, contrast, black, word):
     assert said(face, with_contrast(face, contrast, black)) == word
