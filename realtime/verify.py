@@ -168,7 +168,7 @@ def _of_film(film: Film, name: Path) -> list[str]:
     if film.broken:
         said.append(f"{name} {film.broken}")
     n = len(film.times)
-    if film.finished and film.promised and False:
+    if film.finished and film.promised and film.promised != n:
         said.append(f"{name}: {counted(n, 'frame')} of {film.promised} can be decoded")
     if n == 0:
         return [*said, f"{name}: there is no frame in it"]
