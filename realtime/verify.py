@@ -20,7 +20,6 @@ class Film:
 
     Attributes:
         times: (n,) seconds; the presentation times of all frames that could be decoded.
-        promised: how many frames the file says that it has; 0 where it does not say.
         lasts_s: how long the file says that it is; None where it does not say.
         finished: False while it is still in the fragments in which it grew.
         missing_bytes: how much of the file's end is gone.
@@ -28,7 +27,6 @@ class Film:
     """
 
     times: np.ndarray
-    promised: int
     lasts_s: float | None
     finished: bool
     missing_bytes: int
@@ -60,7 +58,7 @@ def verify(path: Path) -> tuple[list[str], str]:
     if video.exists():
         try:
             film = watch(video)
-            problems += _of_film(film, video)
+            problems += of_film(film, video)
         except Trouble as trouble:
             problems.append(str(trouble))
     elif pictures_wanted:
@@ -93,11 +91,10 @@ def watch(path: Path) -> Film:
         if not container.streams.video:
             raise Trouble(f"{path} holds no pictures; name the recording itself")
         stream = container.streams.video[0]
-        stream.codec_context.options = {"err_detect": "explode"}
         # In threads FFmpeg can wait for ever on closing a damaged film: their messages need the interpreter, which the closing holds.
         stream.codec_context.thread_count = 1
         lasts_s = float(stream.duration * stream.time_base) if stream.duration else None
-        promised, times, broken, corrupt = stream.frames, [], None, 0
+        times, broken, corrupt = [], None, 0
         try:
             for picture in container.decode(stream):
                 corrupt += picture.is_corrupt
@@ -106,7 +103,7 @@ def watch(path: Path) -> Film:
             broken = f"cannot be decoded after {counted(len(times), 'frame')} ({reason(error)})"
         if corrupt and broken is None:
             broken = f"has {counted(corrupt, 'damaged frame')}"
-    return Film(np.array(times, np.float64), promised, lasts_s, finished, missing, broken)
+    return Film(np.array(times, np.float64), lasts_s, finished, missing, broken)
 
 
 def _boxes(path: Path) -> tuple[bool, int]:
@@ -158,7 +155,7 @@ def _gaps(t: np.ndarray, name: Path) -> list[str]:
     return [f"{name}: nothing for {steps[i]:.1f} s from {t[i]:.1f} s on (frame {i})" for i in gaps.tolist()]
 
 
-def _of_film(film: Film, name: Path) -> list[str]:
+def of_film(film: Film, name: Path) -> list[str]:
     """What is wrong with the video itself."""
     said: list[str] = []
     if film.missing_bytes:
@@ -168,8 +165,6 @@ def _of_film(film: Film, name: Path) -> list[str]:
     if film.broken:
         said.append(f"{name} {film.broken}")
     n = len(film.times)
-    if film.finished and film.promised and film.promised != n:
-        said.append(f"{name}: {counted(n, 'frame')} of {film.promised} can be decoded")
     if n == 0:
         return [*said, f"{name}: there is no frame in it"]
     back = np.flatnonzero(~(np.diff(film.times) > 0)) + 1

@@ -69,6 +69,7 @@ def test_lines_without_a_frame_add_facts(tmp_path):
         (b"[1, 2]\n", "is no readings file"),
         (b"\x00\x01\xff\xfe" * 50, "is no readings file"),
         (json.dumps({**HEADER, "labels": "joy"}).encode(), "is no readings file"),
+        (json.dumps({**HEADER, "labels": [1, 2]}).encode(), "is no readings file"),
         (json.dumps({**HEADER, "schema": "readings/2"}).encode(), "'readings/2'"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 from recordings import a_face, as_lines, even_times, write_film, write_readings
 
 from realtime.errors import Trouble
-from realtime.verify import verify
+from realtime.verify import Film, of_film, verify
 
 TIMES = even_times(60)
 
@@ -107,6 +107,21 @@ def test_times_that_do_not_grow_are_told(both):
     lines[30]["t"] = lines[29]["t"]
     lines[40]["t"] = 0.5
     assert any("time does not grow at 2 frames (30, 40)" in line for line in problems(both(lines=lines)))
+
+
+def test_a_video_whose_own_times_are_wrong_is_told(tmp_path):
+    def said(times, lasts_s):
+        return of_film(Film(np.array(times), lasts_s, finished=True, missing_bytes=0, broken=None), tmp_path / "a.mp4")
+
+    assert said([0.0, 0.1, 0.2], 0.3) == said([0.0, 0.1, 0.2], None) == said([0.0], 0.03) == []
+    assert "time does not grow at 2 frames (2, 3)" in said([0.0, 0.1, 0.1, np.nan], 0.2)[0]
+    assert ["lasts 9.00 s, its last frame is at 0.20 s" in line for line in said([0.0, 0.1, 0.2], 9.0)] == [True]
+    assert "there is no frame" in said([], 1.0)[0]
+
+
+def test_a_clock_that_does_not_begin_at_0_is_told(both):
+    late = [t + 0.5 for t in TIMES]
+    assert any("time begins at 0.500 s, not at 0" in line for line in problems(both(late, late)))
 
 
 def test_a_gap_is_told_with_its_place_and_a_slow_film_is_none(both):
