@@ -26,6 +26,10 @@ PAGE = Path(__file__).parent / "page"
 CHARTS = "uplot-python"
 """The package that brings the chart library; only its two files for the web are read."""
 
+HINT = """
+<p class="note">Each row is an expression, its height the probability. The row on top is what was shown.
+Click to go to a moment.<span class="mouse"> Drag to zoom in, double-click to zoom out.</span></p>"""
+
 
 @dataclass(frozen=True)
 class Thumbnail:
@@ -246,7 +250,7 @@ def _lead(session: Session) -> str:
 def _section(session: Session, several: bool) -> str:
     heading = f"<h2>{escape(session.name)}</h2>\n<p class='note'>{escape(_lead(session))}</p>" if several else ""
     warnings = "".join(f'<p class="warning">{escape(problem)}</p>' for problem in session.readings.problems)
-    people = "\n".join(_person(session, person, summary) for person, summary in session.people)
+    people = "\n".join(_person(session, person, summary, "" if i else HINT) for i, (person, summary) in enumerate(session.people))
     return f"""<section class="session" id="{session.key}" aria-label="{escape(session.name)}">
 {heading}{warnings}
 {_stage(session)}
@@ -279,13 +283,11 @@ def _now(session: Session, person: Person) -> str:
     return f'<div data-now="{person.id}"><p class="who">Person {person.id}: <span></span></p><ul>{rows}</ul></div>'
 
 
-def _person(session: Session, person: Person, summary: Summary) -> str:
+def _person(session: Session, person: Person, summary: Summary, hint: str) -> str:
     faces = _faces(session, person)
     return f"""<div class="card person">
 <div><h3>Person {person.id} <span class="readout" data-readout="{person.id}"></span></h3>
-<div class="chart" data-chart="{person.id}" role="img" aria-label="{escape(_in_words(summary))}"></div>
-<p class="note">Each row is an expression, its height the probability. The row on top is what was shown.
-Click to go to a moment.<span class="mouse"> Drag to zoom in, double-click to zoom out.</span></p></div>
+<div class="chart" data-chart="{person.id}" role="img" aria-label="{escape(_in_words(summary))}"></div>{hint}</div>
 <div class="pair{"" if faces else " alone"}"><div class="wide">{_table(session, summary)}</div>{faces}</div>
 </div>"""
 

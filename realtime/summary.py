@@ -68,9 +68,8 @@ def summarise(readings: Readings, person: Person) -> Summary:
     shown_s, unsure_s = dict.fromkeys(readings.labels, 0.0), Counter[str]()
     switches, before = dict.fromkeys(readings.labels, 0), None
     runs: list[Run] = []
-    at_row = -1
-    columns = (person.rows.tolist(), t.tolist(), each.tolist(), person.shown.tolist(), person.unsure)
-    for row, start, s, place, unsure in zip(*columns, strict=True):
+    columns = (t.tolist(), each.tolist(), person.shown.tolist(), person.unsure)
+    for start, s, place, unsure in zip(*columns, strict=True):
         label = readings.labels[place]
         if unsure is None:
             shown_s[label] += s
@@ -78,12 +77,11 @@ def summarise(readings: Readings, person: Person) -> Summary:
             before = label
         else:
             unsure_s[unsure] += s
-        goes_on = row == at_row + 1 and runs and start - runs[-1].end < 1e-6
+        goes_on = runs and start - runs[-1].end < 1e-6
         if goes_on and runs[-1].unsure == unsure and (unsure is not None or runs[-1].label == label):
             runs[-1] = Run(runs[-1].start, start + s, runs[-1].label, unsure)
         else:
             runs.append(Run(start, start + s, label, unsure))
-        at_row = row
     return Summary(person.id, float(t[0]), float(t[-1]), float(each.sum()), shown_s, switches, dict(unsure_s.most_common()), tuple(runs))
 
 

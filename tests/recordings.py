@@ -43,8 +43,14 @@ def write_readings(path: Path, lines: Sequence[dict[str, Any]], **facts: Any) ->
     return path
 
 
-def write_film(path: Path, times: Sequence[float], finished: bool = True, hue: Callable[[int], int] = lambda i: i % 200) -> Path:
-    """A video of 128x96 with a frame at each time; unfinished, it is in fragments as after a crash."""
+def write_film(
+    path: Path,
+    times: Sequence[float],
+    finished: bool = True,
+    hue: Callable[[int], int] = lambda i: i % 200,
+    image: np.ndarray | None = None,
+) -> Path:
+    """A video of 128x96 with a frame at each time: noise of some brightness, or `image`. Unfinished, it is as after a crash."""
     options = {} if finished else {"movflags": "+frag_keyframe+empty_moov"}
     with av.open(str(path), "w", format="mp4", options=options) as container:
         stream = container.add_stream("libx264", rate=30)
@@ -53,7 +59,7 @@ def write_film(path: Path, times: Sequence[float], finished: bool = True, hue: C
         stream.options = {"preset": "ultrafast", "bf": "0", "g": "15"}
         noise = np.random.default_rng(1).integers(0, 40, (96, 128, 3), np.uint8)
         for i, t in enumerate(times):
-            picture = av.VideoFrame.from_ndarray(noise + np.uint8(hue(i)), format="bgr24")
+            picture = av.VideoFrame.from_ndarray(noise + np.uint8(hue(i)) if image is None else image, format="bgr24")
             picture.pts, picture.time_base = round(t * TICKS), Fraction(1, TICKS)
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))

@@ -52,6 +52,12 @@ def body_of(page: str) -> str:
     return page[page.index("<main>") : page.index("</main>")]
 
 
+def shades(page: str) -> list[np.ndarray]:
+    """The thumbnails in gray."""
+    jpegs = re.findall(r"data:image/jpeg;base64,([^\"]+)", page)
+    return [cv2.imdecode(np.frombuffer(base64.b64decode(jpeg), np.uint8), cv2.IMREAD_GRAYSCALE) for jpeg in jpegs]
+
+
 def command(*args: object) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, str(ROOT / "run.py"), *map(str, args)], capture_output=True, text=True, timeout=60)
 
@@ -107,6 +113,10 @@ def test_several_recordings_are_compared(recorded):
         (f"s{i}", n, p) for i, n in enumerate(("morning", "evening")) for p in "12"
     ]
     assert body.count("<video") == 2
+    # Seen, switches, unsure: of the first person and of the second.
+    assert (
+        re.findall(r"<td>([\d.]+ s)</td><td>(\d)</td><td>(\d+ %)</td></tr>", body) == [("10.0 s", "1", "10 %"), ("3.3 s", "0", "0 %")] * 2
+    )
 
 
 def test_nothing_from_a_file_is_taken_for_html(tmp_path):
@@ -154,9 +164,17 @@ def test_a_thumbnail_shows_the_frame_of_its_time(tmp_path):
     times = [0.0, 0.3, 1.0, 1.1, 2.0, 2.7]
     path = write_readings(tmp_path / "a.jsonl", as_lines(times, lambda i: [a_face(share=0.9 if i == 3 else 0.8)]))
     write_film(tmp_path / "a.mp4", times, hue=lambda i: 40 * i)
-    (jpeg,) = re.findall(r"base64,([^\"]+)", page_of(path))
-    grey = cv2.imdecode(np.frombuffer(base64.b64decode(jpeg), np.uint8), cv2.IMREAD_GRAYSCALE)
+    (grey,) = shades(page_of(path))
     assert abs(float(grey.mean()) - (120 + 20)) < 8
+
+
+def test_a_thumbnail_is_where_the_face_is_also_in_a_smaller_video(tmp_path):
+    face = {**a_face(), "box": [176.0, 112.0, 240.0, 176.0]}
+    path = write_readings(tmp_path / "a.jsonl", as_lines([0.0], lambda i: [face]), width=256, height=192)
+    film = np.zeros((96, 128, 3), np.uint8)
+    film[52:92, 84:124] = 200
+    write_film(tmp_path / "a.mp4", [0.0], image=film)
+    assert shades(page_of(path))[0].mean() > 150
 
 
 def test_a_page_that_cannot_be_written_is_told(recorded, tmp_path):
@@ -256,7 +274,10 @@ def test_a_click_in_the_timeline_moves_the_video_and_the_video_moves_the_cursor(
     heads = page.evaluate("[...document.querySelectorAll('.playhead')].map(h => parseFloat(h.style.left) / h.parentElement.clientWidth)")
     assert len(heads) == 2
     assert all(abs(head * 10.0 - 3.0) < 0.1 for head in heads)
-    assert page.locator(".now .who").first.inner_text() == "Person 1: happiness"
+    for moment, said in ((3.95, "happiness"), (4.05, "unsure (tie)"), (4.95, "unsure (tie)"), (5.05, "sadness")):
+        page.evaluate(f"document.querySelector('video').currentTime = {moment}")
+        settled(page)
+        until(page, f"document.querySelector('.who').textContent === 'Person 1: {said}'")
     page.locator("[data-seek]").nth(1).click()
     assert abs(settled(page) - 5.0) < 0.1
     page.locator("input[type=range]").press("End")

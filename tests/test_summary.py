@@ -73,6 +73,15 @@ def test_thin_curves_keep_every_peak_and_break_where_the_face_was_away():
     assert (np.diff(thin_t) >= 0).all()
 
 
+@pytest.mark.parametrize("down", [False, True])
+def test_thin_curves_do_not_go_to_and_fro_where_the_curve_does_not(down):
+    ramp = np.linspace(0, 1, 9000)[:: -1 if down else 1, None]
+    _, thin = thinned(np.arange(9000) / 30, ramp, np.arange(9000), 500)
+    steps = np.diff(thin[:, 0])
+    assert len(thin) <= 510
+    assert ((steps <= 0) if down else (steps >= 0)).all()
+
+
 def test_short_curves_stay_as_they_are():
     t, values, rows = np.array([0.0, 0.1, 0.2]), np.eye(3, 2), np.array([0, 1, 5])
     thin_t, thin = thinned(t, values, rows, 100)
