@@ -19,6 +19,7 @@ import numpy as np
 from realtime.config import ReportSettings
 from realtime.draw import COLOURS
 from realtime.errors import Trouble
+from realtime.quiet import silence_ffmpeg
 from realtime.readings import Person, Readings, counted, read, readings_path
 from realtime.summary import Summary, lasting, summarise, thinned
 
@@ -129,13 +130,11 @@ def thumbnails(video: Path, readings: Readings, person: Person, settings: Report
     """A picture of each expression that a person showed, in the order of time; none where the video does not give it."""
     import av
 
-    av.logging.set_level(av.logging.PANIC)
+    silence_ffmpeg()
     made: list[Thumbnail] = []
     try:
         with av.open(str(video)) as container:
             stream = container.streams.video[0]
-            # As in `realtime.verify`: a damaged film must not hang.
-            stream.codec_context.thread_count = 1
             for place, at in clearest(readings, person):
                 t = float(readings.t[person.rows[at]])
                 container.seek(int(t / stream.time_base), stream=stream)
@@ -373,7 +372,7 @@ def _facts(session: Session) -> str:
     known: dict[str, Any] = {
         "readings": session.path.name,
         "video": "none" if session.video is None else session.video,
-        "frames": f"{len(readings.t)}, {rate:.1f} a second",
+        "rate": f"{counted(len(readings.t), 'frame')}, {rate:.1f} a second",
     }
     told = {**known, **{name: value for name, value in facts.items() if name not in ("schema", "labels")}}
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _flat(told))

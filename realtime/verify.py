@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from realtime.errors import Trouble, reason
+from realtime.quiet import silence_ffmpeg
 from realtime.readings import Readings, counted, listed, read, readings_path
 
 SAME_S = 0.001
@@ -79,7 +80,7 @@ def watch(path: Path) -> Film:
     """
     import av
 
-    av.logging.set_level(av.logging.PANIC)
+    silence_ffmpeg()
     try:
         finished, missing = _boxes(path)
         container = av.open(str(path))
@@ -91,8 +92,7 @@ def watch(path: Path) -> Film:
         if not container.streams.video:
             raise Trouble(f"{path} holds no pictures; name the recording itself")
         stream = container.streams.video[0]
-        # In threads FFmpeg can wait for ever on closing a damaged film: their messages need the interpreter, which the closing holds.
-        stream.codec_context.thread_count = 1
+        stream.thread_type = "AUTO"
         lasts_s = float(stream.duration * stream.time_base) if stream.duration else None
         times, broken, corrupt = [], None, 0
         try:

@@ -1,7 +1,10 @@
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from recordings import a_face, as_lines, even_times, write_film, write_readings
 
 from realtime.errors import Trouble
@@ -69,6 +72,34 @@ def test_damaged_pictures_are_told(both, damage, said):
     content[start : start + damage] = bytes(damage)
     path.write_bytes(content)
     assert any(said in line for line in problems(path))
+
+
+READS_ON = """
+import sys
+sys.path.insert(0, {root!r})
+from contextlib import suppress
+from pathlib import Path
+from realtime.errors import Trouble
+from realtime.sources import VideoFile
+from realtime.verify import watch
+for _ in range(15):
+    watch(Path("a.mp4"))
+    with suppress(Trouble), VideoFile(Path("a.mp4")) as film:
+        list(film)
+"""
+
+
+def test_closing_a_damaged_film_does_not_wait_for_ever(both):
+    path = both()
+    content = bytearray(path.read_bytes())
+    start = content.index(b"mdat") + len(content) // 3
+    content[start : start + 3000] = bytes(3000)
+    path.write_bytes(content)
+    # In a process of its own, which can be ended: what would hang holds the interpreter.
+    done = subprocess.run(
+        [sys.executable, "-c", READS_ON.format(root=str(ROOT))], cwd=path.parent, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_cut_last_line_and_the_missing_line_are_told(both):
