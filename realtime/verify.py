@@ -73,7 +73,7 @@ def verify(path: Path) -> tuple[list[str], str]:
 
 
 def watch(path: Path) -> Film:
-    """Decodes a video to its end.
+    """Decodes a video to its end, and its sound if it has any.
 
     Raises:
         Trouble: it cannot be opened, or holds no pictures.
@@ -102,7 +102,14 @@ def watch(path: Path) -> Film:
         except av.error.FFmpegError as error:
             broken = f"cannot be decoded after {counted(len(times), 'frame')} ({reason(error)})"
         if corrupt and broken is None:
-            broken = f"has {counted(corrupt, 'damaged frame')}"
+            broken = f"has {counted(corrupt, 'damaged picture')}"
+        if container.streams.audio and broken is None:
+            try:
+                container.seek(0)
+                for _ in container.decode(container.streams.audio[0]):
+                    pass
+            except av.error.FFmpegError as error:
+                broken = f"has sound that cannot be decoded ({reason(error)})"
     return Film(np.array(times, np.float64), lasts_s, finished, missing, broken)
 
 

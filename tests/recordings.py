@@ -12,6 +12,7 @@ import numpy as np
 from realtime.values import LABELS
 
 TICKS = 90_000
+RATE = 44_100
 HEADER: dict[str, Any] = {
     "schema": "readings/1",
     "source": "film.mp4",
@@ -49,6 +50,7 @@ def write_film(
     finished: bool = True,
     hue: Callable[[int], int] = lambda i: i % 200,
     image: np.ndarray | None = None,
+    sound: bool = False,
 ) -> Path:
     """A video of 128x96 with a frame at each time: noise of some brightness, or `image`. Unfinished, it is as after a crash."""
     options = {} if finished else {"movflags": "+frag_keyframe+empty_moov"}
@@ -57,10 +59,17 @@ def write_film(
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
         stream.codec_context.time_base = Fraction(1, TICKS)
         stream.options = {"preset": "ultrafast", "bf": "0", "g": "15"}
+        heard = container.add_stream("aac", rate=RATE, layout="mono") if sound else None
         noise = np.random.default_rng(1).integers(0, 40, (96, 128, 3), np.uint8)
         for i, t in enumerate(times):
             picture = av.VideoFrame.from_ndarray(noise + np.uint8(hue(i)) if image is None else image, format="bgr24")
             picture.pts, picture.time_base = round(t * TICKS), Fraction(1, TICKS)
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
+        if heard is not None:
+            samples = np.random.default_rng(2).uniform(-0.5, 0.5, (1, round(times[-1] * RATE))).astype(np.float32)
+            hiss = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+            hiss.sample_rate, hiss.pts = RATE, 0
+            container.mux(heard.encode(hiss))
+            container.mux(heard.encode(None))
     return path

@@ -48,11 +48,11 @@ def test_runs_end_with_a_change_of_label_or_doubt_and_with_absence(tmp_path):
         a_face("anger", "tie"),
         a_face("anger", "dark"),
         None,
-        a_face("anger"),
+        a_face("anger", "dark"),
     ]
     found = summary_of(tmp_path, even_times(7, 10.0), lambda i: [script[i]] if script[i] else [])
     times = [(0.0, 0.2), (0.2, 0.4), (0.4, 0.5), (0.6, 0.7)]
-    whys = [None, "tie", "dark", None]
+    whys = [None, "tie", "dark", "dark"]
     labels = ["anger", "fear", "anger", "anger"]
     assert [(r.label, r.unsure) for r in found.runs] == list(zip(labels, whys, strict=True))
     assert [(r.start, r.end) for r in found.runs] == [pytest.approx(edges) for edges in times]

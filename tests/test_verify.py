@@ -2,6 +2,7 @@ import shutil
 import subprocess
 import sys
 
+import av
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -64,7 +65,7 @@ def test_a_crash_within_a_fragment_is_told(both):
     assert any("end of the file is missing" in line for line in problems(path))
 
 
-@pytest.mark.parametrize(("damage", "said"), [(40, "a.mp4 has 1 damaged frame"), (3000, "a.mp4 cannot be decoded after 16 frames")])
+@pytest.mark.parametrize(("damage", "said"), [(40, "a.mp4 has 1 damaged picture"), (3000, "a.mp4 cannot be decoded after 16 frames")])
 def test_damaged_pictures_are_told(both, damage, said):
     path = both()
     content = bytearray(path.read_bytes())
@@ -72,6 +73,19 @@ def test_damaged_pictures_are_told(both, damage, said):
     content[start : start + damage] = bytes(damage)
     path.write_bytes(content)
     assert any(said in line for line in problems(path))
+
+
+def test_the_sound_is_read_to_its_end_too(both):
+    path = write_film(both(), TIMES, sound=True)
+    assert problems(path) == []
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(container.streams.audio[0]) if packet.size]
+    content = bytearray(path.read_bytes())
+    for at, size in packets[40:50]:
+        content[at : at + size] = b"\xff" * size
+    path.write_bytes(content)
+    (found,) = problems(path)
+    assert "a.mp4 has sound that cannot be decoded" in found
 
 
 READS_ON = """
