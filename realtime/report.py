@@ -266,7 +266,7 @@ def _stage(session: Session) -> str:
         film = f"""<video controls playsinline preload="auto" src="{escape(session.video)}" aria-label="The recording"></video>
 <p class="note gone" hidden>The video {escape(session.video)} cannot be played here: keep it beside this page.</p>"""
     now = "".join(_now(session, person) for person, _ in session.people)
-    return f"""<div class="stage{"" if now else " blind"}">
+    return f"""<div class="stage{"" if now and film else " blind"}">
 <div class="card film">{film}
 <div class="seek"><input type="range" min="0" max="{session.duration:.3f}" step="0.01" value="0" aria-label="Time"><output></output></div>
 </div>

@@ -81,9 +81,11 @@ function strip(u, session, person) {
       ctx.fillStyle = why ? style("--ink") : "#111111";
       ctx.fillText(text, (from + to) / 2, (top + bottom) / 2 + ratio);
     }
-    // A seam between neighbours.
-    ctx.fillStyle = style("--card");
-    ctx.fillRect(right - ratio, top, ratio, bottom - top);
+    // A seam between neighbours, where it leaves something to be seen of them.
+    if (right - left > 5 * ratio) {
+      ctx.fillStyle = style("--card");
+      ctx.fillRect(right - ratio, top, ratio, bottom - top);
+    }
   }
   ctx.restore();
 }
