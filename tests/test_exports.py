@@ -122,7 +122,7 @@ def test_a_folder_that_is_missing_is_told_in_a_line(tmp_path, make):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.skipif(bool(Path("/dev/full").exists()), reason="needs Linux's full disk")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full disk")
 @pytest.mark.parametrize("make", [lambda path: CsvFile(path, LABELS), SrtFile])
 def test_a_full_disk_is_told_in_a_line(tmp_path, make):
     (tmp_path / "a").symlink_to("/dev/full")
