@@ -5,6 +5,8 @@
     python run.py record clip.mp4 labelled.mp4    the clip with labels, and labelled.jsonl with the numbers
     python run.py bench --json bench.json
     python run.py image photo.jpg another.png
+    python run.py verify labelled.mp4             whether a recording is whole
+    python run.py report labelled.jsonl           a page about it: labelled.html
 
 Each command is the same loop with other ends; the stages of a frame are in `realtime/pipeline.py`.
 """
@@ -28,6 +30,7 @@ from realtime.config import (
     FinderSettings,
     GovernorSettings,
     RecorderSettings,
+    ReportSettings,
     Settings,
     model_file,
 )
@@ -318,6 +321,52 @@ def image(
                 print(f"{path}: {summary([reading] if reading else [])}")
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    files: Annotated[
+        list[Path], typer.Argument(help="Recordings: the video or its readings, the other lies beside it.", metavar="FILE...")
+    ],
+) -> None:
+    """Read recordings back, and tell whether they are whole: a line each, or a line a problem and exit code 1."""
+    from realtime.verify import verify as problems_of
+
+    failed = 0
+    for path in files:
+        try:
+            problems, held = problems_of(path)
+        except Trouble as trouble:
+            problems, held = [str(trouble)], ""
+        for problem in problems:
+            print(f"run.py: {problem}", file=sys.stderr)
+        if not problems:
+            print(f"{path}: {held}, whole")
+        failed += bool(problems)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    files: Annotated[list[Path], typer.Argument(help="Readings (.jsonl), or videos that have theirs beside them.", metavar="READINGS...")],
+    out: Annotated[Path | None, typer.Option(help="The page to write.", metavar="FILE.html", show_default="beside the first file")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a page about recordings: timelines, shares, faces, with the video where there is one; several are compared."""
+    from realtime.readings import readings_path
+    from realtime.report import write_report
+
+    first = readings_path(files[0])
+    page = out or (first.with_suffix(".html") if len(files) == 1 else first.with_name("report.html"))
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise Trouble(f"cannot write the page to {page}: the name must end in .html")
+    if not page.parent.is_dir():
+        raise Trouble(f"cannot write {page}: there is no folder {page.parent}; create it first")
+    if page.exists() and not overwrite:
+        raise Trouble(f"{page} exists and is kept: choose another name with --out, or pass --overwrite")
+    write_report(files, page, ReportSettings())
+    print(f"wrote {page}")
 
 
 def leave(code: int | str | None) -> NoReturn:

@@ -129,6 +129,15 @@ class ClassifierSettings:
 
 
 @dataclass(frozen=True)
+class ReportSettings:
+    least_s: float = 1.0  # s; whoever was seen for less is only counted: mostly a passer-by, or a face that was none
+    people: int = 12  # of one recording, those seen longest; a crowd would make a page that nobody reads to its end
+    points: int = 3000  # of each curve: more than any screen has columns, and an hour stays under a megabyte
+    thumbnail_px: int = 160  # side; sharp on a phone at half that size
+    around: float = 1.3  # times the face's box that a thumbnail shows
+
+
+@dataclass(frozen=True)
 class CameraSettings:
     width: int = 640  # px; what nearly every webcam delivers at 30 fps
     height: int = 480  # px

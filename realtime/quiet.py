@@ -18,6 +18,18 @@ def silence_libraries() -> None:
     os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false;*.info=false")
 
 
+def silence_ffmpeg() -> None:
+    """Keeps PyAV's FFmpeg quiet. To be called before each use: whatever set another level before is undone.
+
+    Never by `av.logging.set_level(PANIC)`: that puts a Python function behind FFmpeg's messages, and closing a damaged film then waits
+    for ever for a decoder's thread, which waits for the interpreter to take its message.
+    """
+    import av
+
+    av.logging.set_level(None)
+    av.logging.set_libav_level(av.logging.PANIC)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Drops what native code prints to stderr meanwhile. For calls that build something: the whole process is affected.

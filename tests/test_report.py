@@ -1,0 +1,328 @@
+"""The page about recordings, first as text, then in Chromium: opened, clicked, played, and read by axe-core."""
+
+import base64
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT
+from recordings import a_face, as_lines, even_times, write_film, write_readings
+
+from realtime.config import ReportSettings
+from realtime.errors import Trouble
+from realtime.report import cut_out, write_report
+
+SETTINGS = ReportSettings()
+FILM = ROOT / "realtime" / "assets" / "demo.mp4"
+TIMES = even_times(300)
+
+
+def script(i: int) -> list[dict]:
+    """Happy, in doubt, then sad, with a second person towards the end."""
+    first = a_face("happiness") if i < 120 else a_face("happiness", "tie", share=0.4) if i < 150 else a_face("sadness")
+    return [first, a_face("surprise", id=2)] if i >= 200 else [first]
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """The demo clip with readings beside it, by name."""
+
+    def make(name: str = "a", **facts) -> Path:
+        shutil.copy(FILM, tmp_path / f"{name}.mp4")
+        return write_readings(tmp_path / f"{name}.jsonl", as_lines(TIMES, script), **{"width": 640, "height": 480, **facts})
+
+    return make
+
+
+def page_of(*files: Path, out: Path | None = None, settings: ReportSettings = SETTINGS) -> str:
+    out = out or files[0].with_name("page.html")
+    write_report(files, out, settings)
+    return out.read_text()
+
+
+def body_of(page: str) -> str:
+    """Without the scripts, the data and the style."""
+    return page[page.index("<main>") : page.index("</main>")]
+
+
+def shades(page: str) -> list[np.ndarray]:
+    """The thumbnails in gray."""
+    jpegs = re.findall(r"data:image/jpeg;base64,([^\"]+)", page)
+    return [cv2.imdecode(np.frombuffer(base64.b64decode(jpeg), np.uint8), cv2.IMREAD_GRAYSCALE) for jpeg in jpegs]
+
+
+def command(*args: object) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, str(ROOT / "run.py"), *map(str, args)], capture_output=True, text=True, timeout=60)
+
+
+def test_the_page_tells_shares_switches_doubt_and_facts(recorded):
+    body = body_of(page_of(recorded(machine={"cpu": "EPYC", "cores": 2}, settings={"min_face": 0.1})))
+    assert re.search(r"sadness</th>.*?50 %</td><td>5.0 s</td><td>1</td>", body, re.DOTALL)
+    assert re.search(r"happiness</th>.*?40 %</td><td>4.0 s</td><td>0</td>", body, re.DOTALL)
+    assert re.search(r"unsure</th>.*?10 %</td><td>1.0 s</td>.*tie</th><td></td><td>10 %", body, re.DOTALL)
+    for name, value in (("machine cpu", "EPYC"), ("machine cores", "2"), ("settings min face", "0.1"), ("model name", "emotion.tflite")):
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in body
+    assert body.count("data-chart=") == 2
+
+
+def test_each_expression_that_was_shown_has_a_face_to_go_to(recorded):
+    body = body_of(page_of(recorded()))
+    moments = [float(t) for t in re.findall(r'data-seek="([\d.]+)"', body)]
+    assert len(moments) == body.count("data:image/jpeg") == 3
+    assert moments == [0.0, 5.0, pytest.approx(6.667)]
+
+
+@pytest.mark.parametrize("privacy", ["blur", "numbers"])
+def test_with_privacy_there_are_no_faces(recorded, privacy):
+    assert "data:image" not in body_of(page_of(recorded(privacy=privacy)))
+
+
+def test_the_video_is_linked_from_where_the_page_lies(recorded):
+    path = recorded("a & b")
+    (path.parent / "pages").mkdir()
+    assert 'src="a%20%26%20b.mp4"' in page_of(path)
+    assert 'src="../a%20%26%20b.mp4"' in page_of(path, out=path.parent / "pages" / "page.html")
+
+
+@pytest.mark.parametrize("damage", [b"", b"no video at all"])
+def test_without_a_video_that_plays_the_page_has_the_numbers(recorded, damage):
+    path = recorded()
+    path.with_suffix(".mp4").unlink()
+    if damage:
+        path.with_suffix(".mp4").write_bytes(damage)
+    body = body_of(page_of(path))
+    assert ("<video" in body, "data-chart=" in body, "data:image" in body) == (bool(damage), True, False)
+
+
+def test_a_clean_video_is_taken_where_there_is_no_other(recorded):
+    path = recorded()
+    path.with_suffix(".mp4").rename(path.with_name("a_clean.mp4"))
+    assert 'src="a_clean.mp4"' in body_of(page_of(path))
+
+
+def test_several_recordings_are_compared(recorded):
+    body = body_of(page_of(recorded("morning"), recorded("evening")))
+    assert re.findall(r'<a href="#(s\d)">(\w+)</a>, person (\d)', body) == [
+        (f"s{i}", n, p) for i, n in enumerate(("morning", "evening")) for p in "12"
+    ]
+    assert body.count("<video") == 2
+    # Seen, switches, unsure: of the first person and of the second.
+    assert (
+        re.findall(r"<td>([\d.]+ s)</td><td>(\d)</td><td>(\d+ %)</td></tr>", body) == [("10.0 s", "1", "10 %"), ("3.3 s", "0", "0 %")] * 2
+    )
+
+
+def test_nothing_from_a_file_is_taken_for_html(tmp_path):
+    evil = "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
+    lines = as_lines([0.0, 1.0, 2.0], lambda i: [a_face(unsure=evil)])
+    path = write_readings(tmp_path / "<b>&amp;.jsonl", lines, source=evil, model={evil: evil})
+    path.write_text(path.read_text() + evil + "\n")
+    page = page_of(path, path, out=tmp_path / "page.html")
+    assert not any(part in page for part in ("<script>window", "<img", "<b>"))
+    assert "&lt;b&gt;&amp;amp;" in page
+
+
+def test_a_cut_recording_makes_a_page_that_says_so_and_an_empty_one_too(tmp_path):
+    path = write_readings(tmp_path / "a.jsonl", as_lines(even_times(50), lambda i: []))
+    path.write_bytes(path.read_bytes()[:-9])
+    body = body_of(page_of(path))
+    assert "cut off" in body
+    assert "No face was seen" in body
+    assert "No face was seen" in page_of(write_readings(tmp_path / "b.jsonl", []))
+
+
+def test_passers_by_are_counted_but_whoever_is_alone_is_shown(tmp_path):
+    def faces(i):
+        return [a_face(), *([a_face(id=2 + i)] if i < 5 else [])]
+
+    path = write_readings(tmp_path / "a.jsonl", as_lines(even_times(90), faces))
+    body = body_of(page_of(path))
+    assert (body.count("data-chart="), "5 more faces were" in body) == (1, True)
+    short = write_readings(tmp_path / "b.jsonl", as_lines(even_times(3)))
+    assert body_of(page_of(short)).count("data-chart=") == 1
+    assert body_of(page_of(path, settings=replace(SETTINGS, least_s=0.0, people=2))).count("data-chart=") == 2
+
+
+@pytest.mark.parametrize(
+    "box", [(40, 20, 90, 70), (-30, -30, 20, 20), (100, 80, 160, 140), (-500, -500, 900, 900), (5, 5, 5, 5), (500, 500, 520, 520)]
+)
+def test_a_face_is_cut_out_square_and_within_the_picture(box):
+    image = np.full((96, 128, 3), 200, np.uint8)
+    thumbnail = cut_out(image, np.array(box, np.float32), SETTINGS)
+    assert thumbnail.shape == (160, 160, 3)
+    assert (thumbnail == 200).all()
+
+
+def test_a_thumbnail_shows_the_frame_of_its_time(tmp_path):
+    times = [0.0, 0.3, 1.0, 1.1, 2.0, 2.7]
+    path = write_readings(tmp_path / "a.jsonl", as_lines(times, lambda i: [a_face(share=0.9 if i == 3 else 0.8)]))
+    write_film(tmp_path / "a.mp4", times, hue=lambda i: 40 * i)
+    (grey,) = shades(page_of(path))
+    assert abs(float(grey.mean()) - (120 + 20)) < 8
+
+
+def test_a_thumbnail_is_where_the_face_is_also_in_a_smaller_video(tmp_path):
+    face = {**a_face(), "box": [176.0, 112.0, 240.0, 176.0]}
+    path = write_readings(tmp_path / "a.jsonl", as_lines([0.0], lambda i: [face]), width=256, height=192)
+    film = np.zeros((96, 128, 3), np.uint8)
+    film[52:92, 84:124] = 200
+    write_film(tmp_path / "a.mp4", [0.0], image=film)
+    assert shades(page_of(path))[0].mean() > 150
+
+
+def test_a_page_that_cannot_be_written_is_told(recorded, tmp_path):
+    with pytest.raises(Trouble, match="cannot write"):
+        write_report([recorded()], tmp_path, SETTINGS)
+
+
+def test_the_command_names_the_page_and_keeps_what_exists(recorded):
+    path = recorded()
+    done = command("report", path.with_suffix(".mp4"))
+    page = path.with_suffix(".html")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"wrote {page}\n", "")
+    page.write_text("mine")
+    done = command("report", path)
+    assert (done.returncode, done.stderr.count("\n"), "exists and is kept" in done.stderr, page.read_text()) == (1, 1, True, "mine")
+    assert command("report", path, "--overwrite").returncode == 0
+    assert page.read_text() != "mine"
+
+
+def test_the_verify_command_has_a_line_a_file_or_a_problem(recorded):
+    whole, other = recorded("whole"), recorded("other")
+    done = command("verify", whole)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{whole}: whole.mp4 and whole.jsonl: 300 frames, 10.0 s, whole\n", "")
+    other.write_bytes(other.read_bytes()[:-40])
+    done = command("verify", other, whole, whole.with_name("none.mp4"))
+    assert (done.returncode, done.stdout.count("\n"), done.stderr.count("\n")) == (1, 1, 3)
+    assert all(line.startswith("run.py: ") for line in done.stderr.splitlines())
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--autoplay-policy=no-user-gesture-required"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens a page; at the end it must have had no error, and asked for nothing but itself and the videos beside it."""
+    contexts, errors, asked = [], [], []
+
+    def open_page(path: Path, dark: bool = False, width: int = 1280):
+        context = browser.new_context(color_scheme="dark" if dark else "light", viewport={"width": width, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        if page.locator("video").count():
+            until(page, "[...document.querySelectorAll('video')].every(v => v.readyState >= 2)")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert all((url.startswith("file:") and url.endswith((".html", ".mp4"))) or url.startswith("data:") for url in asked)
+
+
+def until(page, true: str, seconds: float = 15.0) -> None:
+    """Waits for an expression to hold; the page's own policy forbids what Playwright has for that."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(true):
+        assert time.monotonic() < end, true
+        time.sleep(0.05)
+
+
+def settled(page) -> float:
+    """The video's time, after it has got where it was sent."""
+    until(page, "!document.querySelector('video').seeking")
+    return page.evaluate("document.querySelector('video').currentTime")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_click_in_the_timeline_moves_the_video_and_the_video_moves_the_cursor(recorded, opened, width):
+    path = recorded()
+    page_of(path)
+    page = opened(path.with_name("page.html"), width=width)
+    plot = page.locator(".chart .u-over").first
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    for share in (0.71, 0.05, 0.5):
+        plot.click(position={"x": share * box["width"], "y": box["height"] / 2})
+        assert abs(settled(page) - share * 10.0) < 0.1
+    page.evaluate("document.querySelector('video').currentTime = 3")
+    settled(page)
+    until(page, "document.querySelector('output').textContent.startsWith('0:03.0')")
+    heads = page.evaluate("[...document.querySelectorAll('.playhead')].map(h => parseFloat(h.style.left) / h.parentElement.clientWidth)")
+    assert len(heads) == 2
+    assert all(abs(head * 10.0 - 3.0) < 0.1 for head in heads)
+    for moment, said in ((3.95, "happiness"), (4.05, "unsure (tie)"), (4.95, "unsure (tie)"), (5.05, "sadness")):
+        page.evaluate(f"document.querySelector('video').currentTime = {moment}")
+        settled(page)
+        until(page, f"document.querySelector('.who').textContent === 'Person 1: {said}'")
+    page.locator("[data-seek]").nth(1).click()
+    assert abs(settled(page) - 5.0) < 0.1
+    page.locator("input[type=range]").press("End")
+    assert abs(settled(page) - 10.0) < 0.1
+
+
+def test_the_video_plays_to_its_last_frame_and_the_page_follows(recorded, opened):
+    path = recorded()
+    page_of(path)
+    page = opened(path.with_name("page.html"))
+    page.evaluate("v = document.querySelector('video'); v.muted = true; v.currentTime = 9; v.play()")
+    until(page, "document.querySelector('video').ended")
+    assert settled(page) > 9.9
+    until(page, "document.querySelector('output').textContent.startsWith('0:10.0')")
+    assert page.locator(".now .who").all_inner_texts() == ["Person 1: sadness", "Person 2: surprise"]
+
+
+def test_a_video_that_is_gone_is_told_on_the_page(recorded, browser):
+    path = recorded()
+    page_of(path)
+    path.with_suffix(".mp4").unlink()
+    page = browser.new_page()
+    page.goto(path.with_name("page.html").as_uri())
+    page.locator(".gone").wait_for(state="visible", timeout=10_000)
+    assert "a.mp4 cannot be played" in page.locator(".gone").inner_text()
+    page.close()
+
+
+@pytest.mark.parametrize(("dark", "width", "several"), [(False, 390, False), (True, 1280, False), (False, 1280, True), (True, 390, True)])
+def test_axe_finds_no_serious_fault_and_nothing_is_wider_than_the_screen(recorded, opened, dark, width, several):
+    from axe_playwright_python.sync_playwright import Axe
+
+    files = [recorded("a"), recorded("b")] if several else [recorded()]
+    page_of(*files)
+    page = opened(files[0].with_name("page.html"), dark, width)
+    faults = Axe().run(page).response["violations"]
+    assert [(f["id"], [n["html"] for n in f["nodes"]]) for f in faults if f["impact"] in ("serious", "critical")] == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_page_without_a_video_works_by_itself(tmp_path, opened):
+    path = write_readings(tmp_path / "a.jsonl", as_lines(TIMES, script))
+    page_of(path)
+    page = opened(tmp_path / "page.html")
+    box = page.locator(".chart .u-over").first.bounding_box()
+    page.locator(".chart .u-over").first.click(position={"x": 0.2 * box["width"], "y": 50})
+    assert page.locator("output").inner_text().startswith("0:02.0")
+    assert page.locator(".now .who").first.inner_text() == "Person 1: happiness"

@@ -1,0 +1,213 @@
+import shutil
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+from conftest import ROOT
+from recordings import a_face, as_lines, even_times, write_film, write_readings
+
+from realtime.errors import Trouble
+from realtime.verify import Film, of_film, verify
+
+TIMES = even_times(60)
+
+
+@pytest.fixture
+def both(tmp_path):
+    """Writes a video and its readings: by default whole ones that belong together."""
+
+    def write(film=TIMES, lines=TIMES, finished=True, **facts):
+        write_readings(tmp_path / "a.jsonl", as_lines(lines) if isinstance(lines[0], float) else lines, **facts)
+        return write_film(tmp_path / "a.mp4", film, finished)
+
+    return write
+
+
+def problems(path) -> list[str]:
+    found, _ = verify(path)
+    assert all("\n" not in line and str(path.parent) in line for line in found)
+    # The folder is named after the test, and so holds the words that are looked for.
+    return [line.replace(str(path.parent), "") for line in found]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".jsonl"])
+def test_a_whole_recording_has_no_problem_whichever_file_is_named(both, suffix):
+    assert verify(both().with_suffix(suffix)) == ([], "a.mp4 and a.jsonl: 60 frames, 2.0 s")
+
+
+def test_uneven_times_are_no_problem(both):
+    times = [round(t, 6) for t in np.cumsum(np.random.default_rng(3).uniform(0.04, 0.1, 60)).tolist()]
+    assert problems(both([0.0, *times], [0.0, *times])) == []
+
+
+def test_one_frame_is_a_recording(both):
+    assert problems(both([0.0], [0.0])) == []
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
+def test_a_truncated_video_is_a_problem(both, share):
+    path = both()
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    assert any("cannot be opened" in line or "end of the file is missing" in line for line in problems(path))
+
+
+def test_a_video_that_was_never_finished_is_told_and_checked_as_far_as_it_goes(both):
+    (found,) = problems(both(finished=False))
+    assert "never finished" in found
+
+
+def test_a_crash_within_a_fragment_is_told(both):
+    path = both(finished=False)
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert any("end of the file is missing" in line for line in problems(path))
+
+
+@pytest.mark.parametrize(("damage", "said"), [(40, "a.mp4 has 1 damaged picture"), (3000, "a.mp4 cannot be decoded after 16 frames")])
+def test_damaged_pictures_are_told(both, damage, said):
+    path = both()
+    content = bytearray(path.read_bytes())
+    start = content.index(b"mdat") + len(content) // 3
+    content[start : start + damage] = bytes(damage)
+    path.write_bytes(content)
+    assert any(said in line for line in problems(path))
+
+
+def test_the_sound_is_read_to_its_end_too(both):
+    path = write_film(both(), TIMES, sound=True)
+    assert problems(path) == []
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(container.streams.audio[0]) if packet.size]
+    content = bytearray(path.read_bytes())
+    for at, size in packets[40:50]:
+        content[at : at + size] = b"\xff" * size
+    path.write_bytes(content)
+    (found,) = problems(path)
+    assert "a.mp4 has sound that cannot be decoded" in found
+
+
+READS_ON = """
+import sys
+sys.path.insert(0, {root!r})
+from contextlib import suppress
+from pathlib import Path
+from realtime.errors import Trouble
+from realtime.sources import VideoFile
+from realtime.verify import watch
+for _ in range(15):
+    watch(Path("a.mp4"))
+    with suppress(Trouble), VideoFile(Path("a.mp4")) as film:
+        list(film)
+"""
+
+
+def test_closing_a_damaged_film_does_not_wait_for_ever(both):
+    path = both()
+    content = bytearray(path.read_bytes())
+    start = content.index(b"mdat") + len(content) // 3
+    content[start : start + 3000] = bytes(3000)
+    path.write_bytes(content)
+    # In a process of its own, which can be ended: what would hang holds the interpreter.
+    done = subprocess.run(
+        [sys.executable, "-c", READS_ON.format(root=str(ROOT))], cwd=path.parent, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_cut_last_line_and_the_missing_line_are_told(both):
+    path = both()
+    readings = path.with_suffix(".jsonl")
+    readings.write_bytes(readings.read_bytes()[:-50])
+    cut, fewer = problems(path)
+    assert "cut off" in cut
+    assert "60 frames, but the readings have 59 lines" in fewer
+
+
+def test_missing_frames_are_told(both):
+    assert any("57 frames, but the readings have 60 lines" in line for line in problems(both(TIMES[:57])))
+
+
+def test_a_missing_line_is_told(both):
+    lines = as_lines(TIMES)
+    del lines[20]
+    found = problems(both(lines=lines))
+    assert any("frame 21 stands where 20 was expected" in line for line in found)
+    assert any("not at the time that the readings say; the first is frame 20" in line for line in found)
+
+
+def test_wrong_times_are_told(both):
+    fast = [t * 0.8 for t in TIMES]
+    (found,) = problems(both(fast))
+    assert "59 frames not at the time that the readings say; the first is frame 1, 0.027 s against 0.033 s" in found
+
+
+@pytest.mark.parametrize(("apart_s", "told"), [(0.0008, False), (0.003, True)])
+def test_a_millisecond_is_the_limit(both, apart_s, told):
+    assert bool(problems(both([0.0, *(t + apart_s for t in TIMES[1:])]))) is told
+
+
+def test_times_that_do_not_grow_are_told(both):
+    lines = as_lines(TIMES)
+    lines[30]["t"] = lines[29]["t"]
+    lines[40]["t"] = 0.5
+    assert any("time does not grow at 2 frames (30, 40)" in line for line in problems(both(lines=lines)))
+
+
+def test_a_video_whose_own_times_are_wrong_is_told(tmp_path):
+    def said(times, lasts_s):
+        return of_film(Film(np.array(times), lasts_s, finished=True, missing_bytes=0, broken=None), tmp_path / "a.mp4")
+
+    assert said([0.0, 0.1, 0.2], 0.3) == said([0.0, 0.1, 0.2], None) == said([0.0], 0.03) == []
+    assert "time does not grow at 2 frames (2, 3)" in said([0.0, 0.1, 0.1, np.nan], 0.2)[0]
+    assert ["lasts 9.00 s, its last frame is at 0.20 s" in line for line in said([0.0, 0.1, 0.2], 9.0)] == [True]
+    assert "there is no frame" in said([], 1.0)[0]
+
+
+def test_a_clock_that_does_not_begin_at_0_is_told(both):
+    late = [t + 0.5 for t in TIMES]
+    assert any("time begins at 0.500 s, not at 0" in line for line in problems(both(late, late)))
+
+
+def test_a_gap_is_told_with_its_place_and_a_slow_film_is_none(both):
+    late = [t + 4.0 * (i >= 30) for i, t in enumerate(TIMES)]
+    (found,) = problems(both(late, late))
+    assert "nothing for 4.0 s from 1.0 s on (frame 29)" in found
+    slow = [i * 2.0 for i in range(5)]
+    assert problems(both(slow, slow)) == []
+
+
+def test_dropped_frames_are_told_from_the_header_and_from_a_last_line(both):
+    lines = [*as_lines(TIMES), {"dropped": 2}]
+    (found,) = problems(both(lines=lines))
+    assert "2 frames dropped while recording" in found
+    assert "1 frame dropped while recording" in problems(both(dropped=1))[0]
+
+
+def test_a_missing_half_is_told(both, tmp_path):
+    path = both()
+    shutil.move(path, tmp_path / "kept")
+    assert ["no video beside the readings" in line for line in problems(path)] == [True]
+    shutil.move(tmp_path / "kept", path)
+    path.with_suffix(".jsonl").unlink()
+    assert ["no such file" in line for line in problems(path)] == [True]
+
+
+def test_numbers_alone_need_no_video(tmp_path):
+    path = write_readings(tmp_path / "a.jsonl", as_lines(TIMES, lambda i: [a_face()] * (i % 2)), privacy="numbers")
+    assert verify(path) == ([], "a.jsonl: 60 frames, 2.0 s")
+
+
+@pytest.mark.parametrize("content", [b"", b"no video at all, but some text", bytes(5000)])
+def test_what_is_no_video_is_told(both, content):
+    path = both()
+    path.write_bytes(content)
+    assert any("cannot be opened" in line for line in problems(path))
+
+
+def test_nothing_to_check_is_trouble(tmp_path):
+    with pytest.raises(Trouble, match="no such file"):
+        verify(tmp_path / "a.mp4")
+    with pytest.raises(Trouble, match="is a folder"):
+        verify(tmp_path)
