@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from realtime.config import (
     PHOTO,
@@ -79,7 +79,15 @@ Seconds = Annotated[float | None, typer.Option(help="Stop after this many second
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 MinFace = Annotated[float, typer.Option(help="Smallest face to look for, as a share of the picture's short side.", min=0.03, max=1.0)]
 RECORDINGS = Path("recordings")
-Size = tuple[int, int]
+
+
+class Size(NamedTuple):
+    """Of pictures, in px. A plain tuple would be two words to Typer."""
+
+    width: int
+    height: int
+
+
 Picture = Annotated[
     Literal["annotated", "clean", "both"], typer.Option(help="Record pictures with labels, without, or both: then OUT_clean.mp4 as well.")
 ]
@@ -97,7 +105,7 @@ def as_size(text: str) -> Size:
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal() and 32 <= int(width) <= 7680 and 32 <= int(height) <= 7680):
         raise typer.BadParameter(f"{text!r} is no size: write width and height in pixels, such as 640x480")
-    return int(width), int(height)
+    return Size(int(width), int(height))
 
 
 RecordSize = Annotated[
@@ -325,7 +333,7 @@ def record_many(given: list[Path], out_dir: Path, settings: Settings, choices: C
     with Bars(console) as bars:
         failed = record_all(due, bars, stopped)
     if failed:
-        raise Trouble(f"{len(failed)} of {len(due)} films failed: {'; '.join(failed)}")
+        raise Trouble(f"{len(failed)} of {len(due)} films failed, for reasons told above: {', '.join(map(str, failed))}")
 
 
 @app.command()

@@ -179,8 +179,8 @@ def _child(job: Job, pipe: Connection, stopped: Any) -> None:
         pipe.send(("failed", f"{job.film} failed unexpectedly ({type(error).__name__}: {reason(error)})"))
 
 
-def record_all(jobs: Sequence[Job], show: Show, stopped: Callable[[], bool], workers: int | None = None) -> list[str]:
-    """Records films in `workers` processes at a time, by default one for every core; gives a line for every one that failed."""
+def record_all(jobs: Sequence[Job], show: Show, stopped: Callable[[], bool], workers: int | None = None) -> list[Path]:
+    """Records films in `workers` processes at a time, by default one for every core; gives those that failed."""
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     left, running, failed = list(jobs), {}, []
@@ -205,7 +205,7 @@ def record_all(jobs: Sequence[Job], show: Show, stopped: Callable[[], bool], wor
             else:
                 del running[pipe]
                 process.join()
-                failed += values if kind == "failed" else []
+                failed += [job.film] if kind == "failed" else []
                 show.end(job.film.name, values[0] if kind == "failed" else f"wrote {job.out}: {values[0]} frames")
         if stopped():
             stop.set()

@@ -40,8 +40,8 @@ class Sound(Protocol):
     def until(self, elapsed_s: float) -> list["Packet"]:
         """The packets that begin up to so many seconds after the beginning and have not been given yet."""
 
-    def rest(self, elapsed_s: float) -> list["Packet"]:
-        """The last packets of a file whose last frame ends after so many seconds."""
+    def rest(self, elapsed_s: float, cut: bool) -> list["Packet"]:
+        """The last packets of a file whose last frame ends after so many seconds; `cut` says that it breaks off there."""
 
     def close(self) -> None: ...
 
@@ -172,8 +172,8 @@ class VideoWriter:
         if self.sound is not None:
             self.sound.begin(self._container, source_t)
 
-    def close(self) -> None:
-        """Finishes the file. Without a frame there is none.
+    def close(self, cut: bool = False) -> None:
+        """Finishes the file. Without a frame there is none. `cut` says that more frames were to come, so that the sound ends here too.
 
         Raises:
             Trouble: the end of the file cannot be written; what was written before plays.
@@ -185,7 +185,7 @@ class VideoWriter:
         try:
             self._container.mux(self._stream.encode(None))
             if self.sound is not None:
-                self._container.mux(self.sound.rest(self._last / TICKS + self._frame_s))
+                self._container.mux(self.sound.rest(self._last / TICKS + self._frame_s, cut))
             # Two steps: the fragments that are left, and then the index, which may fail without them.
             self._journal.commit()
             self._container.close()

@@ -98,9 +98,7 @@ class DiskWatch:
         except OSError as error:
             raise Trouble(f"{folder} cannot be reached any more ({reason(error)}): check the disk") from error
         if free_mb < self.settings.stop_free_mb:
-            raise Full(
-                f"the disk of {files[0]} is full but for {free_mb:.0f} MB: the recording was finished; make room, or use another disk"
-            )
+            raise Full(f"only {free_mb:.0f} MB are left on the disk: {files[0]} was finished early; make room, or record to another disk")
         if free_mb < self.settings.warn_free_mb and not self._warned:
             self._warned = True
             self.tell(f"the disk is nearly full: {free_mb:.0f} MB left for {files[0].name}")
@@ -343,8 +341,9 @@ class _Files:
         pictures = self.paths[:-1]
         encoder = self.means.encoder(self._size_wh, settings) if pictures else None
         for path in pictures:
-            self._videos.append(VideoWriter(path, settings, encoder, self.means.sound()))
-            self._open.callback(self._videos[-1].close)
+            video = VideoWriter(path, settings, encoder, self.means.sound())
+            self._videos.append(video)
+            self._open.push(lambda error, *_, video=video: video.close(cut=error is not None))
         try:
             self._lines = Journal(self.paths[-1])
         except OSError as error:

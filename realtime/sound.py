@@ -66,9 +66,9 @@ class FilmSound:
             self._step()
         return taken
 
-    def rest(self, elapsed_s: float) -> list["Packet"]:
+    def rest(self, elapsed_s: float, cut: bool) -> list["Packet"]:
         """See `realtime.recorder.Sound`; of a film that was recorded to its end, all."""
-        return self.until(elapsed_s if self.cut() else float("inf"))
+        return self.until(elapsed_s if cut or self.cut() else float("inf"))
 
     def _step(self) -> None:
         """Makes the next packet ready, on the recording's clock."""
@@ -203,7 +203,7 @@ class MicrophoneSound:
                     packets += self._stream.encode(even)
         return packets
 
-    def rest(self, elapsed_s: float) -> list["Packet"]:
+    def rest(self, elapsed_s: float, cut: bool) -> list["Packet"]:
         """See `realtime.recorder.Sound`."""
         return self.until(elapsed_s) + self._stream.encode(None)
 
