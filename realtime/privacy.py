@@ -34,11 +34,23 @@ class Search(Protocol):
 
 
 @dataclass(frozen=True)
+class _Place:
+    """A place to cover; `id` is that of the face that is followed there, None for one that a search found."""
+
+    box: Box
+    id: int | None
+
+    def is_of_one_of(self, others: "tuple[_Place, ...]") -> bool:
+        """Whether this face is among others that are covered where they are now."""
+        return any((self.id is not None and self.id == other.id) or apart(self.box, other.box) <= SAME for other in others)
+
+
+@dataclass(frozen=True)
 class _Held:
     """A shot that waits, its places covered already."""
 
     shot: Shot
-    places: tuple[Box, ...]
+    places: tuple[_Place, ...]
 
 
 class FaceBlur:
@@ -54,21 +66,22 @@ class FaceBlur:
         self._far_s = settings.far_live_s if live else settings.far_s
         self._near_t = self._far_t = -np.inf
         self._waiting: deque[_Held] = deque()
-        self._seen: deque[tuple[float, tuple[Box, ...]]] = deque()
+        self._seen: deque[tuple[float, tuple[_Place, ...]]] = deque()
 
     def update(self, shot: Shot) -> list[Shot]:
         """Takes a shot and gives those whose time has come, covered."""
-        image, places = shot.image.copy(), tuple(wider(reading.face.box, self.settings.wider) for reading in shot.readings)
+        image = shot.image.copy()
+        places = tuple(_Place(wider(reading.face.box, self.settings.wider), reading.face.id) for reading in shot.readings)
         for place in places:
-            cover(image, place, self.settings.cells)
+            cover(image, place.box, self.settings.cells)
         sides = self._due(shot.t, min(image.shape[:2]))
         for n in count() if sides else ():
             gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-            left = tuple(wider(box, self.settings.wider) for side in sides for box in self.search.find(gray, side))
+            left = tuple(_Place(wider(box, self.settings.wider), None) for side in sides for box in self.search.find(gray, side))
             if not left or n == ROUNDS:
                 break
             for place in left:
-                cover(image, place, self.settings.cells if n == 0 else 1)
+                cover(image, place.box, self.settings.cells if n == 0 else 1)
             places += left
         self._waiting.append(_Held(replace(shot, image=image), places))
         self._seen.append((shot.t, places))
@@ -94,8 +107,8 @@ class FaceBlur:
             for seen_t, places in self._seen:
                 for place in places if seen_t <= t + self.settings.ahead_s else ():
                     # A face that is seen in this picture is covered where it is, not along its way.
-                    if all(apart(place, own) > SAME for own in held.places):
-                        cover(held.shot.image, place, self.settings.cells)
+                    if not place.is_of_one_of(held.places):
+                        cover(held.shot.image, place.box, self.settings.cells)
             ready.append(held.shot)
         return ready
 
