@@ -247,7 +247,9 @@ class Recording:
         self._thread.join(self.means.settings.close_s)
         if self._thread.is_alive():
             within = f"within {self.means.settings.close_s:g} s"
-            raise Trouble(f"{self.path} could not be finished {within}: the disk does not answer; what it holds plays without the end")
+            raise Trouble(
+                f"{self.path} could not be finished {within}: the disk or the encoder does not answer; what it holds plays without the end"
+            )
         self._surface()
 
     def _surface(self) -> None:

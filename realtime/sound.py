@@ -1,6 +1,7 @@
 """Sound for a recording: a film's own, copied as it is, or a microphone's."""
 
 import io
+import os
 import sys
 import threading
 from collections import deque
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime.errors import Trouble, reason
+from realtime.quiet import quiet
 from realtime.timing import Clock
 
 if TYPE_CHECKING:
@@ -17,10 +19,17 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
 
-MICROPHONES = {"linux": (("pulse", "default"), ("alsa", "default")), "darwin": (("avfoundation", ":0"),), "win32": (("dshow", "audio="),)}
-"""FFmpeg's inputs for microphones by `sys.platform`, each with the name of its first device, in the order in which they are tried."""
-KEPT_S = 10.0
-"""Sound that waits for a recording at most."""
+ALSA = Path("/usr/share/alsa/alsa.conf")
+"""Where Linux keeps what ALSA needs to know of sound cards; the one inside PyAV's wheels looks for it where it was built."""
+MICROPHONES = {
+    "linux": (("pulse", "default"), ("alsa", "default"), ("alsa", "plughw:0")),
+    "darwin": (("avfoundation", ":0"),),
+    "win32": (("dshow", None),),
+}
+"""FFmpeg's inputs for microphones by `sys.platform`, each with its first device (None: the first that FFmpeg lists), in the order in which
+they are tried."""
+WAITING = 1000
+"""Pieces of sound that wait for a recording at most: 10 s and more of what sound cards give. A broken one that floods costs no more."""
 OFF_S = 0.1
 """So far a microphone's own clock may be from the camera's before it is set anew: what lips and words may be apart unnoticed."""
 
@@ -109,12 +118,12 @@ class Microphone:
     `frames()` gives what has come since, each with the time at which it began, in seconds of `clock`.
     """
 
-    def __init__(self, device: str, clock: Clock, inputs: tuple[tuple[str, str], ...] | None = None):
+    def __init__(self, device: str, clock: Clock, inputs: tuple[tuple[str, str | None], ...] | None = None):
         """`device` is "default" or FFmpeg's name of one; `inputs` are FFmpeg's formats that are tried, by default this platform's."""
         self.device, self.clock = device, clock
         self.inputs = MICROPHONES.get(sys.platform, ()) if inputs is None else inputs
         self._container = None
-        self._frames: deque[tuple[float, AudioFrame]] = deque()
+        self._frames: deque[tuple[float, AudioFrame]] = deque(maxlen=WAITING)
         self._lock = threading.Lock()
         self._ended = False
         self.error: str | None = None
@@ -129,17 +138,21 @@ class Microphone:
         import av
 
         av.logging.set_level(av.logging.PANIC)
-        tried = []
+        if ALSA.exists():
+            os.environ.setdefault("ALSA_CONFIG_PATH", str(ALSA))
+        tried: dict[str, str] = {}
         for form, first in self.inputs:
             name = first if self.device == "default" else self.device
             try:
-                self._container = av.open(name, format=form)
+                with quiet():
+                    self._container = av.open(_address(form, name), format=form)
                 self.rate = self._container.streams.audio[0].rate
                 break
-            except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
-                tried.append(f"{form} {name}: {reason(error)}")
+            except (av.error.FFmpegError, OSError, ValueError, IndexError, StopIteration) as error:
+                tried[f"{form} {name or 'default'}"] = reason(error)
         else:
-            raise Trouble(f"no microphone can be opened ({'; '.join(tried) or 'no input known here'}): recording without sound")
+            told = "; ".join(f"{what}: {why}" for what, why in tried.items()) or "none is known on this system"
+            raise Trouble(f"no microphone can be opened ({told}): recording without sound")
         self._thread.start()
 
     def _run(self) -> None:
@@ -149,11 +162,8 @@ class Microphone:
             for frame in self._container.decode(audio=0):
                 if self._ended:
                     break
-                length_s = frame.samples / frame.sample_rate
                 with self._lock:
-                    self._frames.append((self.clock() - length_s, frame))
-                    while len(self._frames) * length_s > KEPT_S:
-                        self._frames.popleft()
+                    self._frames.append((self.clock() - frame.samples / frame.sample_rate, frame))
         except (av.error.FFmpegError, OSError) as error:
             self.error = reason(error)
         finally:
@@ -171,6 +181,15 @@ class Microphone:
         self._ended = True
         if self._thread.is_alive():
             self._thread.join(timeout=2.0)
+
+
+def _address(form: str, name: str | None) -> str:
+    """What FFmpeg's input `form` calls the device `name`, by default the first that gives sound; raises what PyAV raises."""
+    import av
+
+    if name is None:
+        name = next(device.name for device in av.enumerate_input_devices(form) if "audio" in device.media_types)
+    return f"audio={name}" if form == "dshow" else name
 
 
 class MicrophoneSound:

@@ -30,7 +30,9 @@ def readings_end(path: Path) -> float | None:
 def killed(folder: Path, after_s: float) -> tuple[float, float, float]:
     """Records the demo clip and kills it: seconds recorded, and seconds from the end of the readings and of the video to the kill."""
     video, readings = folder / "out.mp4", folder / "out.jsonl"
-    command = [sys.executable, str(ROOT / "run.py"), "live", "--source", "demo", "--no-window", "--record", str(video), "--overwrite"]
+    for old in (video, readings):
+        old.unlink(missing_ok=True)
+    command = [sys.executable, str(ROOT / "run.py"), "live", "--source", "demo", "--no-window", "--record", str(video)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     began, until = float("inf"), time.monotonic() + 60
     while time.monotonic() < began + after_s:
@@ -53,8 +55,6 @@ def main(times: int) -> None:
     draw, worst = random.Random(0), 0.0
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(times):
-            for old in Path(folder).iterdir():
-                old.unlink()
             recorded_s, readings_s, video_s = killed(Path(folder), draw.uniform(1, 6))
             said = ""
             if shutil.which("ffprobe"):
