@@ -28,7 +28,7 @@ HARDWARE = {
 }
 """Encoders in chips, by `sys.platform`, in the order in which they are tried."""
 ALIKE = 6.0
-"""Grey levels by which a picture may differ on average after encoding and decoding; libx264 at its default quality stays under 2."""
+"""Grey levels by which a picture may differ on average after encoding and decoding: libx264's by 3, at its worst quality by up to 12."""
 
 
 class Sound(Protocol):
@@ -57,7 +57,6 @@ class Journal:
         self._file = path.open("wb", buffering=0)
         self._pending: list[tuple[int, bytes]] = []
         self._at = self.size = self._end = 0
-        self._failed = False
 
     def write(self, content: bytes) -> int:
         """Takes bytes for the current place."""
@@ -75,9 +74,9 @@ class Journal:
         return self._at
 
     def commit(self) -> None:
-        """Writes what is pending: first what makes the file longer, then what changes it. Raises OSError, and after that does nothing."""
+        """Writes what is pending: first what makes the file longer, then what changes it. Raises OSError; the file is then as it was."""
         pending, self._pending = self._pending, []
-        if self._failed or not pending:
+        if not pending:
             return
         grown = bytearray(self._end - self.size)
         changes = []
@@ -91,7 +90,6 @@ class Journal:
             for at, content in changes:
                 self._put(at, content)
         except OSError:
-            self._failed = True
             with suppress(OSError):
                 self._file.truncate(self.size)
             raise
@@ -186,8 +184,6 @@ class VideoWriter:
             self._container.mux(self._stream.encode(None))
             if self.sound is not None:
                 self._container.mux(self.sound.rest(self._last / TICKS + self._frame_s, cut))
-            # Two steps: the fragments that are left, and then the index, which may fail without them.
-            self._journal.commit()
             self._container.close()
             self._journal.commit()
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -234,12 +230,9 @@ def add_video(container: "OutputContainer", encoder: str, size_wh: tuple[int, in
 
 
 def as_picture(image: np.ndarray, stream: "VideoStream") -> object:
-    """(h, w, 3) BGR uint8 as a frame of the stream's size: an odd column or row is cut off, a single one doubled."""
+    """(h, w, 3) BGR uint8 as a frame of the stream's size: an odd column or row is cut off; PyAV stretches a single one."""
     import av
 
-    short = [(0, max(0, wanted - given)) for wanted, given in zip((stream.height, stream.width), image.shape[:2], strict=True)]
-    if any(more for _, more in short):
-        image = np.pad(image, (*short, (0, 0)), mode="edge")
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(image[: stream.height, : stream.width]), format="bgr24")
 
 

@@ -75,6 +75,13 @@ def test_a_mirror_moves_the_picture_and_its_boxes():
     assert reading.face.box == Box(580, 20, 630, 80)
 
 
+def test_the_hud_tells_of_a_recordings_size_and_drops():
+    def columns(rec: Rec) -> int:
+        return int((annotate(plain(), [], Hud(30, 10, rec=rec))[:20] != 128).any(axis=(0, 2)).sum())
+
+    assert columns(Rec(5, 1.0)) < columns(Rec(5, 1000.0)) < columns(Rec(5, 1000.0, dropped=7))
+
+
 def test_the_hud_shows_recording_only_while_it_runs():
     corner = (slice(0, 40), slice(440, 640))
     quiet, running = (annotate(plain(), [], Hud(30, 10, rec=rec))[corner] for rec in (None, Rec(61.0, 4.5)))

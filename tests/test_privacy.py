@@ -37,8 +37,9 @@ def people(portrait, height=300) -> np.ndarray:
     return np.hstack([cv2.resize(p, (round(p.shape[1] * height / p.shape[0]), height)) for p in pictures])
 
 
-def test_no_detector_finds_a_face_that_nobody_follows(portrait, search):
-    crowd = people(portrait)
+@pytest.mark.parametrize("height", [300, 130])
+def test_no_detector_finds_a_face_that_nobody_follows(portrait, search, height):
+    crowd = people(portrait, height)
     assert faces(crowd) >= 3
     blur = FaceBlur(search, PrivacySettings(), live=False)
     (shot,) = blur.update(Shot(crowd, [], 0.0)) + blur.rest()

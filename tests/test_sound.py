@@ -143,18 +143,20 @@ def microphone():
 
 def test_a_microphone_is_recorded_on_the_clock_of_the_pictures(tmp_path, microphone):
     writer = VideoWriter(tmp_path / "out.mp4", RecorderSettings(), sound=MicrophoneSound(microphone))
+    # What is heard before the recording does not belong to it.
+    time.sleep(0.3)
     start = time.monotonic()
-    for i in range(13):
+    for i in range(9):
         time.sleep(max(0.0, start + i * 0.1 - time.monotonic()))
         writer.write(np.full((48, 64, 3), 10 * i, np.uint8), i * 0.1, start)
     writer.close()
     times = [t for t, _ in packets(tmp_path / "out.mp4")]
     assert times[0] == pytest.approx(0, abs=0.15)
-    assert times[-1] == pytest.approx(1.2, abs=0.2)
+    assert times[-1] == pytest.approx(0.8, abs=0.2)
     assert all(0.015 < after - before < 0.03 for before, after in pairwise(times))
     with av.open(str(tmp_path / "out.mp4")) as film:
         assert film.streams.audio[0].codec_context.name == "aac"
-        assert [frame.time for frame in film.decode(video=0)] == pytest.approx([i * 0.1 for i in range(13)], abs=1e-3)
+        assert [frame.time for frame in film.decode(video=0)] == pytest.approx([i * 0.1 for i in range(9)], abs=1e-3)
 
 
 def test_no_microphone_is_one_line_that_says_what_was_tried():
