@@ -421,7 +421,7 @@ class RecordSwitch:
             if not recording.taken:
                 return "nothing recorded"
             self.made.append(recording)
-            return f"saved {recording.path}"
+            return f"saved {recording.files[0]}"
         try:
             self._running = Recording(dated(self.folder, ".mp4", [one.path for one in self._ending]), self.header, self.means)
         except Trouble as trouble:
