@@ -3,6 +3,7 @@
     python run.py live                            a camera, or the demo clip where there is none
     python run.py live --source demo
     python run.py record clip.mp4 labelled.mp4    the clip with labels, and labelled.jsonl with the numbers
+    python run.py record clips/ --out-dir labelled
     python run.py bench --json bench.json
     python run.py image photo.jpg another.png
     python run.py verify labelled.mp4             whether a recording is whole
@@ -21,15 +22,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from realtime.config import (
     PHOTO,
     CameraSettings,
+    Choices,
     ClassifierSettings,
     FinderSettings,
     GovernorSettings,
-    RecorderSettings,
     ReportSettings,
     Settings,
     model_file,
@@ -38,7 +39,7 @@ from realtime.errors import Trouble, reason
 from realtime.quiet import silence_libraries
 
 if TYPE_CHECKING:
-    from realtime.sinks import Recording
+    from realtime.recording import Means, Recording
     from realtime.sources import Source
 
 
@@ -81,7 +82,25 @@ Seconds = Annotated[float | None, typer.Option(help="Stop after this many second
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 MinFace = Annotated[float, typer.Option(help="Smallest face to look for, as a share of the picture's short side.", min=0.03, max=1.0)]
 RECORDINGS = Path("recordings")
-Size = tuple[int, int]
+
+
+class Size(NamedTuple):
+    """Of pictures, in px. A plain tuple would be two words to Typer."""
+
+    width: int
+    height: int
+
+
+Picture = Annotated[
+    Literal["annotated", "clean", "both"], typer.Option(help="Record pictures with labels, without, or both: then OUT_clean.mp4 as well.")
+]
+Privacy = Annotated[
+    Literal["none", "blur", "numbers"], typer.Option(help="Cover faces in the recording, or write the readings alone, without pictures.")
+]
+Fps = Annotated[
+    float | None,
+    typer.Option(help="Record at a constant rate: repeat or leave out frames.", min=1, max=240, show_default="frames at their times"),
+]
 
 
 def as_size(text: str) -> Size:
@@ -89,7 +108,12 @@ def as_size(text: str) -> Size:
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal() and 32 <= int(width) <= 7680 and 32 <= int(height) <= 7680):
         raise typer.BadParameter(f"{text!r} is no size: write width and height in pixels, such as 640x480")
-    return int(width), int(height)
+    return Size(int(width), int(height))
+
+
+RecordSize = Annotated[
+    Size | None, typer.Option("--size", help="Size of the recorded pictures.", parser=as_size, metavar="WxH", show_default="the source's")
+]
 
 
 def stop_on_signal() -> Callable[[], bool]:
@@ -106,12 +130,14 @@ def stop_on_signal() -> Callable[[], bool]:
     return lambda: bool(asked)
 
 
-def new_recording(out: Path, made_from: Sequence["Source"], header: Callable[[], dict[str, object]], overwrite: bool) -> "Recording":
+def new_recording(
+    out: Path, made_from: Sequence["Source"], header: Callable[[], dict[str, object]], means: "Means", overwrite: bool
+) -> "Recording":
     """A recording into `out`, which must not be one of the files that it is made from."""
-    from realtime.sinks import Recording
+    from realtime.recording import Recording
     from realtime.sources import VideoFile
 
-    recording = Recording(out, header, RecorderSettings(), overwrite)
+    recording = Recording(out, header, means, overwrite)
     for source in made_from:
         if isinstance(source, VideoFile) and out.exists() and source.path.exists() and out.samefile(source.path):
             raise Trouble(f"{out} is the file to be read: choose another name to write to")
@@ -127,6 +153,14 @@ def live(
     ] = None,
     seconds: Seconds = None,
     overwrite: Overwrite = False,
+    mic: Annotated[
+        str | None,
+        typer.Option(help="Record this microphone as well: default, or FFmpeg's name of it.", metavar="DEVICE", show_default="no sound"),
+    ] = None,
+    picture: Picture = "annotated",
+    privacy: Privacy = "none",
+    size: RecordSize = None,
+    fps: Fps = None,
     min_face: MinFace = FinderSettings.min_face,
     target_fps: Annotated[
         float | None,
@@ -136,8 +170,11 @@ def live(
     model: Model = ClassifierSettings.model,
 ) -> None:
     """Show expressions live, in a window or as a line in the terminal."""
+    from realtime.batch import face_search
     from realtime.pipeline import build_pipeline, readings_header, run_loop
-    from realtime.sinks import RecordSwitch, Sinks, Tap, Window, has_display
+    from realtime.recording import Means, RecordSwitch
+    from realtime.sinks import Sinks, Tap, Window, has_display
+    from realtime.sound import Microphone, MicrophoneSound
     from realtime.sources import FirstThatOpens, Thinned, open_live, open_source
     from realtime.terminal import Line
     from realtime.timing import Countdown, LatencyMeter
@@ -165,8 +202,25 @@ def live(
     wanted, camera = [source] if source else ["0", "demo"], CameraSettings()
     drawn, written, countdown = LatencyMeter(clock), LatencyMeter(clock), Countdown(clock, seconds)
     given = [open_source(text, clock, camera) for text in wanted]
-    recording = new_recording(record, given, header, overwrite) if record else None
-    switch = RecordSwitch(RECORDINGS, header, RecorderSettings(), recording, written.update)
+    choices = Choices(picture, privacy, size, fps)
+    microphone = Microphone(mic, clock) if mic else None
+    if microphone:
+        try:
+            microphone.open()
+        except Trouble as trouble:
+            console.print(str(trouble))
+            microphone = None
+    means = Means(
+        clock,
+        choices=choices,
+        live=True,
+        tell=tell,
+        written=written.update,
+        search=face_search(choices),
+        sound=lambda: MicrophoneSound(microphone) if microphone else None,
+    )
+    recording = new_recording(record, given, header, means, overwrite) if record else None
+    switch = RecordSwitch(RECORDINGS, header, means, recording)
     shown = (
         Window(clock, lambda: frames.mirror, switch, lambda: drawn.dropped, lambda: pipeline.governor.level)
         if windowed
@@ -176,24 +230,62 @@ def live(
     frames = Thinned(opened, lambda: pipeline.governor.effort.frame_every)
     if window is None and not windowed:
         console.print("No display: readings follow here. To see the picture, run this on a desktop or use --record FILE.mp4. Ctrl-C ends.")
-    run_loop(frames, pipeline, Sinks([shown, Tap(drawn.update), switch, Tap(countdown.update)]), over)
+    try:
+        run_loop(frames, pipeline, Sinks([shown, Tap(drawn.update), switch, Tap(countdown.update)]), over)
+    finally:
+        if microphone:
+            microphone.close()
     recorded = f", to written {written.latency()}" if written.frames else ""
     console.print(f"{drawn.summary()}, latency to drawn {drawn.latency()}{recorded}")
     for made in switch.made:
-        console.print(f"wrote {made.path} and {made.readings_path}")
+        console.print(told(made))
+
+
+def told(made: "Recording") -> str:
+    """What was written, in a line."""
+    lost = f"; {made.dropped} frames were dropped: the encoder did not keep up" if made.dropped else ""
+    return f"wrote {' and '.join(map(str, made.files))}{lost}"
 
 
 @app.command()
 def record(
-    source: Annotated[str, typer.Argument(help="Camera number, file, address, or demo.")],
-    out: Annotated[Path, typer.Argument(help="The .mp4 file to write; the readings go beside it as .jsonl.", metavar="OUT.mp4")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="SOURCE OUT.mp4: a camera's number, a file, an address or demo, and what to write; the readings go beside it as .jsonl. "
+            "With --out-dir: films, and folders of films.",
+            metavar="SOURCE...",
+        ),
+    ],
+    out_dir: Annotated[
+        Path | None,
+        typer.Option(help="Record many films into this folder, as many at a time as there are cores; finished ones are skipped."),
+    ] = None,
     seconds: Seconds = None,
     overwrite: Overwrite = False,
+    picture: Picture = "annotated",
+    privacy: Privacy = "none",
+    size: RecordSize = None,
+    fps: Fps = None,
     min_face: MinFace = FinderSettings.min_face,
     model: Model = ClassifierSettings.model,
 ) -> None:
-    """Write an annotated video and its readings: every frame of a file, or what a camera sees."""
+    """Write an annotated video and its readings: every frame of a file, with its sound, or what a camera sees."""
+    settings = Settings(classifier=ClassifierSettings(model), finder=FinderSettings(min_face=min_face))
+    choices = Choices(picture, privacy, size, fps)
+    if out_dir is not None:
+        record_many([Path(source) for source in sources], out_dir, settings, choices, seconds, overwrite)
+    elif len(sources) == 2:
+        record_one(sources[0], Path(sources[1]), settings, choices, seconds, overwrite)
+    else:
+        raise Trouble("record takes a source and an .mp4 file to write, or --out-dir DIR and any number of films")
+
+
+def record_one(source: str, out: Path, settings: Settings, choices: Choices, seconds: float | None, overwrite: bool) -> None:
+    """Records one source with a progress bar."""
+    from realtime.batch import Job, face_search, film_means
     from realtime.pipeline import build_pipeline, readings_header, run_loop
+    from realtime.recording import Means
     from realtime.sinks import Sinks, Tap
     from realtime.sources import FirstSeconds, VideoFile, open_live, open_source
     from realtime.terminal import Bar
@@ -201,9 +293,13 @@ def record(
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
     given = open_source(source, clock, CameraSettings())
-    recording = new_recording(out, [given], lambda: readings_header(given.name, pipeline), overwrite)
-    bar = Bar(console, lambda: given.expected, seconds)
     is_film = isinstance(given, VideoFile)
+    if is_film:
+        means = film_means(Job(given.path, out, settings, choices, seconds), console.print, stopped)
+    else:
+        means = Means(clock, choices=choices, live=True, tell=console.print, search=face_search(choices))
+    recording = new_recording(out, [given], lambda: readings_header(given.name, pipeline), means, overwrite)
+    bar = Bar(console, lambda: given.expected, seconds)
     countdown = Countdown(clock, None if is_film else seconds)
 
     def over() -> bool:
@@ -213,15 +309,34 @@ def record(
         frames = given if seconds is None else FirstSeconds(given, seconds)
     else:
         frames = open_live(source, clock, CameraSettings(), over, bar.idle, console.print)
-    settings = Settings(classifier=ClassifierSettings(model), finder=FinderSettings(min_face=min_face))
     pipeline = build_pipeline(settings, clock, live=not is_film)
     started = clock()
     run_loop(frames, pipeline, Sinks([recording, bar, Tap(countdown.update)]), over)
     if not recording.frames:
         raise Trouble(f"nothing was recorded: {given.name} gave no frame")
     took = clock() - started
-    speed = f"{recording.frames} frames in {took:.1f} s ({recording.frames / took:.0f} fps)"
-    console.print(f"wrote {recording.path} and {recording.readings_path}: {speed}")
+    console.print(f"{told(recording)}: {recording.frames} frames in {took:.1f} s ({recording.frames / took:.0f} fps)")
+
+
+def record_many(given: list[Path], out_dir: Path, settings: Settings, choices: Choices, seconds: float | None, overwrite: bool) -> None:
+    """Records films into a folder, in parallel, and names those that failed."""
+    from realtime.batch import Job, films_in, is_done, outputs, record_all
+    from realtime.terminal import Bars
+
+    console, stopped = Console(highlight=False, soft_wrap=True), stop_on_signal()
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Trouble(f"cannot make the folder {out_dir} ({reason(error)}): check the path and your rights") from error
+    films = films_in(given)
+    jobs = [Job(film, out, settings, choices, seconds) for film, out in zip(films, outputs(films, out_dir), strict=True)]
+    due = [job for job in jobs if overwrite or not is_done(job)]
+    if len(due) < len(jobs):
+        console.print(f"skipped: {len(jobs) - len(due)} of {len(jobs)} films are recorded already; --overwrite does them again")
+    with Bars(console) as bars:
+        failed = record_all(due, bars, stopped)
+    if failed:
+        raise Trouble(f"{len(failed)} of {len(due)} films failed, for reasons told above: {', '.join(map(str, failed))}")
 
 
 @app.command()
@@ -298,7 +413,7 @@ def image(
 ) -> None:
     """Read the expressions in photos: a line a face."""
     from realtime.pipeline import build_pipeline, fresh
-    from realtime.sinks import face_values
+    from realtime.recording import face_values
     from realtime.sources import Photo
     from realtime.terminal import summary
 

@@ -152,6 +152,38 @@ class CameraSettings:
 class RecorderSettings:
     crf: int = 23  # x264's own default quality
     preset: str = "veryfast"  # 0.4 of the processor time of "medium", and on the demo clip a smaller file
+    bits_per_pixel: float = 0.1  # at 30 fps, for hardware encoders, which have no common quality scale: 0.9 Mbit/s at 640x480
+    fragment_s: float = 0.5  # s; what a crash may cost, with a frame more; shorter ones would cost more bytes
+    queue_mb: float = 64.0  # of pictures that wait for the encoder: 2 s at 640x480 and 30 fps, for slow disks; a Pi has the room
+    close_s: float = 30.0  # s that the end of a recording may take before the disk is given up
+    check_s: float = 1.0  # s between two looks at the disk
+    warn_free_mb: float = 500.0  # under this the user is warned: over an hour at 640x480, ten minutes of a restless 1080p
+    stop_free_mb: float = 16.0  # under this a recording ends: the index of hours needs some MB, and so do other programs
+
+
+@dataclass(frozen=True)
+class PrivacySettings:
+    """How faces are covered: `realtime.privacy`."""
+
+    wider: float = 1.5  # times the face's box, which goes from the brows to the chin: hair and ears belong to a face
+    cells: int = 4  # colours across a covered face: with 4 nobody is recognised, and no detector finds its gradients
+    hold_s: float = 1.0  # s that a place stays covered after its face was lost: detectors blink, heads turn
+    ahead_s: float = 0.3  # s that a place is covered before its face was found: longer than the time between two searches
+    threshold: float = -0.3  # of the search through the covered picture; the detector's own is 0, and encoding changes it a little
+    near_s: float = 0.0  # s between two such searches in a film: every frame
+    far_s: float = 0.25  # s between two searches of the picture at twice its size, for small faces
+    near_live_s: float = 0.1  # s between two before a camera, whose encoder's thread must keep up
+    far_live_s: float = 1.0  # the same at twice the size
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a recording is to hold."""
+
+    picture: str = "annotated"  # or "clean", or "both": then the clean one has _clean in its name
+    privacy: str = "none"  # "blur" covers faces, "numbers" writes no picture at all
+    size_wh: tuple[int, int] | None = None  # px; None: the first frame's
+    fps: float | None = None  # frames a second of a file of constant rate; None: every frame at its own time
 
 
 @dataclass(frozen=True)

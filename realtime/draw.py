@@ -28,13 +28,22 @@ HELP = (("q, Esc", "quit"), ("r", "record, stop"), ("s", "snapshot"), ("h", "thi
 
 
 @dataclass(frozen=True)
+class Rec:
+    """A running recording: its length in seconds, its size in MB, and how many frames its encoder was too slow for."""
+
+    elapsed_s: float
+    size_mb: float
+    dropped: int = 0
+
+
+@dataclass(frozen=True)
 class Hud:
     """What the window shows beside the faces.
 
     Attributes:
         fps: frames a second; None while there are none, which leaves out all numbers about them.
         latency_ms: from capture to shown.
-        recording_s: the recording's time; None when there is none.
+        rec: the running recording; None when there is none.
         message: a line for the user.
         help: whether the keys are shown.
         dropped: frames that were too old to be shown.
@@ -43,7 +52,7 @@ class Hud:
 
     fps: float | None
     latency_ms: float
-    recording_s: float | None = None
+    rec: Rec | None = None
     message: str | None = None
     help: bool = False
     dropped: int = 0
@@ -148,8 +157,9 @@ def _draw_hud(picture: np.ndarray, hud: Hud, unit: float) -> None:
         rate += f"   saving {hud.saving}" if hud.saving else ""
         _shade(picture, 0, height - size - 2 * pad, _text_width(rate, size, 400) + 2 * pad, size + 2 * pad)
         _text(picture, rate, pad, height - pad - round(size * 0.15), size, WHITE, 400)
-    if hud.recording_s is not None:
-        clock = f"REC {int(hud.recording_s) // 60}:{int(hud.recording_s) % 60:02d}"
+    if hud.rec is not None:
+        minutes, seconds = divmod(int(hud.rec.elapsed_s), 60)
+        clock = f"REC {minutes}:{seconds:02d}   {hud.rec.size_mb:.1f} MB" + (f"   {hud.rec.dropped} dropped" if hud.rec.dropped else "")
         wide = _text_width(clock, size, 600) + size + 3 * pad
         _shade(picture, width - wide, 0, wide, size + 2 * pad)
         cv2.circle(picture, (width - wide + pad + size // 2, pad + size // 2), size // 2, RED, cv2.FILLED, cv2.LINE_AA)

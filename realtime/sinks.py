@@ -1,24 +1,20 @@
-"""Where frames and readings go: window and files (the terminal is in `terminal.py`). Context managers with `write(frame, readings)`."""
+"""Where frames and readings go: the window (files: `recording.py`; the terminal: `terminal.py`). All have `write(frame, readings)`."""
 
-import json
 import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
 from typing import Any, Protocol, Self
 
 import cv2
 import numpy as np
 
-from realtime.config import RecorderSettings
-from realtime.draw import Hud, annotate, fitted, mirrored, waiting
+from realtime.draw import Hud, Rec, annotate, mirrored, waiting
 from realtime.errors import Trouble, reason
 from realtime.quiet import quiet
-from realtime.recorder import TICKS, VideoWriter
+from realtime.recording import RecordSwitch, dated
 from realtime.timing import Clock, RateMeter
 from realtime.values import Frame, Reading
 
@@ -69,161 +65,6 @@ class Tap:
 
     def __exit__(self, *error: object) -> None:
         pass
-
-
-def face_values(reading: Reading) -> dict[str, Any]:
-    """One face as it stands in files: numbers, rounded to what they are worth."""
-    box = reading.face.box
-    return {
-        "id": reading.face.id,
-        "box": [round(v, 1) for v in (box.x0, box.y0, box.x1, box.y1)],
-        "probs": [round(float(p), 4) for p in reading.probs],
-        "label": reading.label,
-        "confidence": round(reading.confidence, 4),
-        "unsure": reading.unsure,
-    }
-
-
-class Recording:
-    """An annotated video and, beside it, the readings file: a header line, then one line a frame on the same clock.
-
-    Nothing is created before the first frame. A film has one size: later pictures of another one are fitted into the first one's,
-    with black bars, and so are their boxes. Its time always grows: a frame whose `t` repeats or goes back stands a tick after the
-    one before, and what follows goes on from there.
-    """
-
-    def __init__(self, path: Path, header: Callable[[], dict[str, Any]], settings: RecorderSettings, overwrite: bool = False):
-        """`header()` goes into the first line of the readings, after the schema; it is asked for with the first frame.
-
-        Raises:
-            Trouble: the name is not one for an MP4 file, its folder is missing, or a file of that name exists.
-        """
-        self.path = Path(path)
-        self.readings_path = self.path.with_suffix(".jsonl")
-        self.header = header
-        if self.path.suffix.lower() != ".mp4":
-            raise Trouble(f"cannot record to {self.path}: the name must end in .mp4")
-        if not self.path.parent.is_dir():
-            raise Trouble(f"cannot record to {self.path}: there is no folder {self.path.parent}; create it first")
-        for file in (self.path, self.readings_path):
-            if file.exists() and not overwrite:
-                raise Trouble(f"{file} exists and is kept: choose another name, or pass --overwrite")
-        self._video = VideoWriter(self.path, settings)
-        self._lines = None
-        self._size_wh = (0, 0)
-        self._before_t = 0.0
-        self.elapsed_s = 0.0
-
-    @property
-    def frames(self) -> int:
-        """How many frames are in the file."""
-        return self._video.frames
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Finishes both files."""
-        try:
-            self._video.close()
-        finally:
-            if self._lines is not None:
-                self._lines.close()
-
-    def write(self, frame: Frame, readings: list[Reading]) -> None:
-        try:
-            if self._lines is None:
-                self._begin(frame)
-            else:
-                self.elapsed_s += max(frame.t - self._before_t, 1 / TICKS)
-            self._before_t = frame.t
-            image = frame.image
-            if (image.shape[1], image.shape[0]) != self._size_wh:
-                image, readings = fitted(image, readings, self._size_wh)
-            line = json.dumps({"frame": self.frames, "t": round(self.elapsed_s, 6), "faces": [face_values(r) for r in readings]})
-            self._video.write(annotate(image, readings), self.elapsed_s)
-            self._lines.write(line + "\n")
-        except OSError as error:
-            raise Trouble(f"cannot write {self.readings_path} ({reason(error)}): check your rights and the space left") from error
-
-    def _begin(self, frame: Frame) -> None:
-        self._lines = self.readings_path.open("w", encoding="utf-8", buffering=1)
-        height, width = frame.image.shape[:2]
-        self._size_wh = (width, height)
-        first = {
-            "schema": "readings/1",
-            **self.header(),
-            "width": width,
-            "height": height,
-            "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        }
-        self._lines.write(json.dumps(first) + "\n")
-
-
-class RecordSwitch:
-    """A recording that can be stopped and started while frames flow; each start makes a new file named by the date."""
-
-    def __init__(
-        self,
-        folder: Path,
-        header: Callable[[], dict[str, Any]],
-        settings: RecorderSettings,
-        running: Recording | None = None,
-        written: Callable[[Frame], None] = lambda frame: None,
-    ):
-        """New files go into `folder`; `running` is a recording that runs from the first frame on; `written` gets each recorded frame."""
-        self.folder, self.header, self.settings, self.written = Path(folder), header, settings, written
-        self.made: list[Recording] = []
-        self._running = running
-
-    @property
-    def elapsed_s(self) -> float | None:
-        """Length of the running recording in seconds; None when there is none."""
-        return self._running.elapsed_s if self._running else None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._running:
-            self.toggle()
-
-    def write(self, frame: Frame, readings: list[Reading]) -> None:
-        if self._running:
-            self._running.write(frame, readings)
-            self.written(frame)
-
-    def toggle(self) -> str:
-        """Stops or starts, and says which in a few words."""
-        if self._running:
-            recording, self._running = self._running, None
-            if recording.frames:
-                self.made.append(recording)
-            recording.close()
-            return f"saved {recording.path}" if recording.frames else "nothing recorded"
-        try:
-            self._running = Recording(dated(self.folder, ".mp4"), self.header, self.settings)
-        except Trouble as trouble:
-            return str(trouble)
-        return "recording"
-
-
-def dated(folder: Path, suffix: str) -> Path:
-    """A new file name in `folder` (made if missing) from the time of day, never one that exists.
-
-    Raises:
-        Trouble: the folder cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Trouble(f"cannot make the folder {folder} ({reason(error)})") from error
-    stem = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    names = (folder / f"{stem}{'' if n == 1 else f'_{n}'}{suffix}" for n in range(1, 1000))
-    return next(name for name in names if not name.exists())
 
 
 def has_display() -> bool:
@@ -330,7 +171,9 @@ class Window:
 
     def _hud(self) -> Hud:
         message = self._message if self.clock() < self._message_until else None
-        return Hud(None, self._latency_ms, self.switch.elapsed_s, message, self._help, self.dropped(), self.saving())
+        recording = self.switch.running
+        rec = Rec(recording.elapsed_s, recording.size_mb, recording.dropped) if recording else None
+        return Hud(None, self._latency_ms, rec, message, self._help, self.dropped(), self.saving())
 
     def say(self, message: str) -> None:
         """Shows a message on the picture for a few seconds."""

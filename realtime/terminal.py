@@ -5,7 +5,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -107,6 +107,38 @@ class Bar:
         """Says why no frame comes."""
         if why is not None:
             self._progress.update(self._task, count=f"{self._frames} frames   {why}")
+
+
+class Bars:
+    """A progress bar for every film that is being recorded; where output goes to a file or pipe, a line for each that has ended."""
+
+    def __init__(self, console: Console):
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), _Speed(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def update(self, name: str, frames: int, expected: int | None, film_s: float) -> None:
+        """Takes how far a film is."""
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, film_s=0.0, frames=0, count="")
+        count = f"{frames}/{expected} frames" if expected else f"{frames} frames"
+        self._progress.update(self._tasks[name], total=expected, completed=frames, film_s=film_s, count=count, frames=frames)
+
+    def end(self, name: str, line: str) -> None:
+        """Takes a film's last line, and its bar away."""
+        if name in self._tasks:
+            self._progress.remove_task(self._tasks.pop(name))
+        self.tell(line)
+
+    def tell(self, line: str) -> None:
+        self._progress.console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

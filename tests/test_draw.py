@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from fakes import a_reading
 
-from realtime.draw import COLOURS, QUIET, Hud, annotate, caption, fitted, mirrored, waiting
+from realtime.draw import COLOURS, QUIET, Hud, Rec, annotate, caption, fitted, mirrored, waiting
 from realtime.values import LABELS, Box
 
 
@@ -51,7 +51,7 @@ def test_the_bar_is_as_long_as_the_confidence():
 
 def test_nothing_covers_the_face():
     box = Box(200, 200, 400, 400)
-    inside = annotate(plain(), [a_reading("fear", box)], Hud(30, 10, recording_s=3, message="saved", help=True))[205:395, 205:395]
+    inside = annotate(plain(), [a_reading("fear", box)], Hud(30, 10, rec=Rec(3, 1.2), message="saved", help=True))[205:395, 205:395]
     assert (inside == 128).all()
 
 
@@ -59,7 +59,7 @@ def test_nothing_covers_the_face():
 @pytest.mark.parametrize("size", [(640, 480), (320, 240), (3840, 2160), (20, 10), (1, 1)])
 def test_any_box_in_any_picture(box, size):
     picture = plain(*size)
-    assert annotate(picture, [a_reading(box=box)], Hud(30, 10, 5, "a message")).shape == picture.shape
+    assert annotate(picture, [a_reading(box=box)], Hud(30, 10, Rec(5, 0.1), "a message")).shape == picture.shape
 
 
 def test_a_face_at_the_top_has_its_card_below():
@@ -75,9 +75,16 @@ def test_a_mirror_moves_the_picture_and_its_boxes():
     assert reading.face.box == Box(580, 20, 630, 80)
 
 
+def test_the_hud_tells_of_a_recordings_size_and_drops():
+    def columns(rec: Rec) -> int:
+        return int((annotate(plain(), [], Hud(30, 10, rec=rec))[:20] != 128).any(axis=(0, 2)).sum())
+
+    assert columns(Rec(5, 1.0)) < columns(Rec(5, 1000.0)) < columns(Rec(5, 1000.0, dropped=7))
+
+
 def test_the_hud_shows_recording_only_while_it_runs():
     corner = (slice(0, 40), slice(440, 640))
-    quiet, running = (annotate(plain(), [], Hud(30, 10, recording_s=s))[corner] for s in (None, 61.0))
+    quiet, running = (annotate(plain(), [], Hud(30, 10, rec=rec))[corner] for rec in (None, Rec(61.0, 4.5)))
     assert (quiet == 128).all()
     assert ((running[..., 2] > 200) & (running[..., 0] < 100)).any()
 

@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from benchmarks.killed import killed
 from conftest import DATA, ROOT
 from fakes import NetworkCamera
 
@@ -150,6 +151,70 @@ def test_a_recording_that_is_told_to_stop_is_whole(tmp_path, number):
     assert frames == len(lines_of(readings)) - 1 >= 20
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL to send")
+def test_a_recording_that_is_killed_plays_to_within_a_second(tmp_path):
+    for after_s in (0.9, 1.7):
+        recorded_s, readings_s, video_s = killed(tmp_path, after_s)
+        assert recorded_s >= after_s
+        assert readings_s < 1
+        assert video_s < 1
+
+
+def test_record_takes_the_sound_and_the_choices(tmp_path):
+    with av.open(str(tmp_path / "film.mp4"), "w") as film:
+        video, audio = film.add_stream("libx264", rate=30), film.add_stream("aac", rate=44_100, layout="mono")
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for i in range(30):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 5 * i, np.uint8), format="bgr24")
+            film.mux(video.encode(picture))
+            sound = av.AudioFrame.from_ndarray(np.full((1, 1024), 0.1, np.float32), format="fltp", layout="mono")
+            sound.rate = 44_100
+            film.mux(audio.encode(sound))
+        film.mux(video.encode(None))
+        film.mux(audio.encode(None))
+    done = run(
+        "record", tmp_path / "film.mp4", tmp_path / "out.mp4", "--size", "128x64", "--fps", 10, "--picture", "both", "--seconds", 0.5
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"wrote {tmp_path / 'out.mp4'} and {tmp_path / 'out_clean.mp4'} and {tmp_path / 'out.jsonl'}: 5 frames" in done.stdout
+    for name in ("out.mp4", "out_clean.mp4"):
+        with av.open(str(tmp_path / name)) as made:
+            assert (made.streams.video[0].width, made.streams.video[0].height) == (128, 64)
+            times = [frame.time for frame in made.decode(video=0)]
+        with av.open(str(tmp_path / name)) as made:
+            assert made.duration / 1e6 == pytest.approx(0.5, abs=0.1)
+            assert sum(1 for _ in made.decode(audio=0)) > 15
+        assert times == pytest.approx([0, 0.1, 0.2, 0.3, 0.4], abs=1e-3)
+    assert [line["t"] for line in lines_of(tmp_path / "out.jsonl")[1:]] == pytest.approx(times, abs=1e-3)
+
+
+def test_many_films_in_one_call(tmp_path):
+    (tmp_path / "clips").mkdir()
+    shutil.copy(ROOT / "realtime" / "assets" / "demo.mp4", tmp_path / "clips" / "a.mp4")
+    (tmp_path / "clips" / "broken.mp4").write_text("no film")
+    call = ("record", tmp_path / "clips", "--out-dir", tmp_path / "out", "--seconds", 0.5, "--privacy", "numbers")
+    done = run(*call)
+    assert done.returncode == 1
+    broken = tmp_path / "clips" / "broken.mp4"
+    assert done.stderr == f"run.py: 1 of 2 films failed, for reasons told above: {broken}\n"
+    assert f"{broken} is not a video" in done.stdout
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.jsonl"]
+    assert len(lines_of(tmp_path / "out" / "a.jsonl")) == 16
+    broken.unlink()
+    again = run(*call)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "skipped: 1 of 1 films are recorded already" in again.stdout
+
+
+def test_live_goes_on_without_a_microphone_and_says_so(tmp_path):
+    done = run("live", "--source", "demo", "--seconds", 1, "--no-window", "--record", tmp_path / "out.mp4", "--mic", "nonesuch")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len([line for line in done.stdout.splitlines() if "no microphone can be opened" in line]) == 1
+    with av.open(str(tmp_path / "out.mp4")) as made:
+        assert not made.streams.audio
+        assert sum(1 for _ in made.decode(video=0)) > 10
+
+
 def test_live_without_a_display_prints_readings_and_says_how_to_see_more():
     done = run("live", "--source", "demo", "--seconds", 3)
     assert (done.returncode, done.stderr) == (0, "")
@@ -228,6 +293,7 @@ def test_troubles_are_one_line(tmp_path):
     assert "cannot read model file" in trouble("image", DATA / "obama.jpg", "--model", tmp_path / "gone.tflite")
     assert "cannot read model file" in trouble("live", "--source", "demo", "--model", tmp_path / "model.tflite")
     assert "no display" in trouble("live", "--source", "demo", "--window")
+    assert "--out-dir" in trouble("record", "demo")
     assert "there is no folder" in trouble("bench", "--json", tmp_path / "gone" / "bench.json")
 
 

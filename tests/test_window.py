@@ -175,7 +175,7 @@ import numpy as np
 from realtime.sinks import Window
 from realtime.values import Frame
 
-with Window(time.monotonic, lambda: False, type("NoSwitch", (), {"elapsed_s": None}), lambda: 0, lambda: 0) as window:
+with Window(time.monotonic, lambda: False, type("NoSwitch", (), {"running": None}), lambda: 0, lambda: 0) as window:
     while input() == "wait":
         window.idle("camera 0: waiting for its first picture (3 s)")
         print("shown", flush=True)

@@ -1,0 +1,235 @@
+import json
+import os
+import shutil
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import DATA
+
+from realtime.batch import Job, films_in, is_done, outputs, record_all, record_film
+from realtime.config import Choices
+from realtime.errors import Trouble
+from realtime.sources import DEMO, Photo
+
+
+def make_film(path, size_wh=(64, 48), frames=8, pix_fmt="yuv420p", codec="libx264", times=None, rotation=0, images=None):
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream(codec, rate=30)
+        stream.width, stream.height = size_wh
+        stream.pix_fmt = pix_fmt
+        stream.codec_context.time_base = Fraction(1, 90_000)
+        if codec == "libx264":
+            stream.options = {"bf": "0"}
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for i in range(frames):
+            image = np.full((size_wh[1], size_wh[0], 3), 20 * i, np.uint8) if images is None else images[i % len(images)]
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
+            picture.pts, picture.time_base = round((i / 30 if times is None else times[i]) * 90_000), Fraction(1, 90_000)
+            film.mux(stream.encode(picture))
+        film.mux(stream.encode(None))
+    return path
+
+
+def times_of(path) -> list[float]:
+    with av.open(str(path)) as film:
+        return [frame.time for frame in film.decode(video=0)]
+
+
+def lines_of(path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def record(film, out, **choices) -> int:
+    return record_film(Job(film, out, choices=Choices(**choices)), lambda line: None, lambda *far: None, lambda: False)
+
+
+def small_face() -> np.ndarray:
+    with Photo(DATA / "obama.jpg") as photo:
+        image = next(iter(photo)).image
+    return image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "wish", "frames"),
+    [
+        ("tiny.mp4", {"size_wh": (2, 2)}, 8),
+        ("row.mkv", {"size_wh": (1, 1), "codec": "ffv1", "pix_fmt": "bgr0"}, 8),
+        ("wide.mkv", {"size_wh": (7681, 3), "codec": "ffv1", "pix_fmt": "bgr0", "frames": 2}, 2),
+        ("deep.mp4", {"pix_fmt": "yuv420p10le"}, 8),
+        ("full.mp4", {"pix_fmt": "yuv444p"}, 8),
+        ("gray.mkv", {"codec": "ffv1", "pix_fmt": "gray"}, 8),
+        ("uneven.mp4", {"times": [0, 0.05, 0.2, 0.21, 0.5, 1.5, 1.55, 9.0]}, 8),
+        ("late.mp4", {"times": [3 + i / 30 for i in range(8)]}, 8),
+        ("wrong_name.txt", {}, 8),
+    ],
+)
+def test_odd_films_are_recorded_whole(tmp_path, name, wish, frames):
+    film = make_film(tmp_path / "film.mp4" if name.endswith("txt") else tmp_path / name, **wish)
+    if name.endswith("txt"):
+        film = film.rename(tmp_path / name)
+    assert record(film, tmp_path / "out.mp4") == frames
+    begins = times_of(film)
+    times = times_of(tmp_path / "out.mp4")
+    assert times == pytest.approx([t - begins[0] for t in begins], abs=1.5e-3)
+    assert [line["t"] for line in lines_of(tmp_path / "out.jsonl")[1:]] == pytest.approx(times, abs=1e-3)
+    # Nothing is left of the unfinished files.
+    assert {path.name for path in tmp_path.iterdir()} == {name, "out.mp4", "out.jsonl"}
+
+
+@pytest.mark.parametrize("angle", [90, 180, -90])
+def test_a_film_that_is_rotated_by_its_metadata_comes_out_upright(tmp_path, angle):
+    face = small_face()
+    stored = np.rot90(face, -angle // 90)
+    film = make_film(tmp_path / "film.mp4", (stored.shape[1], stored.shape[0]), 4, rotation=angle, images=[stored])
+    record(film, tmp_path / "out.mp4")
+    head, first, *_ = lines_of(tmp_path / "out.jsonl")
+    assert (head["width"], head["height"]) == (face.shape[1], face.shape[0])
+    assert [one["label"] for one in first["faces"]] == ["happiness"]
+
+
+def test_time_stamps_that_repeat_give_every_frame(tmp_path):
+    film = make_film(tmp_path / "film.mkv", times=[i / 10 for i in range(8)])
+    content = film.read_bytes()
+    # No muxer writes such times. A block of Matroska says: track 1, its time in ms as 16 bits, flags.
+    for ms, instead in ((200, 100), (300, 100), (600, 500)):
+        for flags in (b"\x00", b"\x80"):
+            content = content.replace(b"\x81" + ms.to_bytes(2, "big") + flags, b"\x81" + instead.to_bytes(2, "big") + flags)
+    film.write_bytes(content)
+    assert times_of(film) == [0, 0.1, 0.1, 0.1, 0.4, 0.5, 0.5, 0.7]
+    assert record(film, tmp_path / "out.mp4") == 8
+    times = times_of(tmp_path / "out.mp4")
+    assert len(times) == 8
+    assert all(after > before for before, after in pairwise(times))
+    assert times[4] == pytest.approx(0.4, abs=0.05)
+    assert [line["t"] for line in lines_of(tmp_path / "out.jsonl")[1:]] == pytest.approx(times, abs=1e-3)
+
+
+def broken_files(folder):
+    """Files that cannot be recorded, by name, with what is said of each."""
+    film = make_film(
+        folder / "whole.mp4", (320, 240), 60, images=list(np.random.default_rng(0).integers(0, 255, (10, 240, 320, 3), np.uint8))
+    )
+    content = film.read_bytes()
+    with av.open(str(folder / "sound.mp4"), "w") as sound:
+        stream = sound.add_stream("aac", rate=44_100, layout="mono")
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        samples.rate = 44_100
+        sound.mux(stream.encode(samples))
+        sound.mux(stream.encode(None))
+    shutil.copy(DATA / "README.md", folder / "text.mp4")
+    (folder / "zero.mp4").write_bytes(b"")
+    (folder / "zeros.mp4").write_bytes(bytes(5000))
+    (folder / "noise.mp4").write_bytes(np.random.default_rng(1).bytes(5000))
+    (folder / "folder.mp4").mkdir()
+    for share in (1, 10, 50, 90, 99):
+        (folder / f"cut_{share}.mp4").write_bytes(content[: len(content) * share // 100])
+    damaged = ("text.mp4", "zero.mp4", "zeros.mp4", "noise.mp4", "cut_1.mp4", "cut_50.mp4", "cut_99.mp4")
+    return {
+        "sound.mp4": "holds no video, only audio",
+        "folder.mp4": "is a folder",
+        "gone.mp4": "there is no such file",
+        **dict.fromkeys(damaged, "is not a video, or is damaged"),
+    }
+
+
+def test_broken_films_are_one_line_and_leave_nothing_half(tmp_path):
+    for name, said in broken_files(tmp_path).items():
+        with pytest.raises(Trouble, match=said) as told:
+            record(tmp_path / name, tmp_path / "out.mp4")
+        assert "\n" not in str(told.value)
+        assert name in str(told.value)
+        assert not list(tmp_path.glob("out*"))
+
+
+def test_films_that_break_off_keep_what_came_before_under_another_name(tmp_path):
+    images = list(np.random.default_rng(0).integers(0, 255, (10, 96, 128, 3), np.uint8))
+    whole = make_film(tmp_path / "whole.mkv", (128, 96), 60, images=images).read_bytes()
+    for n, spoil in enumerate((whole[: len(whole) // 2], whole[:20_000] + bytes(60_000) + whole[80_000:])):
+        film = tmp_path / f"film{n}.mkv"
+        film.write_bytes(spoil)
+        out = tmp_path / f"out{n}.mp4"
+        try:
+            frames = record(film, out)
+        except Trouble as trouble:
+            assert "damaged" in str(trouble)
+            assert not out.exists()
+            out = out.with_stem(f"out{n}.part")
+            frames = len(lines_of(out.with_suffix(".jsonl"))) - 1
+        assert 5 < frames == len(times_of(out)) <= 60
+
+
+class Log:
+    """A show that keeps what it gets."""
+
+    def __init__(self):
+        self.ended, self.told = {}, []
+
+    def update(self, name, frames, expected, film_s):
+        pass
+
+    def end(self, name, line):
+        self.ended[name] = line
+
+    def tell(self, line):
+        self.told.append(line)
+
+
+def test_many_films_of_which_one_fails(tmp_path):
+    folder, out = tmp_path / "clips", tmp_path / "out"
+    (folder / "more").mkdir(parents=True)
+    out.mkdir()
+    for name in ("a.mp4", "more/b.mkv"):
+        make_film(folder / name)
+    (folder / "broken.mp4").write_text("no film")
+    (folder / "notes.txt").write_text("no film either")
+    films = films_in([folder, folder / "a.mp4"])
+    assert films == [folder / "a.mp4", folder / "broken.mp4", folder / "more" / "b.mkv"]
+    jobs = [Job(film, target) for film, target in zip(films, outputs(films, out), strict=True)]
+    # What a run that was killed leaves.
+    (out / "a.part.mp4").write_text("half a film")
+    log = Log()
+    assert record_all(jobs, log, lambda: False, workers=3) == [folder / "broken.mp4"]
+    assert {path.name for path in out.iterdir()} == {"a.mp4", "a.jsonl", "b.mp4", "b.jsonl"}
+    assert [is_done(job) for job in jobs] == [True, False, True]
+    assert log.ended["a.mp4"] == f"wrote {out / 'a.mp4'}: 8 frames"
+    assert "is not a video" in log.ended["broken.mp4"]
+    (out / "b.jsonl").unlink()
+    assert not is_done(jobs[2])
+
+
+def test_a_process_that_dies_does_not_stop_the_others(tmp_path):
+    class Dies(Choices):
+        def __reduce__(self):
+            return os._exit, (3,)
+
+    make_film(tmp_path / "a.mp4")
+    jobs = [Job(tmp_path / "a.mp4", tmp_path / "dead.mp4", choices=Dies()), Job(tmp_path / "a.mp4", tmp_path / "out.mp4")]
+    log = Log()
+    assert record_all(jobs, log, lambda: False, workers=1) == [tmp_path / "a.mp4"]
+    assert (tmp_path / "out.mp4").exists()
+
+
+def test_what_is_stopped_is_not_finished_and_keeps_its_part(tmp_path):
+    seen = []
+    frames = record_film(Job(DEMO, tmp_path / "out.mp4"), print, lambda n, expected, t: seen.append((n, expected)), lambda: len(seen) == 5)
+    assert frames == 5
+    assert seen[-1] == (5, 300)
+    assert {path.name for path in tmp_path.iterdir()} == {"out.part.mp4", "out.part.jsonl"}
+    assert len(times_of(tmp_path / "out.part.mp4")) == 5
+
+
+def test_names_that_do_not_go_together(tmp_path):
+    with pytest.raises(Trouble, match=r"holds no film \(\.3gp"):
+        films_in([tmp_path])
+    with pytest.raises(Trouble, match=r"a/x\.mov and b/x\.mp4 would both become"):
+        outputs([Path("a/x.mov"), Path("b/x.mp4")], tmp_path)
+    film = make_film(tmp_path / "film.mp4")
+    before = film.read_bytes()
+    with pytest.raises(Trouble, match="is the file to be read"):
+        record(film, film)
+    assert film.read_bytes() == before
