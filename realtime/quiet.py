@@ -18,6 +18,16 @@ def silence_libraries() -> None:
     os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false;*.info=false")
 
 
+def silence_ffmpeg() -> None:
+    """Takes FFmpeg's log away from PyAV, whose own way with it needs Python's lock: a decoder's thread that complains while its film is
+    being closed would then wait for ever."""
+    import av
+
+    av.logging.restore_default_callback()
+    av.logging.set_libav_level(av.logging.PANIC)
+    av.logging.set_level(av.logging.PANIC)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Drops what native code prints to stderr meanwhile. For calls that build something: the whole process is affected.

@@ -11,7 +11,7 @@ import numpy as np
 
 from realtime.config import RecorderSettings
 from realtime.errors import Trouble, reason
-from realtime.quiet import quiet
+from realtime.quiet import quiet, silence_ffmpeg
 
 if TYPE_CHECKING:
     from av import Packet
@@ -153,7 +153,7 @@ class VideoWriter:
     def _open(self, image: np.ndarray, source_t: float) -> None:
         import av
 
-        av.logging.set_level(av.logging.PANIC)
+        silence_ffmpeg()
         self._last, self._frame_s = -1, 0.0
         self._journal = Journal(self.path)
         options = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime.errors import Trouble, reason
-from realtime.quiet import quiet
+from realtime.quiet import quiet, silence_ffmpeg
 from realtime.timing import Clock
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Microphone:
         """
         import av
 
-        av.logging.set_level(av.logging.PANIC)
+        silence_ffmpeg()
         if ALSA.exists():
             os.environ.setdefault("ALSA_CONFIG_PATH", str(ALSA))
         tried: dict[str, str] = {}

@@ -17,7 +17,7 @@ import numpy as np
 
 from realtime.config import CameraSettings
 from realtime.errors import Trouble, reason
-from realtime.quiet import quiet
+from realtime.quiet import quiet, silence_ffmpeg
 from realtime.timing import Clock
 from realtime.values import Frame
 
@@ -74,7 +74,7 @@ def _open_film(address: str, what: str, **options: object) -> "InputContainer":
     """An open container that holds video; messages call it `what`, `options` are `av.open`'s."""
     import av
 
-    av.logging.set_level(av.logging.PANIC)
+    silence_ffmpeg()
     with _told(what):
         container = av.open(address, **options)
     if not container.streams.video:
