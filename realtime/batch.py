@@ -177,6 +177,8 @@ def _child(job: Job, pipe: Connection, stopped: Any) -> None:
         pipe.send(("failed", str(trouble)))
     except Exception as error:
         pipe.send(("failed", f"{job.film} failed unexpectedly ({type(error).__name__}: {reason(error)})"))
+    # All files are closed. A library's thread that hangs must not keep the process.
+    os._exit(0)
 
 
 def record_all(jobs: Sequence[Job], show: Show, stopped: Callable[[], bool], workers: int | None = None) -> list[Path]:
