@@ -102,6 +102,9 @@ Fps = Annotated[
     typer.Option(help="Record at a constant rate: repeat or leave out frames.", min=1, max=240, show_default="frames at their times"),
 ]
 
+Csv = Annotated[bool, typer.Option("--csv", help="Write the readings as a table as well: a row a face and frame.")]
+Srt = Annotated[bool, typer.Option("--srt", help="Write what is shown as subtitles as well.")]
+
 
 def as_size(text: str) -> Size:
     """Width and height in px out of "640x480"."""
@@ -161,6 +164,8 @@ def live(
     privacy: Privacy = "none",
     size: RecordSize = None,
     fps: Fps = None,
+    csv: Csv = False,
+    srt: Srt = False,
     min_face: MinFace = FinderSettings.min_face,
     target_fps: Annotated[
         float | None,
@@ -189,7 +194,7 @@ def live(
     pipeline = build_pipeline(settings, clock, live=True)
 
     def header() -> dict[str, object]:
-        return readings_header(frames.name, pipeline)
+        return readings_header(frames.name, pipeline, settings)
 
     def tell(why: str) -> None:
         console.print(why)
@@ -202,7 +207,7 @@ def live(
     wanted, camera = [source] if source else ["0", "demo"], CameraSettings()
     drawn, written, countdown = LatencyMeter(clock), LatencyMeter(clock), Countdown(clock, seconds)
     given = [open_source(text, clock, camera) for text in wanted]
-    choices = Choices(picture, privacy, size, fps)
+    choices = Choices(picture, privacy, size, fps, csv, srt)
     microphone = Microphone(mic, clock) if mic else None
     if microphone:
         try:
@@ -244,7 +249,8 @@ def live(
 def told(made: "Recording") -> str:
     """What was written, in a line."""
     lost = f"; {made.dropped} frames were dropped: the encoder did not keep up" if made.dropped else ""
-    return f"wrote {' and '.join(map(str, made.files))}{lost}"
+    *others, last = map(str, made.files)
+    return f"wrote {', '.join(others)}{' and ' if others else ''}{last}{lost}"
 
 
 @app.command()
@@ -267,12 +273,14 @@ def record(
     privacy: Privacy = "none",
     size: RecordSize = None,
     fps: Fps = None,
+    csv: Csv = False,
+    srt: Srt = False,
     min_face: MinFace = FinderSettings.min_face,
     model: Model = ClassifierSettings.model,
 ) -> None:
     """Write an annotated video and its readings: every frame of a file, with its sound, or what a camera sees."""
     settings = Settings(classifier=ClassifierSettings(model), finder=FinderSettings(min_face=min_face))
-    choices = Choices(picture, privacy, size, fps)
+    choices = Choices(picture, privacy, size, fps, csv, srt)
     if out_dir is not None:
         record_many([Path(source) for source in sources], out_dir, settings, choices, seconds, overwrite)
     elif len(sources) == 2:
@@ -298,7 +306,7 @@ def record_one(source: str, out: Path, settings: Settings, choices: Choices, sec
         means = film_means(Job(given.path, out, settings, choices, seconds), console.print, stopped)
     else:
         means = Means(clock, choices=choices, live=True, tell=console.print, search=face_search(choices))
-    recording = new_recording(out, [given], lambda: readings_header(given.name, pipeline), means, overwrite)
+    recording = new_recording(out, [given], lambda: readings_header(given.name, pipeline, settings), means, overwrite)
     bar = Bar(console, lambda: given.expected, seconds)
     countdown = Countdown(clock, None if is_film else seconds)
 

@@ -140,7 +140,7 @@ def record_film(job: Job, tell: Callable[[str], None], saw: Callable[[int, int |
         raise Trouble(f"{job.out} is the file to be read: choose another folder to write to")
     pipeline = build_pipeline(job.settings, time.monotonic)
     part = job.out.with_stem(job.out.stem + PART)
-    unfinished = Recording(part, lambda: readings_header(film.name, pipeline), film_means(job, tell, stopped), overwrite=True)
+    unfinished = Recording(part, lambda: readings_header(film.name, pipeline, job.settings), film_means(job, tell, stopped), overwrite=True)
     first: list[float] = []
 
     def seen(frame: Frame, _readings: object) -> None:
@@ -208,7 +208,7 @@ def record_all(jobs: Sequence[Job], show: Show, stopped: Callable[[], bool], wor
                 del running[pipe]
                 process.join()
                 failed += [job.film] if kind == "failed" else []
-                show.end(job.film.name, values[0] if kind == "failed" else f"wrote {job.out}: {values[0]} frames")
+                show.end(job.film.name, values[0] if kind == "failed" else f"wrote {made(job).files[0]}: {values[0]} frames")
         if stopped():
             stop.set()
     return failed

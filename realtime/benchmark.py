@@ -1,15 +1,11 @@
 """Measures the whole chain on a fixed clip and describes the machine that it ran on."""
 
 import math
-import os
-import platform
 import statistics
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
 from itertools import count
-from pathlib import Path
 from typing import Any, Self
 
 import cv2
@@ -19,6 +15,7 @@ from realtime.config import Settings
 from realtime.draw import annotate
 from realtime.errors import Trouble
 from realtime.finder import Search
+from realtime.machine import machine, versions
 from realtime.pipeline import Pipeline
 from realtime.sources import Source
 from realtime.timing import Clock, summary_ms
@@ -35,7 +32,6 @@ class Clocks:
 
 STAGES = ("gray", "cut", "find", "points", "check", "track", "align", "classify", "quality", "smooth", "label")
 """What `Pipeline.read` does, in order; "points" and "check" are parts of "track", one a face."""
-PACKAGES = ("numpy", "opencv-python", "dlib-bin", "ai-edge-litert", "tflite-runtime", "tensorflow", "av")
 LOOP = 30
 """Pictures of a made crowd, played to and fro."""
 
@@ -182,42 +178,6 @@ def peak_memory_mb() -> float | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024), 1)
-
-
-def _line_of(path: str, key: str = "") -> str | None:
-    """The first line of a small system file, or the value of its first "key : value" line."""
-    try:
-        text = Path(path).read_text(errors="replace").replace("\0", "")
-    except OSError:
-        return None
-    lines = [line for line in text.splitlines() if line.startswith(key)]
-    return lines[0].split(":", 1)[-1].strip() if lines else None
-
-
-def machine() -> dict[str, Any]:
-    """Board, processor, cores, governor, temperature, system, Python. What the system does not tell is None."""
-    heat = _line_of("/sys/class/thermal/thermal_zone0/temp")
-    return {
-        "board": _line_of("/proc/device-tree/model"),
-        "processor": _line_of("/proc/cpuinfo", "model name") or platform.processor() or None,
-        "architecture": platform.machine(),
-        "cores": os.cpu_count(),
-        "governor": _line_of("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "temperature_c": float(heat) / 1000 if heat and heat.lstrip("-").isdecimal() else None,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-    }
-
-
-def versions() -> dict[str, str]:
-    """The installed versions of the packages that speed depends on."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def report(measured: dict[str, Any], pipeline: Pipeline, settings: Settings, source: str) -> dict[str, Any]:

@@ -184,6 +184,8 @@ class Choices:
     privacy: str = "none"  # "blur" covers faces, "numbers" writes no picture at all
     size_wh: tuple[int, int] | None = None  # px; None: the first frame's
     fps: float | None = None  # frames a second of a file of constant rate; None: every frame at its own time
+    csv: bool = False  # the readings as a table as well
+    srt: bool = False  # what is shown, as subtitles
 
 
 @dataclass(frozen=True)

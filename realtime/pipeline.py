@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 import cv2
@@ -17,6 +17,7 @@ from realtime.detector import Detector
 from realtime.finder import BackgroundFinder, Finder
 from realtime.governor import Governor, Steady
 from realtime.landmarks import PointPredictor
+from realtime.machine import machine, versions
 from realtime.quality import doubt
 from realtime.sinks import Sink
 from realtime.smoothing import Smoothed, Smoother
@@ -164,10 +165,17 @@ def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
     )
 
 
-def readings_header(source_name: str, pipeline: Pipeline) -> dict[str, Any]:
+def readings_header(source_name: str, pipeline: Pipeline, settings: Settings) -> dict[str, Any]:
     """What the first line of a readings file says about where its numbers come from."""
     classifier = pipeline.classifier
-    return {"source": source_name, "model": {"name": classifier.path.name, "sha256": classifier.sha256}, "labels": list(LABELS)}
+    return {
+        "source": source_name,
+        "model": {"name": classifier.path.name, "sha256": classifier.sha256},
+        "labels": list(LABELS),
+        "machine": machine(),
+        "versions": versions(),
+        "settings": {"min_face": settings.finder.min_face, "quality": asdict(settings.quality), "smoothing": asdict(settings.smoothing)},
+    }
 
 
 def run_loop(source: Source, pipeline: Pipeline, sinks: Sink, stopped: Callable[[], bool]) -> None:

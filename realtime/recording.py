@@ -16,10 +16,11 @@ import numpy as np
 from realtime.config import Choices, PrivacySettings, RecorderSettings
 from realtime.draw import annotate, fitted
 from realtime.errors import Trouble, reason
+from realtime.exports import CsvFile, Export, SrtFile
 from realtime.privacy import FaceBlur, Search, Shot
 from realtime.recorder import TICKS, Journal, Sound, VideoWriter, best_encoder
 from realtime.timing import Clock
-from realtime.values import Frame, Reading
+from realtime.values import LABELS, Frame, Reading
 
 MB = 1e6
 
@@ -174,12 +175,13 @@ class Recording:
 
     @property
     def files(self) -> list[Path]:
-        """All files that are to be made, the readings last."""
+        """All files that are to be made: videos, table and subtitles where they are wanted, the readings last."""
         choices = self.means.choices
+        exports = [self.path.with_suffix(f".{kind}") for kind, wanted in (("csv", choices.csv), ("srt", choices.srt)) if wanted]
         if choices.privacy == "numbers":
-            return [self.readings_path]
+            return [*exports, self.readings_path]
         clean = [self.path.with_stem(f"{self.path.stem}_clean")] if choices.picture == "both" else []
-        return [self.path, *clean, self.readings_path]
+        return [self.path, *clean, *exports, self.readings_path]
 
     @property
     def frames(self) -> int:
@@ -297,6 +299,7 @@ class _Files:
         self._even = EvenRate(means.choices.fps) if means.choices.fps else None
         self._videos: list[VideoWriter] = []
         self._lines: Journal | None = None
+        self._exports: list[Export] = []
         self._open = ExitStack()
 
     @property
@@ -334,13 +337,16 @@ class _Files:
             for video in self._videos:
                 plain = self.means.choices.picture == "clean" or video is not self._videos[0]
                 video.write(shot.image if plain else annotate(shot.image, shot.readings), shot.t, self.source_t)
-            self._say({"frame": self.frames, "t": round(shot.t, 6), "faces": [face_values(reading) for reading in shot.readings]})
+            line = {"frame": self.frames, "t": round(shot.t, 6), "faces": [face_values(reading) for reading in shot.readings]}
+            self._say(line)
+            for export in self._exports:
+                export.write(line)
             self.frames += 1
 
     def _begin(self, image: np.ndarray) -> None:
         choices, settings = self.means.choices, self.means.settings
         self._size_wh = choices.size_wh or (image.shape[1], image.shape[0])
-        pictures = self.paths[:-1]
+        pictures = [path for path in self.paths if path.suffix.lower() == ".mp4"]
         encoder = self.means.encoder(self._size_wh, settings) if pictures else None
         for path in pictures:
             video = VideoWriter(path, settings, encoder, self.means.sound())
@@ -360,6 +366,10 @@ class _Files:
             "privacy": choices.privacy,
         }
         self._say(facts | ({"picture": choices.picture, "encoder": encoder} if pictures else {}))
+        for path in self.paths:
+            if path.suffix in (".csv", ".srt"):
+                self._exports.append(CsvFile(path, LABELS) if path.suffix == ".csv" else SrtFile(path))
+                self._open.callback(self._exports[-1].close)
 
     def _say(self, values: dict[str, Any]) -> None:
         """Writes a line of readings, whole and at once."""

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from fakes import BoxPoints, FakeClock, ScriptedClassifier, ScriptedDetector
 
-from realtime.benchmark import STAGES, Clocks, Crowd, machine, measure, peak_memory_mb, portraits, rate_line, report, table_rows
+from realtime.benchmark import STAGES, Clocks, Crowd, measure, peak_memory_mb, portraits, rate_line, report, table_rows
 from realtime.config import EFFORTS, DetectorSettings, Settings
 from realtime.cuts import CutDetector
 from realtime.detector import Detector
 from realtime.errors import Trouble
 from realtime.finder import Finder
 from realtime.governor import Steady
+from realtime.machine import machine
 from realtime.pipeline import Pipeline
 from realtime.smoothing import Smoother
 from realtime.sources import DEMO, VideoFile

@@ -1,3 +1,4 @@
+import json
 import time
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from realtime.config import PHOTO, Settings
 from realtime.cuts import CutDetector
 from realtime.finder import Finder
 from realtime.governor import Steady
-from realtime.pipeline import Pipeline, build_pipeline, fresh, run_loop, unsure
+from realtime.pipeline import Pipeline, build_pipeline, fresh, readings_header, run_loop, unsure
 from realtime.smoothing import Smoother
 from realtime.sources import DEMO, NewestFrame, VideoFile
 from realtime.timing import StageTimer
@@ -236,3 +237,12 @@ def test_the_smoother_knows_the_prior_of_the_model(real):
 
 def test_labels_in_code_and_model_agree(real):
     assert tuple(real.classifier.card["labels"]) == LABELS
+
+
+def test_the_readings_say_what_they_were_made_with(real):
+    header = readings_header("demo.mp4", real, SETTINGS)
+    assert header["model"]["sha256"] == real.classifier.sha256
+    assert header["machine"]["cores"] >= 1
+    assert header["settings"]["min_face"] == SETTINGS.finder.min_face
+    # Browsers read it: JSON without Infinity.
+    json.dumps(header, allow_nan=False)

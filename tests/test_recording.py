@@ -307,6 +307,19 @@ def test_numbers_alone_are_no_pictures(tmp_path):
     assert len(lines) == 3
 
 
+@pytest.mark.parametrize("privacy", ["none", "numbers"])
+def test_table_and_subtitles_say_what_the_readings_say(tmp_path, privacy):
+    frames = [(frame(5 + i / 10, i), [a_reading()]) for i in range(4)]
+    made = record(tmp_path / "a.mp4", frames, privacy=privacy, csv=True, srt=True)
+    assert [path.suffix for path in made.files] == [".mp4"] * (privacy == "none") + [".csv", ".srt", ".jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in made.files)
+    rows = (tmp_path / "a.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[:4] for row in rows] == [
+        [str(line["t"]), str(line["frame"]), "1", "happiness"] for line in lines_of(tmp_path / "a.jsonl")[1:]
+    ]
+    assert "00:00:00,000 --> 00:00:00,400\n1 happiness" in (tmp_path / "a.srt").read_text()
+
+
 def test_a_switch_starts_and_stops_new_files(tmp_path):
     with RecordSwitch(tmp_path / "made", header, Means(time.monotonic)) as switch:
         switch.write(frame(0.0), [])
