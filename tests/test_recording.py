@@ -313,10 +313,10 @@ def test_table_and_subtitles_say_what_the_readings_say(tmp_path, privacy):
     made = record(tmp_path / "a.mp4", frames, privacy=privacy, csv=True, srt=True)
     assert [path.suffix for path in made.files] == [".mp4"] * (privacy == "none") + [".csv", ".srt", ".jsonl"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in made.files)
-    rows = (tmp_path / "a.csv").read_text().splitlines()[1:]
-    assert [row.split(",")[:4] for row in rows] == [
-        [str(line["t"]), str(line["frame"]), "1", "happiness"] for line in lines_of(tmp_path / "a.jsonl")[1:]
-    ]
+    rows = [row.split(",")[:4] for row in (tmp_path / "a.csv").read_text().splitlines()[1:]]
+    lines = lines_of(tmp_path / "a.jsonl")[1:]
+    assert rows == [[str(line["t"]), str(line["frame"]), "1", "happiness"] for line in lines]
+    assert len(rows) == 4
     assert "00:00:00,000 --> 00:00:00,400\n1 happiness" in (tmp_path / "a.srt").read_text()
 
 

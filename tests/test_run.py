@@ -176,7 +176,7 @@ def test_record_takes_the_sound_and_the_choices(tmp_path):
         "record", tmp_path / "film.mp4", tmp_path / "out.mp4", "--size", "128x64", "--fps", 10, "--picture", "both", "--seconds", 0.5
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"wrote {tmp_path / 'out.mp4'} and {tmp_path / 'out_clean.mp4'} and {tmp_path / 'out.jsonl'}: 5 frames" in done.stdout
+    assert f"wrote {tmp_path / 'out.mp4'}, {tmp_path / 'out_clean.mp4'} and {tmp_path / 'out.jsonl'}: 5 frames" in done.stdout
     for name in ("out.mp4", "out_clean.mp4"):
         with av.open(str(tmp_path / name)) as made:
             assert (made.streams.video[0].width, made.streams.video[0].height) == (128, 64)
