@@ -376,16 +376,16 @@ def _facts(session: Session) -> str:
     }
     told = {**known, **{name: value for name, value in facts.items() if name not in ("schema", "labels")}}
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _flat(told))
-    return f'<details class="card" open><summary>How this was recorded</summary><dl>{rows}</dl></details>'
+    return f'<details class="card"><summary>How this was recorded</summary><dl>{rows}</dl></details>'
 
 
 def _flat(facts: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
-    """Facts as name and text; those within others are named after them."""
+    """Facts as name and text; those within others are named after them, what is not known is left out."""
     rows: list[tuple[str, str]] = []
     for name, value in facts.items():
         named = f"{before}{name}".replace("_", " ")
         if isinstance(value, dict):
             rows += _flat(value, f"{named} ")
-        else:
+        elif value is not None:
             rows.append((named, value if isinstance(value, str) else json.dumps(value)))
     return rows

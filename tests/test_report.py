@@ -63,10 +63,11 @@ def command(*args: object) -> subprocess.CompletedProcess:
 
 
 def test_the_page_tells_shares_switches_doubt_and_facts(recorded):
-    body = body_of(page_of(recorded(machine={"cpu": "EPYC", "cores": 2}, settings={"min_face": 0.1})))
+    body = body_of(page_of(recorded(machine={"cpu": "EPYC", "cores": 2, "board": None}, settings={"min_face": 0.1})))
     assert re.search(r"sadness</th>.*?50 %</td><td>5.0 s</td><td>1</td>", body, re.DOTALL)
     assert re.search(r"happiness</th>.*?40 %</td><td>4.0 s</td><td>0</td>", body, re.DOTALL)
     assert re.search(r"unsure</th>.*?10 %</td><td>1.0 s</td>.*tie</th><td></td><td>10 %", body, re.DOTALL)
+    assert "machine board" not in body
     for name, value in (("machine cpu", "EPYC"), ("machine cores", "2"), ("settings min face", "0.1"), ("model name", "emotion.tflite")):
         assert f"<dt>{name}</dt><dd>{value}</dd>" in body
     assert body.count("data-chart=") == 2
