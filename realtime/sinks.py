@@ -180,6 +180,8 @@ class Window:
         self._message, self._message_until = message, self.clock() + MESSAGE_S
 
     def _snapshot(self, picture: np.ndarray) -> str:
+        if self.switch.means.choices.privacy != "none":
+            return "no snapshots with --privacy"
         try:
             path = dated(self.switch.folder, ".png")
         except Trouble as trouble:

@@ -124,6 +124,23 @@ def test_the_window_shows_the_face_and_obeys_its_keys(screen, tmp_path):
     assert len(rest) > 10
 
 
+def test_with_covered_faces_no_snapshot_shows_them(screen, tmp_path):
+    process, window = start(screen, tmp_path, "--privacy", "blur")
+    recordings = tmp_path / "recordings"
+
+    def recorded() -> int:
+        return sum(path.read_text().count("\n") for path in recordings.glob("*.jsonl"))
+
+    screen.xdotool("key", "--window", window, "r")
+    assert wait_for(lambda: recorded() > 5, 20)
+    screen.xdotool("key", "--window", window, "s")
+    before = recorded()
+    assert wait_for(lambda: recorded() > before + 20, 20)
+    screen.xdotool("key", "--window", window, "q")
+    finish(process)
+    assert not list(recordings.glob("*.png"))
+
+
 @pytest.mark.parametrize("how", ["q", "Q", "Escape", "close"])
 def test_every_way_to_end_ends_well(screen, tmp_path, how):
     process, window = start(screen, tmp_path, "--record", str(tmp_path / "out.mp4"))
