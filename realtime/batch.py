@@ -172,13 +172,20 @@ def _child(job: Job, pipe: Connection, stopped: Any) -> None:
 
     try:
         frames = record_film(job, lambda line: pipe.send(("told", line)), saw, stopped.is_set)
-        pipe.send(("done", frames))
+        pipe.send(("stopped" if stopped.is_set() else "done", frames))
     except Trouble as trouble:
         pipe.send(("failed", str(trouble)))
     except Exception as error:
         pipe.send(("failed", f"{job.film} failed unexpectedly ({type(error).__name__}: {reason(error)})"))
     # All files are closed. A library's thread that hangs must not keep the process.
     os._exit(0)
+
+
+def ended(job: Job, frames: int, whole: bool) -> str:
+    """How a film ended, in a line."""
+    return (
+        f"wrote {made(job).files[0]}: {frames} frames" if whole else f"{job.film} was stopped after {frames} frames: run this again for all"
+    )
 
 
 def record_all(jobs: Sequence[Job], show: Show, stopped: Callable[[], bool], workers: int | None = None) -> list[Path]:
@@ -208,7 +215,7 @@ def record_all(jobs: Sequence[Job], show: Show, stopped: Callable[[], bool], wor
                 del running[pipe]
                 process.join()
                 failed += [job.film] if kind == "failed" else []
-                show.end(job.film.name, values[0] if kind == "failed" else f"wrote {made(job).files[0]}: {values[0]} frames")
+                show.end(job.film.name, values[0] if kind == "failed" else ended(job, values[0], whole=kind == "done"))
         if stopped():
             stop.set()
     return failed

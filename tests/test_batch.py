@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 from fractions import Fraction
 from itertools import pairwise
@@ -167,10 +168,10 @@ class Log:
     """A show that keeps what it gets."""
 
     def __init__(self):
-        self.ended, self.told = {}, []
+        self.ended, self.told, self.saw = {}, [], []
 
     def update(self, name, frames, expected, film_s):
-        pass
+        self.saw.append((name, frames))
 
     def end(self, name, line):
         self.ended[name] = line
@@ -221,6 +222,12 @@ def test_what_is_stopped_is_not_finished_and_keeps_its_part(tmp_path):
     assert seen[-1] == (5, 300)
     assert {path.name for path in tmp_path.iterdir()} == {"out.part.mp4", "out.part.jsonl"}
     assert len(times_of(tmp_path / "out.part.mp4")) == 5
+
+
+def test_a_film_that_is_stopped_is_not_called_written(tmp_path):
+    log = Log()
+    assert record_all([Job(DEMO, tmp_path / "out.mp4")], log, lambda: bool(log.saw)) == []
+    assert re.fullmatch(r".*demo\.mp4 was stopped after \d+ frames: run this again for all", log.ended["demo.mp4"])
 
 
 def test_names_that_do_not_go_together(tmp_path):
