@@ -91,9 +91,8 @@ class Size(NamedTuple):
     height: int
 
 
-Picture = Annotated[
-    Literal["annotated", "clean", "both"], typer.Option(help="Record pictures with labels, without, or both: then OUT_clean.mp4 as well.")
-]
+Overlay = Annotated[bool, typer.Option("--overlay", help="Record annotated pictures, as without this; with --clean both.")]
+Clean = Annotated[bool, typer.Option("--clean", help="Record clean pictures; with --overlay as OUT_clean.mp4 beside the annotated ones.")]
 Privacy = Annotated[
     Literal["none", "blur", "numbers"], typer.Option(help="Cover faces in the recording, or write the readings alone, without pictures.")
 ]
@@ -104,6 +103,11 @@ Fps = Annotated[
 
 Csv = Annotated[bool, typer.Option("--csv", help="Write the readings as a table as well: a row a face and frame.")]
 Srt = Annotated[bool, typer.Option("--srt", help="Write what is shown as subtitles as well.")]
+
+
+def pictures(overlay: bool, clean: bool) -> str:
+    """Which pictures are to be recorded, as `realtime.config.Choices` names them."""
+    return "both" if overlay and clean else "clean" if clean else "annotated"
 
 
 def as_size(text: str) -> Size:
@@ -160,7 +164,8 @@ def live(
         str | None,
         typer.Option(help="Record this microphone as well: default, or FFmpeg's name of it.", metavar="DEVICE", show_default="no sound"),
     ] = None,
-    picture: Picture = "annotated",
+    overlay: Overlay = False,
+    clean: Clean = False,
     privacy: Privacy = "none",
     size: RecordSize = None,
     fps: Fps = None,
@@ -207,7 +212,7 @@ def live(
     wanted, camera = [source] if source else ["0", "demo"], CameraSettings()
     drawn, written, countdown = LatencyMeter(clock), LatencyMeter(clock), Countdown(clock, seconds)
     given = [open_source(text, clock, camera) for text in wanted]
-    choices = Choices(picture, privacy, size, fps, csv, srt)
+    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt)
     microphone = Microphone(mic, clock) if mic else None
     if microphone:
         try:
@@ -269,7 +274,8 @@ def record(
     ] = None,
     seconds: Seconds = None,
     overwrite: Overwrite = False,
-    picture: Picture = "annotated",
+    overlay: Overlay = False,
+    clean: Clean = False,
     privacy: Privacy = "none",
     size: RecordSize = None,
     fps: Fps = None,
@@ -280,7 +286,7 @@ def record(
 ) -> None:
     """Write an annotated video and its readings: every frame of a file, with its sound, or what a camera sees."""
     settings = Settings(classifier=ClassifierSettings(model), finder=FinderSettings(min_face=min_face))
-    choices = Choices(picture, privacy, size, fps, csv, srt)
+    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt)
     if out_dir is not None:
         record_many([Path(source) for source in sources], out_dir, settings, choices, seconds, overwrite)
     elif len(sources) == 2:

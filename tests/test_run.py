@@ -173,7 +173,7 @@ def test_record_takes_the_sound_and_the_choices(tmp_path):
         film.mux(video.encode(None))
         film.mux(audio.encode(None))
     done = run(
-        "record", tmp_path / "film.mp4", tmp_path / "out.mp4", "--size", "128x64", "--fps", 10, "--picture", "both", "--seconds", 0.5
+        "record", tmp_path / "film.mp4", tmp_path / "out.mp4", "--size", "128x64", "--fps", 10, "--overlay", "--clean", "--seconds", 0.5
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert f"wrote {tmp_path / 'out.mp4'}, {tmp_path / 'out_clean.mp4'} and {tmp_path / 'out.jsonl'}: 5 frames" in done.stdout
