@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from calibration.profile import Profile, personal
 from realtime.align import CHIP
 from realtime.errors import Trouble, reason
 from realtime.quiet import quiet
@@ -84,6 +85,8 @@ class EmotionClassifier:
         self.temperature, self.bias = float(self.card["temperature"]), np.array(self.card["bias"], np.float32)
         self.prior = np.array(self.card["prior"], np.float32)
         """How often each label occurs in what the model learned from; (7,), sums to 1."""
+        self.profile: Profile | None = None
+        """Whose face is read; may change between two calls of `read`. None: everybody's."""
         self._input = self._tensor(self._model.get_input_details(), (1, CHIP, CHIP, 1), "input")
         outputs = self._model.get_output_details()
         self._logits = self._tensor(outputs, (1, len(LABELS) + 1), "logits")
@@ -141,9 +144,15 @@ class EmotionClassifier:
         return logits, embedding
 
     def read(self, chips: np.ndarray) -> Opinion:
-        """Calibrated probabilities, reject probability and embedding of (n, 64, 64) uint8 chips; n may be 0."""
+        """Calibrated probabilities, reject probability and embedding of (n, 64, 64) uint8 chips; n may be 0.
+
+        A profile changes the seven probabilities and nothing else: whether a face can be read is no question of whose it is.
+        """
         logits, embedding = self.logits(chips)
-        return Opinion(*self.calibrated(logits), embedding)
+        probs, reject = self.calibrated(logits)
+        if self.profile is not None:
+            probs = personal(self.profile, probs, embedding)
+        return Opinion(probs, reject, embedding)
 
     def calibrated(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities (n, 7) and reject probability (n,) of raw logits (n, 8): bias-corrected temperature scaling.

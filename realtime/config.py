@@ -189,6 +189,18 @@ class Choices:
 
 
 @dataclass(frozen=True)
+class FitSettings:
+    """How strongly a person's takes may move the model: `calibration.fit`."""
+
+    rest_takes: int = 10  # frames of resting face that count as much as everybody's resting face
+    rest_most: float = 0.7  # of the difference that is taken away at most: a posed rest is not every rest
+    offset_sigma: float = 0.5  # how far the seven offsets of a person are from 0, as the natural logarithm of a ratio
+    pull: float = 1.0  # of the head towards the model's own, where the embedding is scaled to a mean square length of 1
+    least_frames: int = 10  # of resting face: a third of a second at 30 fps
+    least_expressions: int = 3  # with a take each; fewer say too little about the borders between the seven
+
+
+@dataclass(frozen=True)
 class Settings:
     efforts: tuple[Effort, ...] = EFFORTS
     governor: GovernorSettings = field(default_factory=GovernorSettings)

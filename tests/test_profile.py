@@ -1,0 +1,104 @@
+import json
+import stat
+
+import numpy as np
+import pytest
+
+from calibration.profile import MOST_BYTES, Profile, load, personal, save
+from realtime.classifier import softmax
+from realtime.errors import Trouble
+
+MODEL = "a" * 64
+
+
+@pytest.fixture
+def profile():
+    rng = np.random.default_rng(0)
+    return Profile("ada", MODEL, "head", rng.normal(size=7).astype(np.float32), rng.normal(size=(208, 7)).astype(np.float32), {"takes": 7})
+
+
+def test_a_profile_adds_to_the_log_probabilities(profile):
+    rng = np.random.default_rng(1)
+    logits, embedding = rng.normal(size=(5, 7)), rng.normal(size=(5, 208))
+    expected = softmax(logits + profile.offsets + embedding @ profile.weights)
+    assert personal(profile, softmax(logits), embedding) == pytest.approx(expected, abs=1e-6)
+
+
+def test_offsets_move_the_border_between_two_expressions():
+    profile = Profile("ada", MODEL, "offsets", np.log(np.array([1, 1, 1, 1, 0.25, 1, 1])).astype(np.float32))
+    probs = np.array([[0, 0, 0, 0, 0.6, 0, 0.4]], np.float32)
+    assert personal(profile, probs, np.zeros((1, 3))) == pytest.approx(np.array([[0, 0, 0, 0, 0.15 / 0.55, 0, 0.4 / 0.55]]), abs=1e-6)
+    assert personal(profile, probs[:0], np.zeros((0, 3))).shape == (0, 7)
+
+
+def test_what_is_saved_is_read_back_and_small_and_private(profile, tmp_path):
+    path = tmp_path / "new" / "ada.json"
+    save(profile, path)
+    save(profile, path)
+    again = load(path, MODEL, 208)
+    assert (again.name, again.step, again.notes) == ("ada", "head", {"takes": 7})
+    assert again.offsets == pytest.approx(profile.offsets, abs=1e-4)
+    assert again.weights == pytest.approx(profile.weights, abs=1e-4)
+    assert path.stat().st_size < MOST_BYTES
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"schema": "profile/2"}, "schema 'profile/2', this program reads 'profile/1'"),
+        ({"model": "b" * 64}, "made for another model"),
+        ({"offsets": [0.0] * 6}, "is damaged"),
+        ({"offsets": [float("nan")] * 7}, "is damaged"),
+        ({"offsets": [1e9] * 7}, "is damaged"),
+        ({"weights": [[0.0] * 7]}, "is damaged"),
+        ({"weights": "no"}, "is damaged"),
+        ({"step": "magic"}, "is damaged"),
+        ({"labels": ["joy"]}, "is damaged"),
+        ({"name": " " * MOST_BYTES}, "is damaged.*more than"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(profile, tmp_path, change, complaint):
+    path = tmp_path / "ada.json"
+    save(profile, path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(Trouble, match=complaint) as trouble:
+        load(path, MODEL, 208)
+    assert "\n" not in str(trouble.value)
+    assert "run.py calibrate" in str(trouble.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"7", b"\xff\xfe", b"[" * 9000])
+def test_what_is_no_profile_is_refused(tmp_path, content):
+    path = tmp_path / "ada.json"
+    path.write_bytes(content)
+    with pytest.raises(Trouble, match="is damaged"):
+        load(path, MODEL, 208)
+
+
+def test_a_profile_that_is_not_there(tmp_path):
+    with pytest.raises(Trouble, match=r"cannot read profile .*no such file"):
+        load(tmp_path / "ada.json", MODEL, 208)
+
+
+def test_one_that_cannot_be_written_leaves_nothing(profile, tmp_path):
+    (tmp_path / "ada.json").mkdir()
+    with pytest.raises(Trouble, match="cannot write profile"):
+        save(profile, tmp_path / "ada.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["ada.json"]
+
+
+def test_the_classifier_applies_it_and_can_be_told_to_stop(classifier):
+    chips = np.random.default_rng(0).integers(0, 256, (3, 64, 64), np.uint8)
+    base = classifier.read(chips)
+    classifier.profile = Profile("ada", classifier.sha256, "offsets", np.array([0, 0, 0, 5, 0, 0, 0], np.float32))
+    try:
+        mine = classifier.read(chips)
+    finally:
+        classifier.profile = None
+    assert (mine.probs[:, 3] > base.probs[:, 3]).all()
+    assert mine.probs == pytest.approx(personal(Profile("", "", "", np.eye(7, dtype=np.float32)[3] * 5), base.probs, base.embedding))
+    assert (mine.reject == base.reject).all()
+    assert (mine.embedding == base.embedding).all()
+    assert (classifier.read(chips).probs == base.probs).all()
