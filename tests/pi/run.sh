@@ -37,7 +37,11 @@ trap 'for place in dev sys proc; do umount -l "$root/$place" || true; done' EXIT
 rm -rf "$root/program"
 git -C "$here" clone -q "$here" "$root/program"
 
-inside() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/bin:/bin LANG=C.UTF-8 PIP_NO_CACHE_DIR=1 bash -euo pipefail -c "cd /program && $1"; }
+# One core: the threads of an emulated program on several crash now and then (qemu 7.2).
+inside() {
+    taskset -c 0 chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/bin:/bin LANG=C.UTF-8 PIP_NO_CACHE_DIR=1 PYTHONFAULTHANDLER=1 \
+        bash -euo pipefail -c "cd /program && $1"
+}
 
 inside 'uname -m; . /etc/os-release; echo "$PRETTY_NAME"; python3 --version'
 inside 'test -e .venv/bin/pip || python3 -m venv .venv; .venv/bin/pip install -q -r requirements.txt -r tests/requirements.txt'
