@@ -13,15 +13,16 @@ from realtime.sinks import Sink, Sinks, Tap
 from realtime.sources import Source
 from realtime.values import Frame, Reading
 
+KEEP_S = 10.0
+"""Longer than a take and its review."""
+
 
 class Onlooker:
     """A camera beside the one that the person looks at."""
 
-    def __init__(
-        self, source: Source, pipeline: Pipeline, sinks: Sequence[Sink], settings: CaptureSettings, tell: Callable[[str], None], keep_s: float
-    ):
-        """What was seen in the last `keep_s` seconds can be asked for; `tell` gets a line when the camera fails."""
-        self.source, self.pipeline, self.sinks, self.settings, self.tell, self.keep_s = source, pipeline, sinks, settings, tell, keep_s
+    def __init__(self, source: Source, pipeline: Pipeline, sinks: Sequence[Sink], settings: CaptureSettings, tell: Callable[[str], None]):
+        """`tell` gets a line when the camera fails; the session goes on without it."""
+        self.source, self.pipeline, self.sinks, self.settings, self.tell = source, pipeline, sinks, settings, tell
         self.name = source.name
         self._seen: deque[Seen] = deque()
         self._lock = threading.Lock()
@@ -37,7 +38,7 @@ class Onlooker:
         self._thread.join()
 
     def between(self, first: float, last: float) -> list[Seen]:
-        """What was seen of a face from one time to another, in s on the clock that all sources share."""
+        """What was seen of a face from one time to another, in s on the clock that all sources share; of the last `KEEP_S` seconds."""
         with self._lock:
             return [one for one in self._seen if first <= one.t <= last]
 
@@ -50,8 +51,8 @@ class Onlooker:
     def _note(self, frame: Frame, readings: list[Reading]) -> None:
         one = seen(frame, to_gray(frame.image), readings, self.settings)
         with self._lock:
-            while self._seen and frame.t - self._seen[0].t > self.keep_s:
+            while self._seen and frame.t - self._seen[0].t > KEEP_S:
                 self._seen.popleft()
-            before = self._seen[-1].t if self._seen else -self.keep_s
+            before = self._seen[-1].t if self._seen else -KEEP_S
             if one.face is not None and one.doubt is None and frame.t - before >= self.settings.apart_s:
                 self._seen.append(one)

@@ -572,9 +572,9 @@ def open_source(text: str, clock: Clock, camera: CameraSettings) -> Source:
     return VideoFile(Path(text))
 
 
-def as_live(film: VideoFile, clock: Clock) -> Source:
-    """The film as a camera would show it, at the world's pace; the demo clip without end."""
-    return Paced(Repeated(film) if film.path == DEMO else film, clock)
+def as_live(film: VideoFile, clock: Clock, endless: bool = False) -> Source:
+    """The film as a camera would show it, at the world's pace; the demo clip without end, others if `endless`."""
+    return Paced(Repeated(film) if endless or film.path == DEMO else film, clock)
 
 
 def open_live(
@@ -584,9 +584,10 @@ def open_live(
     stopped: Callable[[], bool],
     idle: Callable[[str | None], None],
     tell: Callable[[str], None],
+    endless: bool = False,
 ) -> Source:
-    """The newest frames of what a user means: of a film until it ends, of a camera or stream also beyond a failure."""
+    """The newest frames of what a user means: of a film until it ends, or without end, of a camera or stream also beyond a failure."""
     source = open_source(text, clock, camera)
     if isinstance(source, VideoFile):
-        return NewestFrame(as_live(source, clock), stopped, lambda: idle(None))
+        return NewestFrame(as_live(source, clock, endless), stopped, lambda: idle(None))
     return Reconnecting(partial(open_source, text, clock, camera), camera, clock, stopped, idle, tell)
