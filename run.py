@@ -181,11 +181,12 @@ def live(
 ) -> None:
     """Show expressions live, in a window or as a line in the terminal."""
     from realtime.batch import face_search
+    from realtime.cameras import camera_choices, list_cameras
     from realtime.pipeline import build_pipeline, readings_header, run_loop
     from realtime.recording import Means, RecordSwitch
     from realtime.sinks import Sinks, Tap, Window, has_display
     from realtime.sound import Microphone, MicrophoneSound
-    from realtime.sources import FirstThatOpens, Thinned, open_live, open_source
+    from realtime.sources import SourceSwitch, Thinned, open_live, open_source
     from realtime.terminal import Line
     from realtime.timing import Countdown, LatencyMeter
 
@@ -236,8 +237,13 @@ def live(
         if windowed
         else Line(console, clock)
     )
-    opened = FirstThatOpens([open_live(text, clock, camera, over, shown.idle, console.print) for text in wanted], tell)
-    frames = Thinned(opened, lambda: pipeline.governor.effort.frame_every)
+    cameras = SourceSwitch(
+        lambda text: open_live(text, clock, camera, lambda: over() or cameras.due, shown.idle, console.print),
+        wanted,
+        lambda: camera_choices(cameras.current, list_cameras()),
+        tell,
+    )
+    frames = Thinned(cameras, lambda: pipeline.governor.effort.frame_every)
     if window is None and not windowed:
         console.print("No display: readings follow here. To see the picture, run this on a desktop or use --record FILE.mp4. Ctrl-C ends.")
     try:

@@ -1,6 +1,5 @@
 """Where frames come from: cameras, files, streams, photos. A source is a context manager that yields `Frame`s."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
+from realtime.cameras import Webcam
 from realtime.config import CameraSettings
 from realtime.errors import Trouble, reason
 from realtime.quiet import quiet, silence_ffmpeg
@@ -168,51 +168,6 @@ class Photo:
         yield Frame(self._image, 0.0, 0)
 
 
-class Webcam:
-    """A local camera by its number. `t` is the moment at which the frame arrived."""
-
-    expected = None
-    mirror = True
-
-    def __init__(self, number: int, settings: CameraSettings, clock: Clock, capture: Callable[..., cv2.VideoCapture] = cv2.VideoCapture):
-        """`capture(number, backend)` opens the device."""
-        self.number, self.settings, self.clock, self.capture = number, settings, clock, capture
-        self.name = f"camera {number}"
-
-    def __enter__(self) -> Self:
-        # DirectShow opens in a second where Windows' default takes up to a minute; V4L2 avoids GStreamer's detour.
-        backends = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
-        with quiet():
-            self._camera = self.capture(self.number, backends.get(sys.platform, cv2.CAP_ANY))
-        if not self._camera.isOpened():
-            self._camera.release()
-            raise Trouble(
-                f"{self.name} cannot be opened: is one connected, free, and this terminal allowed to use it? "
-                "Try --source 1, a video file, or --source demo"
-            )
-        # The compressed format first: raw pictures at this size do not fit USB 2 at 30 fps with every camera.
-        self._camera.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        self._camera.set(cv2.CAP_PROP_FRAME_WIDTH, self.settings.width)
-        self._camera.set(cv2.CAP_PROP_FRAME_HEIGHT, self.settings.height)
-        self._camera.set(cv2.CAP_PROP_FPS, self.settings.rate)
-        self._camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._camera.release()
-
-    def __iter__(self) -> Iterator[Frame]:
-        index = 0
-        while True:
-            got, image = self._camera.read()
-            if not got:
-                raise Trouble(
-                    f"{self.name} stopped delivering pictures after {index} frames: check the cable, and that no other program uses it"
-                )
-            yield Frame(image, self.clock(), index)
-            index += 1
-
-
 class NetworkStream:
     """A stream from an address (RTSP, HTTP, MJPEG...). `t` is the moment at which the frame arrived."""
 
@@ -350,27 +305,123 @@ class FirstSeconds(_Wrapper):
             yield frame
 
 
-class FirstThatOpens(_Wrapper):
-    """The first of several sources that can be opened; why an earlier one could not is passed to `tell`."""
+class SourceSwitch(_Wrapper):
+    """A live source whose camera can be changed while it runs, from any thread: the same session goes on.
 
-    def __init__(self, sources: Sequence[Source], tell: Callable[[str], None]):
-        super().__init__(sources[0])
-        self.sources, self.tell = sources, tell
+    Another camera is opened in a thread of its own, while frames of the one before still come, and takes its place only once it is
+    open. What cannot be opened is told, and all stays as it was. `index` and `t` go on over the change.
+
+    Attributes:
+        current: what the frames come from, as it was chosen.
+        others: lists what `next` goes through; may take a second.
+    """
+
+    def __init__(
+        self, make: Callable[[str], Source], first: Sequence[str], others: Callable[[], Sequence[str]], tell: Callable[[str], None]
+    ):
+        """
+        Args:
+            make: gives the live source that a text means, not yet opened. Its frames must end when `due` is true.
+            first: the session begins with the first of these that can be opened; why an earlier one could not is told.
+            others: see above; the texts are such as `make` takes.
+            tell: gets a line about what became of a choice, from any thread.
+        """
+        super().__init__(make(first[0]))
+        self.make, self.first, self.others, self.tell = make, first, others, tell
+        self.current = first[0]
+        self._lock = threading.Lock()
+        self._opener: threading.Thread | None = None
+        self._ready: tuple[str, Source] | None = None
+        self._left = False
 
     def __enter__(self) -> Self:
-        for source, instead in pairwise(self.sources):
+        for text, instead in pairwise(self.first):
             try:
-                self.source = source
-                source.__enter__()
-                return self
+                return self._start(text)
             except Trouble as trouble:
-                self.tell(f"{trouble}\nPlaying {instead.name} instead.")
-        self.source = self.sources[-1]
-        self.source.__enter__()
+                self.tell(f"{trouble}\nPlaying {self.make(instead).name} instead.")
+        return self._start(self.first[-1])
+
+    def _start(self, text: str) -> Self:
+        source = self.make(text)
+        source.__enter__()
+        self.current, self.source = text, source
         return self
 
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._left = True
+            ready, self._ready = self._ready, None
+        if ready is not None:
+            ready[1].__exit__(*error)
+        self.source.__exit__(*error)
+
+    @property
+    def due(self) -> bool:
+        """Whether another camera is open and waits to take its place."""
+        return self._ready is not None
+
+    def choose(self, text: str) -> str:
+        """Begins to change to what `text` means. Gives a message for the user at once; what became of it is told later."""
+        return self._begin(lambda: text, f"opening {text}")
+
+    def next(self) -> str:
+        """Begins to change to the camera after the current one, as `choose` does."""
+        return self._begin(self._following, "looking for the next camera")
+
+    def _following(self) -> str:
+        others = list(self.others())
+        if not others or others == [self.current]:
+            raise Trouble("there is no other camera: `run.py cameras` lists them")
+        return others[(others.index(self.current) + 1) % len(others)] if self.current in others else others[0]
+
+    def _begin(self, chosen: Callable[[], str], message: str) -> str:
+        with self._lock:
+            if self._ready is not None or (self._opener is not None and self._opener.is_alive()):
+                return "another camera is being opened: wait for it"
+            self._opener = threading.Thread(target=self._open, args=(chosen,), name="opener", daemon=True)
+            self._opener.start()
+        return message
+
+    def _open(self, chosen: Callable[[], str]) -> None:
+        try:
+            text = chosen()
+            if text == self.current:
+                raise Trouble("it is shown already")
+            source = self.make(text)
+            source.__enter__()
+        except Trouble as trouble:
+            self.tell(f"{self.name} stays: {trouble}")
+            return
+        with self._lock:
+            if not self._left:
+                self._ready = (text, source)
+                return
+        source.__exit__(None, None, None)
+
+    def _change(self) -> bool:
+        """Lets the camera that waits, if there is one, take its place."""
+        with self._lock:
+            if self._ready is None:
+                return False
+            before, (self.current, self.source), self._ready = self.source, self._ready, None
+        before.__exit__(None, None, None)
+        self.tell(f"now {self.name}")
+        return True
+
     def __iter__(self) -> Iterator[Frame]:
-        return iter(self.source)
+        index = 0
+        while True:
+            shift = None
+            for frame in self.source:
+                # The frames between the opening and the change were not lost: nobody waited for them.
+                shift = index - frame.index if shift is None else shift
+                index = frame.index + shift + 1
+                yield replace(frame, index=frame.index + shift)
+                if self.due:
+                    break
+            if not self._change():
+                return
 
 
 class NewestFrame(_Wrapper):
