@@ -418,8 +418,6 @@ class SourceSwitch(_Wrapper):
                 shift = index - frame.index if shift is None else shift
                 index = frame.index + shift + 1
                 yield replace(frame, index=frame.index + shift)
-                if self.due:
-                    break
             if not self._change():
                 return
 
