@@ -200,7 +200,7 @@ def live(
     pipeline = build_pipeline(settings, clock, live=True)
 
     def header() -> dict[str, object]:
-        return readings_header(frames.name, pipeline, settings)
+        return readings_header(frames.name, pipeline, settings, frames.delivery)
 
     def tell(why: str) -> None:
         console.print(why)
@@ -318,7 +318,7 @@ def record_one(source: str, out: Path, settings: Settings, choices: Choices, sec
         means = film_means(Job(given.path, out, settings, choices, seconds), console.print, stopped)
     else:
         means = Means(clock, choices=choices, live=True, tell=console.print, search=face_search(choices))
-    recording = new_recording(out, [given], lambda: readings_header(given.name, pipeline, settings), means, overwrite)
+    recording = new_recording(out, [given], lambda: readings_header(frames.name, pipeline, settings, frames.delivery), means, overwrite)
     bar = Bar(console, lambda: given.expected, seconds)
     countdown = Countdown(clock, None if is_film else seconds)
 

@@ -117,16 +117,23 @@ def letters(code: float) -> str:
 
 
 class Webcam:
-    """A local camera by its number. `t` is the moment at which the frame arrived."""
+    """A local camera by its number, or by its name or a part of that. `t` is the moment at which the frame arrived."""
 
     expected = None
     mirror = True
 
     def __init__(
-        self, number: int, settings: CameraSettings, clock: Clock, capture: Capture = cv2.VideoCapture, system: str = sys.platform
+        self,
+        which: int | str,
+        settings: CameraSettings,
+        clock: Clock,
+        capture: Capture = cv2.VideoCapture,
+        system: str = sys.platform,
+        cameras: Callable[[], list[Camera]] = list_cameras,
     ):
-        self.number, self.settings, self.clock, self.capture, self.system = number, settings, clock, capture, system
-        self.name = f"camera {number}"
+        """`cameras()` are those among which a name is looked for, at each opening: one that is plugged in again may change its number."""
+        self.which, self.settings, self.clock, self.capture, self.system, self.cameras = which, settings, clock, capture, system, cameras
+        self.name = f"camera {which}"
         self.delivery: Delivery | None = None
 
     def __enter__(self) -> Self:
@@ -141,10 +148,20 @@ class Webcam:
         self.delivery = Delivery(asked, self._format())
         return self
 
+    def _number(self) -> int:
+        if isinstance(self.which, int):
+            return self.which
+        camera = named_camera(self.which, self.cameras())
+        if camera is None:
+            raise Trouble(f"{self.name} is not connected: check the cable; `run.py cameras` lists what there is")
+        self.name = camera.name
+        return camera.number
+
     def _opened(self) -> Any:
+        number = self._number()
         for backend in BACKENDS.get(self.system, (cv2.CAP_ANY,)):
             with quiet():
-                camera = self.capture(self.number, backend)
+                camera = self.capture(number, backend)
             if camera.isOpened():
                 return camera
             camera.release()

@@ -142,6 +142,8 @@ class CameraSettings:
     width: int = 640  # px; what nearly every webcam delivers at 30 fps
     height: int = 480  # px
     rate: float = 30.0  # frames a second
+    small_height: int = 324  # px; of a Pi camera's second picture, in which large faces are searched: their search takes 320
+    raw_wh: tuple[int, int] | None = None  # px; of raw pictures in a pipe; None: the pipe says itself what it holds
     stale_s: float = 2.0  # no frame for this long: the connection is lost; no camera that works pauses so long
     first_s: float = 10.0  # a connection's first frame may take longer: a stream is opened and waits for its next key frame
     retry_s: float = 0.5  # until the first attempt to open it again; doubled for each further one

@@ -3,29 +3,26 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
-from urllib.parse import urlsplit
+from typing import Protocol, Self
 
 import cv2
 import numpy as np
 
-from realtime.cameras import Webcam
+from realtime.cameras import Delivery, Webcam, list_cameras, named_camera
 from realtime.config import CameraSettings
 from realtime.errors import Trouble, reason
-from realtime.quiet import quiet, silence_ffmpeg
+from realtime.films import DEMO, VideoFile
+from realtime.picamera import PiCamera
+from realtime.quiet import quiet
+from realtime.streams import NetworkStream, Pipe, Screen
 from realtime.timing import Clock
 from realtime.values import Frame
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-
-DEMO = Path(__file__).parent / "assets" / "demo.mp4"
-STREAM_TIMEOUT_S = 10.0
 TICK_S = 0.1
 """While no frame comes, the loop looks round this often: for keys, for Ctrl-C, for a camera that has fallen silent."""
 RECONNECTING = "reconnecting"
@@ -42,99 +39,17 @@ class Source(Protocol):
         name: what messages and the readings file call it.
         expected: how many frames it will give, where that is known.
         mirror: whether people in it see themselves and expect a mirror.
+        delivery: what a camera was asked for and what it gives, once it is open; None for what has no choice.
     """
 
     name: str
     expected: int | None
     mirror: bool
+    delivery: Delivery | None
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...
     def __iter__(self) -> Iterator[Frame]: ...
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turns what FFmpeg raises into one line about `what`."""
-    import av
-
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise Trouble(f"{what}: there is no such file; check the path") from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise Trouble(f"{what} cannot be opened ({reason(error)}); name a video file that you may read") from error
-    except (av.error.InvalidDataError, av.error.EOFError, UnicodeDecodeError) as error:
-        raise Trouble(f"{what} is not a video, or is damaged: FFmpeg finds no picture in it; try playing it in a video player") from error
-    except (av.error.FFmpegError, OSError) as error:
-        raise Trouble(f"{what} cannot be read ({reason(error)}); check the path or address") from error
-
-
-def _open_film(address: str, what: str, **options: object) -> "InputContainer":
-    """An open container that holds video; messages call it `what`, `options` are `av.open`'s."""
-    import av
-
-    silence_ffmpeg()
-    with _told(what):
-        container = av.open(address, **options)
-    if not container.streams.video:
-        kinds = ", ".join(stream.type for stream in container.streams)
-        container.close()
-        raise Trouble(f"{what} holds no video, only {kinds or 'nothing'}; name a source with pictures")
-    return container
-
-
-class VideoFile:
-    """A video file: every frame, at its own presentation time, upright."""
-
-    mirror = False
-
-    def __init__(self, path: Path):
-        self.path = Path(path)
-        self.name = self.path.name
-        self.expected: int | None = None
-
-    def __enter__(self) -> Self:
-        if self.path.is_dir():
-            raise Trouble(f"{self.path} is a folder; name a video file")
-        self._container = _open_film(str(self.path), str(self.path))
-        self._stream = self._container.streams.video[0]
-        self._stream.thread_type = "AUTO"
-        self.expected = self._count()
-        return self
-
-    def _count(self) -> int | None:
-        if self._stream.frames:
-            return self._stream.frames
-        if self._container.duration and self._stream.average_rate:
-            return round(self._container.duration / 1e6 * self._stream.average_rate)
-        return None
-
-    def __exit__(self, *error: object) -> None:
-        self._container.close()
-
-    def __iter__(self) -> Iterator[Frame]:
-        import av
-
-        interval = 1 / float(self._stream.average_rate or 30)
-        index, t = 0, -interval
-        try:
-            for picture in self._container.decode(self._stream):
-                # A file without times, or with times that go back, still moves forward.
-                t = picture.time if picture.time is not None and (index == 0 or picture.time > t) else t + interval
-                image = picture.to_ndarray(format="bgr24")
-                if picture.rotation:
-                    image = np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)))
-                yield Frame(image, t, index)
-                index += 1
-        except av.error.FFmpegError as error:
-            raise Trouble(
-                f"{self.path} is damaged: it breaks off after {index} frames ({reason(error)}); what came before is kept"
-            ) from error
-        if index == 0:
-            raise Trouble(
-                f"{self.path} is not a video, or is damaged: not one frame of it can be decoded; try playing it in a video player"
-            )
 
 
 class Photo:
@@ -142,6 +57,7 @@ class Photo:
 
     expected = 1
     mirror = False
+    delivery = None
 
     def __init__(self, path: Path):
         self.path = Path(path)
@@ -168,37 +84,6 @@ class Photo:
         yield Frame(self._image, 0.0, 0)
 
 
-class NetworkStream:
-    """A stream from an address (RTSP, HTTP, MJPEG...). `t` is the moment at which the frame arrived."""
-
-    expected = None
-    mirror = False
-
-    def __init__(self, address: str, clock: Clock):
-        self.address, self.clock = address, clock
-        # Passwords in addresses stay out of messages and files.
-        parts = urlsplit(address)
-        self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-    def __enter__(self) -> Self:
-        options = {"rtsp_transport": "tcp"} if self.address.startswith("rtsp") else {}
-        self._container = _open_film(self.address, self.name, options=options, timeout=STREAM_TIMEOUT_S)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._container.close()
-
-    def __iter__(self) -> Iterator[Frame]:
-        frames = 0
-        with _told(self.name):
-            for picture in self._container.decode(video=0):
-                yield Frame(picture.to_ndarray(format="bgr24"), self.clock(), frames)
-                frames += 1
-        # A film behind an address has a duration or a size, and an end; a camera has none of them.
-        if self._container.duration is None and self._container.size < 0:
-            raise Trouble(f"{self.name} ended after {frames} frames: the other side closed the stream")
-
-
 class _Wrapper:
     """A source around another one."""
 
@@ -214,6 +99,10 @@ class _Wrapper:
     @property
     def mirror(self) -> bool:
         return self.source.mirror
+
+    @property
+    def delivery(self) -> Delivery | None:
+        return self.source.delivery
 
     def __enter__(self) -> Self:
         self.source.__enter__()
@@ -552,6 +441,8 @@ class Reconnecting(_Wrapper):
         # The first opening stays in this thread: macOS asks the user for permission only from the main one.
         self._connect(self.source)
         self._picture_at = self._connected_at
+        if self.delivery is not None and self.delivery.differs:
+            self.tell(f"{self.name} gives {self.delivery}")
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -611,14 +502,28 @@ class Reconnecting(_Wrapper):
 
 
 def open_source(text: str, clock: Clock, camera: CameraSettings) -> Source:
-    """The source that a user means: "demo", a camera's number, an address, or a file's path. Opened when it is entered."""
-    if text == "demo":
-        return VideoFile(DEMO)
-    if text.isdecimal():
-        return Webcam(int(text), camera, clock)
+    """The source that a user means, opened when it is entered.
+
+    "demo", "pi" (the ribbon cable's camera), "screen", "-" (a pipe), a camera's number or device file, an address, a file's path, or, where
+    no file is called so, a camera's name or a part of it.
+    """
+    path = Path(text)
+    device = text.removeprefix("/dev/video")
+    if device.isdecimal():
+        return Webcam(int(device), camera, clock)
     if "://" in text:
         return NetworkStream(text, clock)
-    return VideoFile(Path(text))
+    words = {
+        "demo": lambda: VideoFile(DEMO),
+        "pi": lambda: PiCamera(camera, clock),
+        "screen": lambda: Screen(clock),
+        "-": lambda: Pipe(clock, camera.raw_wh),
+    }
+    if text in words:
+        return words[text]()
+    if not path.exists() and named_camera(text, list_cameras()) is not None:
+        return Webcam(text, camera, clock)
+    return VideoFile(path)
 
 
 def as_live(film: VideoFile, clock: Clock) -> Source:
@@ -634,8 +539,12 @@ def open_live(
     idle: Callable[[str | None], None],
     tell: Callable[[str], None],
 ) -> Source:
-    """The newest frames of what a user means: of a film until it ends, of a camera or stream also beyond a failure."""
+    """The newest frames of what a user means: of a film or a pipe until it ends, of a camera or stream also beyond a failure."""
     source = open_source(text, clock, camera)
     if isinstance(source, VideoFile):
         return NewestFrame(as_live(source, clock), stopped, lambda: idle(None))
+    if isinstance(source, Pipe):
+        return NewestFrame(source, stopped, lambda: idle(None))
+    if isinstance(source, Webcam):
+        return Reconnecting(partial(Webcam, source.which, camera, clock), camera, clock, stopped, idle, tell)
     return Reconnecting(partial(open_source, text, clock, camera), camera, clock, stopped, idle, tell)

@@ -31,7 +31,7 @@ class FakeClock:
 class ScriptedSource:
     """Frames at chosen times, the index painted into all pixels; raises `error` after the last one if there is one."""
 
-    name, mirror = "script", False
+    name, mirror, delivery = "script", False, None
 
     def __init__(self, times: list[float], error: Exception | None = None, size_wh: tuple[int, int] = (64, 48)):
         self.times, self.error, self.size_wh = times, error, size_wh
