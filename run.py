@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
@@ -78,6 +79,10 @@ Model = Annotated[
         show_default="emotion",
     ),
 ]
+ProfileName = Annotated[
+    str | None,
+    typer.Option("--profile", help="Whose face it is: a name given to calibrate.", metavar="NAME", show_default="nobody's in particular"),
+]
 Seconds = Annotated[float | None, typer.Option(help="Stop after this many seconds of film.", min=0.1, show_default="until the end")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 MinFace = Annotated[float, typer.Option(help="Smallest face to look for, as a share of the picture's short side.", min=0.03, max=1.0)]
@@ -103,6 +108,20 @@ Fps = Annotated[
 
 Csv = Annotated[bool, typer.Option("--csv", help="Write the readings as a table as well: a row a face and frame.")]
 Srt = Annotated[bool, typer.Option("--srt", help="Write what is shown as subtitles as well.")]
+
+
+def person(model: Path, name: str | None, tell: Callable[[str], None]) -> ClassifierSettings:
+    """The classifier for a person's face. A profile that cannot be used is told of, and the base model reads instead."""
+    from calibration.people import PEOPLE, find, usable
+
+    if name is None:
+        return ClassifierSettings(model)
+    path = find(PEOPLE, name, model)
+    try:
+        return ClassifierSettings(model, usable(path, model))
+    except Trouble as trouble:
+        tell(f"{trouble}; the base model reads meanwhile")
+        return ClassifierSettings(model)
 
 
 def pictures(overlay: bool, clean: bool) -> str:
@@ -178,6 +197,7 @@ def live(
     ] = None,
     max_cpu: Annotated[float | None, typer.Option(help="Per cent of one core that may be used.", min=5, show_default="no limit")] = None,
     model: Model = ClassifierSettings.model,
+    profile: ProfileName = None,
 ) -> None:
     """Show expressions live, in a window or as a line in the terminal."""
     from realtime.batch import face_search
@@ -195,7 +215,9 @@ def live(
     if window and not windowed:
         raise Trouble("there is no display for a window here: leave out --window to see readings in the terminal, or use --record FILE.mp4")
     settings = Settings(
-        classifier=ClassifierSettings(model), finder=FinderSettings(min_face=min_face), governor=GovernorSettings(target_fps, max_cpu)
+        classifier=person(model, profile, console.print),
+        finder=FinderSettings(min_face=min_face),
+        governor=GovernorSettings(target_fps, max_cpu),
     )
     pipeline = build_pipeline(settings, clock, live=True)
 
@@ -289,9 +311,10 @@ def record(
     srt: Srt = False,
     min_face: MinFace = FinderSettings.min_face,
     model: Model = ClassifierSettings.model,
+    profile: ProfileName = None,
 ) -> None:
     """Write an annotated video and its readings: every frame of a file, with its sound, or what a camera sees."""
-    settings = Settings(classifier=ClassifierSettings(model), finder=FinderSettings(min_face=min_face))
+    settings = Settings(classifier=person(model, profile, print), finder=FinderSettings(min_face=min_face))
     choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt)
     if out_dir is not None:
         record_many([Path(source) for source in sources], out_dir, settings, choices, seconds, overwrite)
@@ -430,6 +453,7 @@ def image(
     files: Annotated[list[Path], typer.Argument(help="Picture files.", metavar="FILE...")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a face.")] = False,
     model: Model = ClassifierSettings.model,
+    profile: ProfileName = None,
 ) -> None:
     """Read the expressions in photos: a line a face."""
     from realtime.pipeline import build_pipeline, fresh
@@ -437,7 +461,7 @@ def image(
     from realtime.sources import Photo
     from realtime.terminal import summary
 
-    settings = Settings(efforts=(PHOTO,), classifier=ClassifierSettings(model))
+    settings = Settings(efforts=(PHOTO,), classifier=person(model, profile, partial(print, file=sys.stderr)))
     pipeline = build_pipeline(settings, time.monotonic)
     failed = 0
     for path in files:

@@ -86,11 +86,13 @@ class EmotionClassifier:
         self.prior = np.array(self.card["prior"], np.float32)
         """How often each label occurs in what the model learned from; (7,), sums to 1."""
         self.profile: Profile | None = None
-        """Whose face is read; may change between two calls of `read`. None: everybody's."""
+        """Whose face is read; may change at any time, also from another thread. None: everybody's."""
+        self.embedding = int(self.card["embedding"])
+        """Numbers in an embedding."""
         self._input = self._tensor(self._model.get_input_details(), (1, CHIP, CHIP, 1), "input")
         outputs = self._model.get_output_details()
         self._logits = self._tensor(outputs, (1, len(LABELS) + 1), "logits")
-        self._embedding = self._tensor(outputs, (1, int(self.card["embedding"])), "embedding")
+        self._embedding = self._tensor(outputs, (1, self.embedding), "embedding")
         if self._input["quantization"] != (1 / 128, 0):
             raise Trouble(
                 f"model {path} has an input of scale and zero point {self._input['quantization']}, expected {(1 / 128, 0)}: "
@@ -134,7 +136,7 @@ class EmotionClassifier:
         if chips.dtype != np.uint8 or chips.shape[1:] != (CHIP, CHIP):
             raise ValueError(f"chips must be (n, {CHIP}, {CHIP}) uint8, got {chips.shape} {chips.dtype}")
         logits = np.empty((len(chips), len(LABELS) + 1), np.float32)
-        embedding = np.empty((len(chips), int(self.card["embedding"])), np.float32)
+        embedding = np.empty((len(chips), self.embedding), np.float32)
         for i, chip in enumerate(chips):
             # The input's scale is one grey level: the int8 value is the byte minus 128, which flips its highest bit.
             self._model.set_tensor(self._input["index"], (chip ^ 0x80).view(np.int8)[None, :, :, None])
@@ -150,8 +152,9 @@ class EmotionClassifier:
         """
         logits, embedding = self.logits(chips)
         probs, reject = self.calibrated(logits)
-        if self.profile is not None:
-            probs = personal(self.profile, probs, embedding)
+        profile = self.profile
+        if profile is not None:
+            probs = personal(profile, probs, embedding)
         return Opinion(probs, reject, embedding)
 
     def calibrated(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
+from calibration.profile import load
 from realtime.align import CHIP, align
 from realtime.cameras import Delivery
 from realtime.classifier import EmotionClassifier, Opinion
@@ -133,12 +134,14 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
         patience_s: for a film that is played as if it were live, but faster: see `realtime.finder.BackgroundFinder`.
 
     Raises:
-        Trouble: a model file or package is missing or damaged.
+        Trouble: a model file or package is missing or damaged, or the profile is not for this model.
     """
     # OpenCV's own threads gain nothing on small pictures and spin while they wait: a tenth of the processor time before a camera.
     cv2.setNumThreads(1)
     timer, detector = StageTimer(clock), Detector(settings.detector)
     classifier = EmotionClassifier(settings.classifier.model, settings.classifier.threads)
+    if settings.classifier.profile is not None:
+        classifier.profile = load(settings.classifier.profile, classifier.sha256, classifier.embedding)
     search = Detector(settings.detector)
     finder = BackgroundFinder(search, settings.finder, patience_s) if live else Finder(search, settings.finder)
     return Pipeline(
@@ -173,6 +176,7 @@ def readings_header(source_name: str, pipeline: Pipeline, settings: Settings, de
         "source": source_name,
         **({"camera": {"asked": str(delivery.asked), "got": str(delivery.got)}} if delivery else {}),
         "model": {"name": classifier.path.name, "sha256": classifier.sha256},
+        "profile": classifier.profile and {"name": classifier.profile.name, "step": classifier.profile.step},
         "labels": list(LABELS),
         "machine": machine(),
         "versions": versions(),
