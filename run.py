@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
@@ -40,6 +41,7 @@ from realtime.errors import Trouble, reason
 from realtime.quiet import silence_libraries
 
 if TYPE_CHECKING:
+    from realtime.cameras import Measured
     from realtime.recording import Means, Recording
     from realtime.sources import Source
 
@@ -142,6 +144,21 @@ RecordSize = Annotated[
 ]
 
 
+SOURCES = (
+    "A camera's number or name (or a part of it), a file, an address (rtsp://, http://), pi (the ribbon cable's camera), screen, "
+    "- (a pipe), or demo."
+)
+Raw = Annotated[
+    Size | None,
+    typer.Option(
+        help="Size of the raw pictures (3 bytes a pixel: blue, green, red) that come through the pipe of --source -.",
+        parser=as_size,
+        metavar="WxH",
+        show_default="the pipe says what it holds",
+    ),
+]
+
+
 def stop_on_signal() -> Callable[[], bool]:
     """Lets Ctrl-C and SIGTERM end the loop after the frame in hand, so that files are finished; a second one ends at once."""
     asked: list[int] = []
@@ -172,7 +189,8 @@ def new_recording(
 
 @app.command()
 def live(
-    source: Annotated[str | None, typer.Option(help="Camera number, file, address, or demo.", show_default="0, else demo")] = None,
+    source: Annotated[str | None, typer.Option(help=SOURCES, show_default="the first camera, else demo")] = None,
+    raw: Raw = None,
     record: Annotated[Path | None, typer.Option(help="Record from the start into this .mp4 file.", metavar="FILE")] = None,
     window: Annotated[
         bool | None, typer.Option(help="Show a window, or readings in the terminal.", show_default="a window if it can")
@@ -206,7 +224,7 @@ def live(
     from realtime.recording import Means, RecordSwitch
     from realtime.sinks import Sinks, Tap, Window, has_display
     from realtime.sound import Microphone, MicrophoneSound
-    from realtime.sources import SourceSwitch, Thinned, open_live, open_source
+    from realtime.sources import SourceSwitch, Thinned, open_live, open_source, usual_sources
     from realtime.terminal import Line
     from realtime.timing import Countdown, LatencyMeter
 
@@ -232,7 +250,7 @@ def live(
     def over() -> bool:
         return stopped() or countdown.over() or (windowed and shown.closed)
 
-    wanted, camera = [source] if source else ["0", "demo"], CameraSettings()
+    wanted, camera = [source] if source else usual_sources(), CameraSettings(raw_wh=raw)
     drawn, written, countdown = LatencyMeter(clock), LatencyMeter(clock), Countdown(clock, seconds)
     given = [open_source(text, clock, camera) for text in wanted]
     choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt)
@@ -291,7 +309,7 @@ def record(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="SOURCE OUT.mp4: a camera's number, a file, an address or demo, and what to write; the readings go beside it as .jsonl. "
+            help="SOURCE OUT.mp4: what `live --source` takes, and what to write; the readings go beside it as .jsonl. "
             "With --out-dir: films, and folders of films.",
             metavar="SOURCE...",
         ),
@@ -300,6 +318,7 @@ def record(
         Path | None,
         typer.Option(help="Record many films into this folder, as many at a time as there are cores; finished ones are skipped."),
     ] = None,
+    raw: Raw = None,
     seconds: Seconds = None,
     overwrite: Overwrite = False,
     overlay: Overlay = False,
@@ -319,12 +338,14 @@ def record(
     if out_dir is not None:
         record_many([Path(source) for source in sources], out_dir, settings, choices, seconds, overwrite)
     elif len(sources) == 2:
-        record_one(sources[0], Path(sources[1]), settings, choices, seconds, overwrite)
+        record_one(sources[0], Path(sources[1]), settings, choices, seconds, overwrite, raw)
     else:
         raise Trouble("record takes a source and an .mp4 file to write, or --out-dir DIR and any number of films")
 
 
-def record_one(source: str, out: Path, settings: Settings, choices: Choices, seconds: float | None, overwrite: bool) -> None:
+def record_one(
+    source: str, out: Path, settings: Settings, choices: Choices, seconds: float | None, overwrite: bool, raw: Size | None
+) -> None:
     """Records one source with a progress bar."""
     from realtime.batch import Job, face_search, film_means
     from realtime.pipeline import build_pipeline, readings_header, run_loop
@@ -335,7 +356,8 @@ def record_one(source: str, out: Path, settings: Settings, choices: Choices, sec
     from realtime.timing import Countdown
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
-    given = open_source(source, clock, CameraSettings())
+    camera = CameraSettings(raw_wh=raw)
+    given = open_source(source, clock, camera)
     is_film = isinstance(given, VideoFile)
     if is_film:
         means = film_means(Job(given.path, out, settings, choices, seconds), console.print, stopped)
@@ -351,7 +373,7 @@ def record_one(source: str, out: Path, settings: Settings, choices: Choices, sec
     if is_film:
         frames = given if seconds is None else FirstSeconds(given, seconds)
     else:
-        frames = open_live(source, clock, CameraSettings(), over, bar.idle, console.print)
+        frames = open_live(source, clock, camera, over, bar.idle, console.print)
     pipeline = build_pipeline(settings, clock, live=not is_film)
     started = clock()
     run_loop(frames, pipeline, Sinks([recording, bar, Tap(countdown.update)]), over)
@@ -480,6 +502,36 @@ def image(
                 print(f"{path}: {summary([reading] if reading else [])}")
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def cameras(as_json: Annotated[bool, typer.Option("--json", help="One JSON object for all.")] = False) -> None:
+    """List the cameras by name, with the sizes and rates that each delivers, measured for a second each."""
+    from realtime.cameras import CHECKS, Webcam, list_cameras, measured, measured_sizes
+    from realtime.picamera import PiCamera, pi_cameras
+
+    clock, settings = time.monotonic, CameraSettings()
+
+    def sizes(number: int) -> "list[Measured]":
+        return measured_sizes(lambda wh: Webcam(number, replace(settings, width=wh[0], height=wh[1]), clock), seconds=1.0)
+
+    probes = [(str(camera.number), camera.name, partial(sizes, camera.number)) for camera in list_cameras()]
+    probes += [("pi", model, lambda: [measured(PiCamera(settings, clock), 1.0)]) for model in pi_cameras()[:1]]
+    if not probes:
+        raise Trouble(f"no camera is found: {CHECKS.get(sys.platform, CHECKS['linux'])}")
+    told = []
+    for source, name, probe in probes:
+        if not as_json:
+            print(f"{source}: {name}")
+        try:
+            found, why = probe(), None
+        except Trouble as trouble:
+            found, why = [], str(trouble)
+        told.append({"source": source, "name": name, "formats": [asdict(one) for one in found], "trouble": why})
+        if not as_json:
+            print("\n".join(f"    {one}" for one in found) or f"    {why}")
+    if as_json:
+        print(json.dumps(told))
 
 
 @app.command()

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import cv2
 
@@ -29,6 +29,8 @@ CHECKS = {
     "then start the terminal again",
 }
 """What keeps a camera from being found or opened, by system."""
+USUAL_SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
+"""In px; what nearly all cameras have some of. One that lacks a size gives the nearest that it has."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,16 @@ def letters(code: float) -> str:
     return said.decode("ascii", "replace").strip("\0 ") if said.isascii() and said.decode("ascii").isprintable() else ""
 
 
+class Opened(Protocol):
+    """A source that tells what it delivers: `Webcam`, `realtime.picamera.PiCamera`."""
+
+    delivery: Delivery | None
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *error: object) -> None: ...
+    def __iter__(self) -> Iterator[Frame]: ...
+
+
 class Webcam:
     """A local camera by its number, or by its name or a part of that. `t` is the moment at which the frame arrived."""
 
@@ -188,3 +200,39 @@ class Webcam:
                 )
             yield Frame(image, self.clock(), index)
             index += 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a camera said that it would deliver, and what came: the pictures' size in px, frames a second."""
+
+    said: Format
+    size_wh: tuple[int, int]
+    rate: float
+
+    def __str__(self) -> str:
+        says = f" (it says {self.said})" if not self.said.meets(Format(self.said.coding, *self.size_wh, self.rate)) else ""
+        return f"{self.size_wh[0]}x{self.size_wh[1]} {self.said.coding}, {self.rate:.1f} frames a second{says}"
+
+
+def measured(camera: Opened, seconds: float) -> Measured:
+    """Opens a camera, counts its frames for some seconds after the first, for which it measures the light, and closes it.
+
+    Raises:
+        Trouble: it cannot be opened, or fails.
+    """
+    with camera:
+        frames = iter(camera)
+        started = next(frames).t
+        frame = next(frame for frame in frames if frame.t - started >= seconds)
+        height, width = frame.image.shape[:2]
+        return Measured(camera.delivery.got, (width, height), frame.index / (frame.t - started))
+
+
+def measured_sizes(open_at: Callable[[tuple[int, int]], Opened], seconds: float) -> list[Measured]:
+    """What comes of a camera that is asked for each usual size; `open_at(size)` gives it, not yet opened. No size is told twice."""
+    found = {}
+    for size_wh in USUAL_SIZES:
+        one = measured(open_at(size_wh), seconds)
+        found.setdefault((one.size_wh, one.said.coding), one)
+    return list(found.values())

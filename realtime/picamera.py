@@ -29,6 +29,14 @@ def picamera2() -> Any:
     return Picamera2
 
 
+def pi_cameras(maker: Callable[[], Any] = picamera2) -> list[str]:
+    """The models of the cameras that picamera2 sees; none where it is not installed. It sees USB cameras as well: they are left out."""
+    try:
+        return [camera["Model"] for camera in maker().global_camera_info() if "usb" not in camera["Id"].lower()]
+    except Trouble:
+        return []
+
+
 class PiCamera:
     """Colour pictures, and beside each the same one small and gray, which the camera's own hardware makes. `t` is a frame's arrival."""
 

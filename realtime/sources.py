@@ -13,11 +13,11 @@ from typing import Protocol, Self
 import cv2
 import numpy as np
 
-from realtime.cameras import Delivery, Webcam, list_cameras, named_camera
+from realtime.cameras import Camera, Delivery, Webcam, list_cameras, named_camera
 from realtime.config import CameraSettings
 from realtime.errors import Trouble, reason
 from realtime.films import DEMO, VideoFile
-from realtime.picamera import PiCamera
+from realtime.picamera import PiCamera, pi_cameras
 from realtime.quiet import quiet
 from realtime.streams import NetworkStream, Pipe, Screen
 from realtime.timing import Clock
@@ -516,14 +516,27 @@ def open_source(text: str, clock: Clock, camera: CameraSettings) -> Source:
     words = {
         "demo": lambda: VideoFile(DEMO),
         "pi": lambda: PiCamera(camera, clock),
-        "screen": lambda: Screen(clock),
+        "screen": lambda: Screen(camera.rate, clock),
         "-": lambda: Pipe(clock, camera.raw_wh),
     }
     if text in words:
         return words[text]()
-    if not path.exists() and named_camera(text, list_cameras()) is not None:
-        return Webcam(text, camera, clock)
+    if not path.exists():
+        cameras = list_cameras()
+        if named_camera(text, cameras) is not None:
+            return Webcam(text, camera, clock)
+        if not path.suffix and path.name == text:
+            known = ", ".join(camera.name for camera in cameras) or "no camera at all"
+            raise Trouble(f"{text} is neither a file nor a camera's name: there is {known}; `run.py live --help` tells what else there is")
     return VideoFile(path)
+
+
+def usual_sources(
+    list_local: Callable[[], Sequence[Camera]] = list_cameras, list_pi: Callable[[], Sequence[str]] = pi_cameras
+) -> list[str]:
+    """What is tried where the user names no source: the first camera, the Pi's own one, the demo clip."""
+    found = [str(camera.number) for camera in list_local()[:1]] + ["pi" for _ in list_pi()[:1]]
+    return [*(found or ["0"]), "demo"]
 
 
 def as_live(film: VideoFile, clock: Clock) -> Source:

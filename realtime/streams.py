@@ -1,19 +1,21 @@
-"""Pictures that FFmpeg fetches as they come: from an address, through a pipe, from the screen. `t` is the moment of their arrival."""
+"""Pictures as they come: from an address, through a pipe, from the screen. `t` is the moment of their arrival."""
 
 import os
-import sys
-from collections.abc import Iterator
-from typing import Self
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from realtime.errors import Trouble
+import numpy as np
+
+from realtime.errors import Trouble, reason
 from realtime.films import open_film, told
 from realtime.timing import Clock
 from realtime.values import Frame
 
 STREAM_TIMEOUT_S = 10.0
-GRABBERS = {"linux": "x11grab", "win32": "gdigrab", "darwin": "avfoundation"}
-"""FFmpeg's ways to the screen, by system."""
 
 
 class Stream:
@@ -82,22 +84,49 @@ class Pipe(Stream):
         return super().__enter__()
 
 
-class Screen(Stream):
-    """What the screen shows, 30 times a second."""
+class Screen:
+    """What the screen shows, all monitors side by side. `t` is the moment of the grab.
 
-    def __init__(self, clock: Clock, system: str = sys.platform):
-        address = {"win32": "desktop", "darwin": "Capture screen 0"}.get(system, os.environ.get("DISPLAY", ""))
-        super().__init__("the screen", address, clock, format=GRABBERS.get(system, ""), options={"framerate": "30"})
+    Not by FFmpeg, whose X11 grabber ends the process where OpenCV's wheel is loaded too: both bring their own libxcb.
+    """
+
+    expected = None
+    mirror = False
+    delivery = None
+    name = "the screen"
+
+    def __init__(self, rate: float, clock: Clock, sleep: Callable[[float], None] = time.sleep):
+        """`rate` is in frames a second."""
+        self.rate, self.clock, self.sleep = rate, clock, sleep
+
+    @staticmethod
+    @contextmanager
+    def _grabber() -> Iterator[Any]:
+        import mss
+
+        try:
+            with mss.MSS() as grabber:
+                yield grabber
+        except mss.ScreenShotError as error:
+            raise Trouble(
+                f"the screen cannot be grabbed ({reason(error)}): Linux needs an X11 session and its DISPLAY (Wayland gives nothing), "
+                "macOS the permission Screen Recording for your terminal"
+            ) from error
 
     def __enter__(self) -> Self:
-        import av
+        with self._grabber() as grabber:
+            grabber.grab(grabber.monitors[0])
+        return self
 
-        if self.how["format"] not in av.formats_available:
-            raise Trouble(f"the screen cannot be grabbed: this FFmpeg has no {self.how['format'] or 'way to it'}; name another source")
-        try:
-            return super().__enter__()
-        except Trouble as trouble:
-            raise Trouble(
-                f"{trouble}; on Linux an X11 session and its DISPLAY are needed (Wayland gives none), "
-                "on macOS the permission Screen Recording for your terminal"
-            ) from trouble
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Frame]:
+        # In the thread that grabs: Windows ties what it hands out to one.
+        with self._grabber() as grabber:
+            due = self.clock()
+            for index in count():
+                self.sleep(max(0.0, due - self.clock()))
+                due = max(due, self.clock()) + 1 / self.rate
+                shot = grabber.grab(grabber.monitors[0])
+                yield Frame(np.ascontiguousarray(np.asarray(shot)[:, :, :3]), self.clock(), index)

@@ -265,6 +265,28 @@ def test_live_without_a_camera_plays_the_demo_clip_and_says_so():
     assert "Playing demo.mp4 instead" in done.stdout
 
 
+@pytest.mark.skipif(Path("/dev/video0").exists(), reason="this machine has a camera")
+def test_cameras_says_what_to_check_where_there_is_none():
+    assert "no camera is found: check the cable" in trouble("cameras")
+
+
+def test_live_reads_raw_pictures_from_a_pipe(tmp_path):
+    picture = cv2.resize(cv2.imread(str(DATA / "obama.jpg")), (320, 240)).tobytes()
+    command = [sys.executable, str(ROOT / "run.py"), "live", "--source", "-", "--raw", "320x240", "--record", str(tmp_path / "out.mp4")]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    for _ in range(20):
+        process.stdin.write(picture)
+        process.stdin.flush()
+        time.sleep(0.02)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, b"")
+    assert b"the pipe" not in out
+    head, *frames = lines_of(tmp_path / "out.jsonl")
+    assert head["source"] == "the pipe"
+    assert "camera" not in head
+    assert frames
+
+
 def test_bench_reports_the_stages(tmp_path):
     done = run("bench", "--source", "demo", "--seconds", 2, "--json", tmp_path / "bench.json")
     assert (done.returncode, done.stderr) == (0, "")

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from fakes import FakeClock, NetworkCamera, ScriptedSource
 
-from realtime.cameras import Webcam
+from realtime.cameras import Delivery, Format, Webcam
 from realtime.config import CameraSettings
 from realtime.errors import Trouble
+from realtime.picamera import PiCamera
 from realtime.sources import (
     DEMO,
     HANGING_MOST,
@@ -33,6 +34,7 @@ from realtime.sources import (
     open_source,
     pauses,
 )
+from realtime.streams import Pipe, Screen
 from realtime.timing import Countdown
 from realtime.values import Frame
 
@@ -255,6 +257,12 @@ def test_sources_are_chosen_by_how_they_are_written():
     assert isinstance(chosen("rtsp://host/stream"), NetworkStream)
     assert chosen("demo").path == DEMO
     assert chosen("./0").path.name == "0"
+    assert chosen("/dev/video3").which == 3
+    assert isinstance(chosen("pi"), PiCamera)
+    assert isinstance(chosen("screen"), Screen)
+    assert isinstance(chosen("-"), Pipe)
+    with pytest.raises(Trouble, match="c920 is neither a file nor a camera's name"):
+        chosen("c920")
     live = as_live(chosen("demo"), time.monotonic)
     assert isinstance(live, Paced)
     assert isinstance(live.source, Repeated)
@@ -269,6 +277,7 @@ def test_what_is_live_gives_its_newest_frames_and_a_camera_outlives_its_connecti
     assert isinstance(chosen("demo").source, Paced)
     for camera in (chosen("0"), chosen("rtsp://host/stream")):
         assert isinstance(camera, Reconnecting)
+    assert isinstance(chosen("-"), NewestFrame)
     assert chosen("1").name == "camera 1"
     assert chosen("1").mirror
 
@@ -565,6 +574,17 @@ class Session:
 
 def rising(numbers: list[float]) -> bool:
     return all(after > before for before, after in pairwise(numbers))
+
+
+@pytest.mark.timeout(10)
+def test_a_camera_that_gives_another_size_than_asked_for_says_so_at_the_start():
+    clock = FakeClock()
+    camera = OneByOne(1, clock)
+    asked = Format("MJPG", 640, 480, 30)
+    camera.delivery = Delivery(asked, replace(asked, coding="YUYV", rate=15))
+    session = Session([camera], clock)
+    session.frames()
+    assert session.told == ["script gives YUYV 640x480 at 15 fps instead of MJPG 640x480 at 30 fps"]
 
 
 @pytest.mark.timeout(10)
