@@ -57,6 +57,16 @@ def not_installed(module: str, bits: int, system: str, machine: str) -> str:
     return f"run.py: the module {module!r} is not installed: {remedy}"
 
 
+def not_loading(error: ImportError) -> str:
+    """What to do when a library that is installed does not load, in one line."""
+    if "shared object" not in str(error):
+        return f"run.py: a library does not load ({reason(error)}): install anew with `pip install --force-reinstall -r requirements.txt`"
+    return (
+        f"run.py: a library of the system is missing ({reason(error)}): "
+        "on Debian, Ubuntu and Raspberry Pi OS run `sudo apt install libgl1 libglib2.0-0`"
+    )
+
+
 def here() -> tuple[int, str, str]:
     """This Python's word length and machine, as `not_installed` takes them."""
     return (64 if sys.maxsize > 2**32 else 32), platform.system(), platform.machine()
@@ -607,6 +617,8 @@ def main() -> None:
         code = f"run.py: {trouble}"
     except ModuleNotFoundError as error:
         code = not_installed(error.name, *here())
+    except ImportError as error:
+        code = not_loading(error)
     leave(code)
 
 

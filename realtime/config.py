@@ -204,6 +204,31 @@ class FitSettings:
 
 
 @dataclass(frozen=True)
+class CaptureSettings:
+    """What a take of a guided capture must be like: `calibration.session`."""
+
+    hold_s: float = 1.5  # s that an expression is held; acted ones fade after two
+    rest_s: float = 3.0  # s of resting face: blinks and swallows are in it
+    settle_s: float = 0.5  # s that all must be well before the countdown begins
+    countdown_s: float = 3.0  # s to get the expression ready in
+    review_s: float = 1.5  # s in which a take can still be taken back
+    apart_s: float = 0.1  # s between two kept pictures: closer ones show the same
+    least: int = 3  # pictures of a take; fewer, and it is taken anew
+    eyes_px: float = 20.0  # between the eyes: the chip is then not enlarged
+    dim: float = 35.0  # grey levels of the face, mean; darker ones are mostly noise
+    glare: float = 225.0  # brighter ones have white patches
+    front: float = 0.12  # turn by `realtime.quality.turn`, some 20 degrees; straight faces are within 0.1
+    side: float = 0.15  # from here on a face is seen from the side; up to where quality calls it turned
+    still: float = 1.0  # eye distances a second that a face may move; a nod has three
+    calm_s: float = 0.3  # s over which movement is measured
+    patience_s: float = 0.5  # s of a take that may be unusable: a blink of the detector
+    change: float = 20.0  # grey levels by which face or picture differ in another light: twice what moving the head changes
+    change_side: float = 30.0  # the same for one side of the face against the other, which a turned head changes more
+    alone: float = 2.0  # times the area of any other face that the person's must have
+    practice_rounds: int = 2  # of seven expressions
+
+
+@dataclass(frozen=True)
 class Settings:
     efforts: tuple[Effort, ...] = EFFORTS
     governor: GovernorSettings = field(default_factory=GovernorSettings)

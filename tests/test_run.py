@@ -338,6 +338,15 @@ def test_what_to_do_about_a_missing_wheel(place, said):
     assert "\n" not in not_installed("dlib", *place)
 
 
+def test_a_library_of_the_system_that_is_missing_is_one_line(tmp_path):
+    text = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({text!r})")
+    command = [sys.executable, str(ROOT / "run.py"), "image", str(DATA / "obama.jpg")]
+    done = subprocess.run(command, capture_output=True, text=True, env={**environment(), "PYTHONPATH": str(tmp_path)}, timeout=60)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "libgl.so.1" in done.stderr.lower() and "apt install libgl1" in done.stderr
+
+
 def test_a_missing_package_is_one_line(tmp_path):
     # A module that raises as if it were not installed, before all others.
     for module in ("typer", "dlib"):

@@ -1,0 +1,81 @@
+"""Which expressions, poses and lights a calibration asks for, and in what order."""
+
+import random
+from dataclasses import dataclass
+
+from realtime.values import LABELS
+
+FRONT, SIDE = "front", "side"
+NAMES = ("neutral", "quick", "full", "room")
+ORDER = ("neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust")
+"""From what everybody can do to what needs courage; it starts at rest, where every face is the same person's."""
+
+HOW = {
+    "anger": "Draw your brows down and together, stare, and press your lips shut.",
+    "disgust": "Wrinkle your nose and lift your upper lip, as at a foul smell.",
+    "fear": "Raise your brows and draw them together, eyes wide, mouth stretched to the sides.",
+    "happiness": "Smile broadly, with cheeks and eyes.",
+    "sadness": "Raise the inner ends of your brows and let the corners of your mouth sink.",
+    "surprise": "Raise your brows high, open your eyes wide, and let your jaw drop.",
+    "neutral": "Let your whole face rest, with your mouth closed.",
+}
+"""What the muscles do in each expression, after Ekman and Friesen's Facial Action Coding System (1978)."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One take that is asked for.
+
+    Attributes:
+        expression: one of `LABELS`.
+        pose: "front", or "side", some 25 degrees to either side.
+        light: what the light is called; a prompt with another light than the one before asks for a change.
+        seconds: how long the expression is to be held.
+        round: how often this has been asked for before; only practice asks twice for the same.
+    """
+
+    expression: str
+    pose: str
+    light: str
+    seconds: float
+    round: int = 0
+
+
+def prompts(plan: str, hold_s: float, rest_s: float) -> tuple[Prompt, ...]:
+    """The takes of a plan, in order: expressions are held for `hold_s`, a resting face for `rest_s` seconds.
+
+    - neutral: the resting face.
+    - quick: the seven expressions, from the front.
+    - full: each expression twice from the front, under two lights, and three times from the side, under three.
+    - room: each expression from the front of the first camera, under strong and under weak light, for several cameras at once.
+    """
+    rows = {
+        "neutral": [(FRONT, "first", ("neutral",))],
+        "quick": [(FRONT, "first", ORDER)],
+        # Lamps are moved twice only: all that a light is needed for comes in one go.
+        "full": [
+            (FRONT, "first", ORDER),
+            (SIDE, "first", ORDER),
+            (FRONT, "second", ORDER),
+            (SIDE, "second", ORDER),
+            (SIDE, "third", ORDER),
+        ],
+        "room": [(FRONT, "strong", ORDER), (FRONT, "weak", ORDER)],
+    }[plan]
+    return tuple(
+        Prompt(expression, pose, light, rest_s if expression == "neutral" else hold_s)
+        for pose, light, expressions in rows
+        for expression in expressions
+    )
+
+
+def practice(rounds: int, hold_s: float, chance: random.Random) -> tuple[Prompt, ...]:
+    """The seven expressions in another order each round, never one twice in a row."""
+    order: list[Prompt] = []
+    for number in range(rounds):
+        row = [Prompt(expression, FRONT, "first", hold_s, number) for expression in LABELS]
+        chance.shuffle(row)
+        if order and row[0].expression == order[-1].expression:
+            row.append(row.pop(0))
+        order += row
+    return tuple(order)

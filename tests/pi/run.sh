@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Installs and runs this program in an emulated 64-bit Arm Debian 12, what Raspberry Pi OS is made from. Run it as root on a Debian or
+# Ubuntu machine with `debootstrap` and `qemu-user-static`:
+#
+#     tests/pi/run.sh [ROOT]
+#
+# ROOT (/tmp/pi-root) holds the system; it is made once and used again. What passes here works; how fast it is, emulation cannot say.
+set -euo pipefail
+here=$(cd "$(dirname "$0")/../.." && pwd)
+root=${1:-/tmp/pi-root}
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+
+for tool in debootstrap qemu-aarch64-static; do
+    command -v "$tool" >/dev/null || { echo "run.sh: $tool is missing: apt install debootstrap qemu-user-static" >&2; exit 1; }
+done
+[ "$(id -u)" = 0 ] || { echo "run.sh: making a system needs root: sudo $0" >&2; exit 1; }
+
+# The kernel is told which program runs those of another processor. Debian's package does so at boot; containers may lack it.
+formats=/proc/sys/fs/binfmt_misc
+[ -e $formats/register ] || mount -t binfmt_misc none $formats
+[ -e $formats/qemu-aarch64 ] || cat /usr/lib/binfmt.d/qemu-aarch64.conf > $formats/register
+
+if [ ! -e "$root/ready" ]; then
+    rm -rf "$root"
+    # What the README asks for on a fresh system, and no more.
+    debootstrap --arch=arm64 --variant=minbase --include=ca-certificates,python3,python3-venv,libgl1,libglib2.0-0 bookworm "$root" "$mirror"
+    touch "$root/ready"
+fi
+# Where this machine reaches the registries through a proxy of its own, the system inside must believe in it too.
+install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+cp /etc/resolv.conf "$root/etc/resolv.conf"
+for place in proc sys dev; do
+    mountpoint -q "$root/$place" || mount --rbind --make-rslave "/$place" "$root/$place"
+done
+trap 'for place in dev sys proc; do umount -l "$root/$place" || true; done' EXIT
+
+rm -rf "$root/program"
+git -C "$here" clone -q "$here" "$root/program"
+
+inside() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/bin:/bin LANG=C.UTF-8 PIP_NO_CACHE_DIR=1 bash -euo pipefail -c "cd /program && $1"; }
+
+inside 'uname -m; . /etc/os-release; echo "$PRETTY_NAME"; python3 --version'
+inside 'test -e .venv/bin/pip || python3 -m venv .venv; .venv/bin/pip install -q -r requirements.txt -r tests/requirements.txt'
+inside '.venv/bin/python run.py record realtime/assets/demo.mp4 out.mp4 --seconds 5 --overwrite && .venv/bin/python run.py verify out.mp4'
+# Ten times the patience: emulation is slow. The window's and the page's tests skip for want of a screen and a browser.
+inside '.venv/bin/python -m pytest -p no:cacheprovider --timeout 1200'
