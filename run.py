@@ -545,6 +545,24 @@ def cameras(as_json: Annotated[bool, typer.Option("--json", help="One JSON objec
 
 
 @app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array of all checks.")] = False, model: Model = ClassifierSettings.model
+) -> None:
+    """Look at all that a session needs: a line each, with what helps; exit code 1 if something will not work."""
+    from realtime.doctor import examine
+
+    checks = []
+    for check in examine(Settings(classifier=ClassifierSettings(model)), Path(__file__).parent / "requirements.txt", RECORDINGS):
+        checks.append(check)
+        if not as_json:
+            print(f"{check.state:8}{check.name:15} {check.said}" + (f"\n{'':23} {check.remedy}" if check.remedy else ""), flush=True)
+    if as_json:
+        print(json.dumps([asdict(check) for check in checks], ensure_ascii=False, indent=1))
+    if any(check.state == "fault" for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
 def verify(
     files: Annotated[
         list[Path], typer.Argument(help="Recordings: the video or its readings, the other lies beside it.", metavar="FILE...")

@@ -35,6 +35,10 @@ EFFORTS = (
 """From all to the least; the rarest look is still often enough to lose a face within half a second of its vanishing."""
 
 
+SMALL_EFFORTS = EFFORTS[1:]
+"""For boards such as a Raspberry Pi 4: fewer searches from the start."""
+
+
 @dataclass(frozen=True)
 class GovernorSettings:
     target_fps: float | None = None  # frames a second that are to be reached; None: all that the camera gives
