@@ -27,10 +27,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from realtime.config import (
+    EFFORTS,
     PHOTO,
+    SHIPPED,
+    SMALL_EFFORTS,
     CameraSettings,
     Choices,
     ClassifierSettings,
+    Effort,
     FinderSettings,
     GovernorSettings,
     ReportSettings,
@@ -82,15 +86,18 @@ except ModuleNotFoundError as error:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Facial expressions in real time.")
 
-Model = Annotated[
-    Path,
-    typer.Option(
+
+def model_option(default: str) -> typer.models.OptionInfo:
+    return typer.Option(
         help="The classifier: emotion, nano (an eighth of the work), or a .tflite file with its .json beside it.",
         metavar="NAME|FILE",
         parser=model_file,
-        show_default="emotion",
-    ),
-]
+        show_default=default,
+    )
+
+
+Model = Annotated[Path, model_option("emotion")]
+SuitedModel = Annotated[Path | None, model_option("emotion; nano on small boards")]
 ProfileName = Annotated[
     str | None,
     typer.Option("--profile", help="Whose face it is: a name given to calibrate.", metavar="NAME", show_default="nobody's in particular"),
@@ -120,6 +127,14 @@ Fps = Annotated[
 
 Csv = Annotated[bool, typer.Option("--csv", help="Write the readings as a table as well: a row a face and frame.")]
 Srt = Annotated[bool, typer.Option("--srt", help="Write what is shown as subtitles as well.")]
+
+
+def suited(model: Path | None, board: str | None, tell: Callable[[str], None]) -> tuple[Path, tuple[Effort, ...]]:
+    """The model, and how much is spent on a frame: less on a small board, unless the user names a model."""
+    if model is not None or board is None:
+        return model or ClassifierSettings.model, EFFORTS
+    tell(f"{board}: the nano model and fewer searches, as suits a small board; --model emotion overrides both")
+    return SHIPPED["nano"], SMALL_EFFORTS
 
 
 def person(model: Path, name: str | None, tell: Callable[[str], None]) -> ClassifierSettings:
@@ -224,12 +239,13 @@ def live(
         typer.Option(help="Frames a second to be reached: spend less on each before they are fewer.", min=1, show_default="all that come"),
     ] = None,
     max_cpu: Annotated[float | None, typer.Option(help="Per cent of one core that may be used.", min=5, show_default="no limit")] = None,
-    model: Model = ClassifierSettings.model,
+    model: SuitedModel = None,
     profile: ProfileName = None,
 ) -> None:
     """Show expressions live, in a window or as a line in the terminal."""
     from realtime.batch import face_search
     from realtime.cameras import camera_choices, list_cameras
+    from realtime.machine import small_board
     from realtime.pipeline import build_pipeline, readings_header, run_loop
     from realtime.recording import Means, RecordSwitch
     from realtime.sinks import Sinks, Tap, Window, has_display
@@ -242,7 +258,9 @@ def live(
     windowed = window is not False and has_display()
     if window and not windowed:
         raise Trouble("there is no display for a window here: leave out --window to see readings in the terminal, or use --record FILE.mp4")
+    model, efforts = suited(model, small_board(), console.print)
     settings = Settings(
+        efforts,
         classifier=person(model, profile, console.print),
         finder=FinderSettings(min_face=min_face),
         governor=GovernorSettings(target_fps, max_cpu),
@@ -429,10 +447,11 @@ def bench(
         Size | None, typer.Option(help="Size of the pictures.", parser=as_size, metavar="WxH", show_default="the film's")
     ] = None,
     out: Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.", metavar="FILE")] = None,
-    model: Model = ClassifierSettings.model,
+    model: SuitedModel = None,
 ) -> None:
     """Measure speed: each stage, frames a second, latency, load, memory, on this machine."""
     from realtime.benchmark import Clocks, Crowd, Resized, measure, portraits, rate_line, report, table_rows
+    from realtime.machine import small_board
     from realtime.pipeline import build_pipeline
     from realtime.sources import NewestFrame, Paced, Repeated, Retimed, VideoFile, open_source
     from realtime.terminal import table
@@ -447,7 +466,8 @@ def bench(
         raise Trouble(
             f"bench measures a film, so that runs can be compared: {source} is none; name a video file, or see a camera's rate in live"
         )
-    settings = Settings(classifier=ClassifierSettings(model))
+    model, efforts = suited(model, small_board(), console.print)
+    settings = Settings(efforts, classifier=ClassifierSettings(model))
     pipeline = build_pipeline(settings, clock, live=not exact, patience_s=math.inf if live_rate else 0.1)
     if faces is not None:
         shown = Crowd(portraits(film, pipeline.finder.search, faces), size or (640, 480), live_rate or 30.0)
@@ -464,6 +484,7 @@ def bench(
         except OSError as error:
             raise Trouble(f"cannot write {out} ({reason(error)}): check the path and your rights") from error
     console.print(table(rate_line(made), ("stage", "median ms", "p95 ms", "p99 ms"), table_rows(made)))
+    heat_c = made["machine"]["temperature_c"]
     used, size_wh = made["model"], "x".join(map(str, made["size"]))
     console.print(
         f"{shown.name} {size_wh}, {made['frames']} frames, {made['dropped']} dropped, {made['faces_per_frame']:.2f} faces a frame"
@@ -476,7 +497,8 @@ def bench(
         f"{made['cpu_percent']:.0f} % of one core, peak memory {made['peak_memory_mb']} MB; "
         f"{used['name']} {used['sha256'][:12]} in {used['runtime']}"
     )
-    console.print(", ".join(str(value) for value in made["machine"].values() if value is not None))
+    told_machine = {**made["machine"], "temperature_c": None if heat_c is None else f"{heat_c:.0f} °C"}
+    console.print(", ".join(str(value) for value in told_machine.values() if value is not None))
     console.print(", ".join(f"{name} {version}" for name, version in made["versions"].items()))
 
 
@@ -546,13 +568,15 @@ def cameras(as_json: Annotated[bool, typer.Option("--json", help="One JSON objec
 
 @app.command()
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array of all checks.")] = False, model: Model = ClassifierSettings.model
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array of all checks.")] = False, model: SuitedModel = None
 ) -> None:
     """Look at all that a session needs: a line each, with what helps; exit code 1 if something will not work."""
     from realtime.doctor import examine
+    from realtime.machine import small_board
 
     checks = []
-    for check in examine(Settings(classifier=ClassifierSettings(model)), Path(__file__).parent / "requirements.txt", RECORDINGS):
+    model, efforts = suited(model, small_board(), lambda line: None)
+    for check in examine(Settings(efforts, classifier=ClassifierSettings(model)), Path(__file__).parent / "requirements.txt", RECORDINGS):
         checks.append(check)
         if not as_json:
             print(f"{check.state:8}{check.name:15} {check.said}" + (f"\n{'':23} {check.remedy}" if check.remedy else ""), flush=True)
