@@ -16,6 +16,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import signal
 import sys
 import threading
@@ -106,6 +107,10 @@ Seconds = Annotated[float | None, typer.Option(help="Stop after this many second
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 MinFace = Annotated[float, typer.Option(help="Smallest face to look for, as a share of the picture's short side.", min=0.03, max=1.0)]
 RECORDINGS = Path("recordings")
+CONSENT = (
+    "Small pictures of the face and its surroundings are kept in the folder people/ on this computer, and nowhere else. They make the "
+    "profile for this face, and can train a model if you give them away. `run.py calibrate --delete NAME` erases all of them."
+)
 
 
 class Size(NamedTuple):
@@ -500,6 +505,82 @@ def bench(
     told_machine = {**made["machine"], "temperature_c": None if heat_c is None else f"{heat_c:.0f} °C"}
     console.print(", ".join(str(value) for value in told_machine.values() if value is not None))
     console.print(", ".join(f"{name} {version}" for name, version in made["versions"].items()))
+
+
+@app.command()
+def calibrate(
+    name: Annotated[str | None, typer.Option(help="Who is calibrated.", metavar="NAME", show_default="me")] = None,
+    plan: Annotated[
+        Literal["neutral", "quick", "full", "room"],
+        typer.Option(help="3 s of resting face; 7 expressions, a minute; 35 takes, three lights and from the side; several cameras."),
+    ] = "quick",
+    source: Annotated[
+        list[str] | None, typer.Option(help="As in live; for the plan room one for each camera.", show_default="0, else demo")
+    ] = None,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Keep the takes under a random code instead of a name.")] = False,
+    practising: Annotated[bool, typer.Option("--practice", help="Practise expressions and see how well they are recognised.")] = False,
+    delete: Annotated[str | None, typer.Option(help="Erase all that is kept of a person, and end.", metavar="NAME")] = None,
+    agreed: Annotated[bool, typer.Option("--yes", help="Agree to keeping the pictures without being asked.")] = False,
+    window: Annotated[bool | None, typer.Option(help="Show a window, or guide in the terminal.", show_default="a window if it can")] = None,
+    model: Model = ClassifierSettings.model,
+) -> None:
+    """Learn a face: a guided capture, a profile for `live --profile NAME`, and the proof that it helps."""
+    from calibration import collection
+    from calibration.capture import Wish, guided
+    from calibration.people import PEOPLE, checked
+
+    if delete is not None:
+        erased = collection.delete(PEOPLE, delete)
+        print(f"erased all of {delete}: {erased} files")
+        return
+    if anonymous and name is not None:
+        raise Trouble("--anonymous keeps no name: leave out --name")
+    sources = source or []
+    if plan == "room" and len(sources) < 2:
+        raise Trouble("the plan room takes several cameras: name each with --source, first the one that the person looks at")
+    if plan != "room" and len(sources) > 1:
+        raise Trouble("only the plan room takes several cameras: name one --source")
+    who = None if anonymous else checked(name or "me")
+    # Who only practises leaves nothing behind, unless a name is given.
+    kept = not practising or name is not None or anonymous
+    if kept and not agreed:
+        ask_consent()
+    wish = Wish(who, "practice" if practising else plan, tuple(sources), CONSENT if kept else None, window is not False, model)
+    taken_of = guided(wish, Console(highlight=False, soft_wrap=True), stop_on_signal())
+    if taken_of is not None:
+        install(taken_of, model)
+
+
+def install(who: str, model: Path) -> None:
+    """Makes the profile of a person for a model, and shows what it is good for."""
+    from calibration.enrol import enrol
+    from calibration.people import PEOPLE
+    from calibration.proof import as_text
+    from realtime.classifier import EmotionClassifier
+    from realtime.config import FitSettings
+
+    console = Console(highlight=False, soft_wrap=True)
+    made, picture = enrol(PEOPLE, who, EmotionClassifier(model), FitSettings())
+    if made.proofs:
+        console.print(as_text(made.proofs[-1]))
+    console.print(made.why)
+    if picture:
+        console.print(f"as a picture: {picture}")
+    if made.profile:
+        console.print(f"use it with: run.py live --profile {shlex.quote(who)}")
+
+
+def ask_consent() -> None:
+    """Asks whether pictures may be kept.
+
+    Raises:
+        Trouble: they may not, or nobody can be asked.
+    """
+    print(CONSENT)
+    if not sys.stdin.isatty():
+        raise Trouble("nobody can be asked here whether pictures may be kept: agree with --yes")
+    if not typer.confirm("Do you agree?"):
+        raise Trouble("without consent nothing is taken; `calibrate --practice` keeps nothing")
 
 
 @app.command()

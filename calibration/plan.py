@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from realtime.values import LABELS
 
 FRONT, SIDE = "front", "side"
-NAMES = ("neutral", "quick", "full", "room")
+PRACTICE = "practice"
 ORDER = ("neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust")
 """From what everybody can do to what needs courage; it starts at rest, where every face is the same person's."""
 

@@ -539,9 +539,9 @@ def usual_sources(
     return [*(found or ["0"]), "demo"]
 
 
-def as_live(film: VideoFile, clock: Clock) -> Source:
-    """The film as a camera would show it, at the world's pace; the demo clip without end."""
-    return Paced(Repeated(film) if film.path == DEMO else film, clock)
+def as_live(film: VideoFile, clock: Clock, endless: bool = False) -> Source:
+    """The film as a camera would show it, at the world's pace; the demo clip without end, others if `endless`."""
+    return Paced(Repeated(film) if endless or film.path == DEMO else film, clock)
 
 
 def open_live(
@@ -551,11 +551,12 @@ def open_live(
     stopped: Callable[[], bool],
     idle: Callable[[str | None], None],
     tell: Callable[[str], None],
+    endless: bool = False,
 ) -> Source:
-    """The newest frames of what a user means: of a film or a pipe until it ends, of a camera or stream also beyond a failure."""
+    """The newest frames of what a user means: of a film until it ends, or without end; of a camera or stream also beyond a failure."""
     source = open_source(text, clock, camera)
     if isinstance(source, VideoFile):
-        return NewestFrame(as_live(source, clock), stopped, lambda: idle(None))
+        return NewestFrame(as_live(source, clock, endless), stopped, lambda: idle(None))
     if isinstance(source, Pipe):
         return NewestFrame(source, stopped, lambda: idle(None))
     if isinstance(source, Webcam):
