@@ -23,7 +23,7 @@ from realtime.pipeline import Pipeline, build_pipeline, readings_header, run_loo
 from realtime.recording import Means, Recording, dated
 from realtime.screen import Screen
 from realtime.sinks import Sinks, has_display
-from realtime.sources import FirstThatOpens, Source, open_live
+from realtime.sources import Source, SourceSwitch, open_live, usual_sources
 from realtime.terminal import table
 from realtime.values import LABELS
 
@@ -62,7 +62,7 @@ def guided(wish: Wish, console: Console, stopped: Callable[[], bool], root: Path
         asked = practice(capture.practice_rounds, capture.hold_s, random.Random())
     else:
         asked = prompts(plan, capture.hold_s, capture.rest_s)
-    wanted = list(sources[:1]) or ["0", "demo"]
+    wanted = list(sources[:1]) or usual_sources()
     folder = SessionFolder.unfinished(root, wish.who, plan) if wish.consent and not practising else None
     if folder:
         console.print(f"going on with the session in {folder.path}: {len(folder.takes)} takes are kept")
@@ -74,7 +74,9 @@ def guided(wish: Wish, console: Console, stopped: Callable[[], bool], root: Path
         return stopped() or guide.closed
 
     def opened(texts: list[str], idle: Callable[[str | None], None]) -> Source:
-        return FirstThatOpens([open_live(text, clock, camera, over, idle, console.print, endless=True) for text in texts], console.print)
+        return SourceSwitch(
+            lambda text: open_live(text, clock, camera, over, idle, console.print, endless=True), texts, list, console.print
+        )
 
     def filmed(number: int, source: Source, pipeline: Pipeline) -> list[Recording]:
         """The recording of a camera of a room, beside the takes."""

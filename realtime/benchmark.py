@@ -64,6 +64,7 @@ class Crowd:
 
     expected = None
     mirror = False
+    delivery = None
 
     def __init__(self, faces: Sequence[np.ndarray], size_wh: tuple[int, int], rate: float):
         """`faces` are square cuttings, `rate` frames a second of the film's clock."""
@@ -104,6 +105,7 @@ class Resized:
 
     expected = None
     mirror = False
+    delivery = None
 
     def __init__(self, source: Source, size_wh: tuple[int, int]):
         self.source, self.size_wh, self.name = source, size_wh, source.name
