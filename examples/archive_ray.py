@@ -1,8 +1,8 @@
 """Annotates an archive of films on many machines with Ray, and gathers all readings in one Parquet file.
 
     pip install -r examples/requirements.txt
-    python examples/archive_ray.py films/ annotated/ --table readings.parquet                       this machine alone
-    python examples/archive_ray.py films/ annotated/ --table readings.parquet --address auto       on a cluster
+    python -m examples.archive_ray films/ annotated/ --table readings.parquet                    this machine alone
+    python -m examples.archive_ray films/ annotated/ --table readings.parquet --address auto       on a cluster
 
 Every film is recorded as `run.py record --out-dir` does it, by the same function. Films and folders must lie where all machines reach
 them, under the same paths. Run it again after a stop: what is finished is skipped. A film that fails does not stop the others.
@@ -11,9 +11,6 @@ them, under the same paths. Run it again after a stop: what is finished is skipp
 import argparse
 import sys
 from pathlib import Path
-
-PROGRAM = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(PROGRAM))
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,11 +21,11 @@ from realtime.errors import Trouble
 from realtime.readings import each_line, readings_path
 from realtime.values import LABELS
 
+PROGRAM = Path(__file__).resolve().parent.parent
+
 
 def annotate(job: Job) -> str | None:
     """Records one film; gives what went wrong, if anything did."""
-    if str(PROGRAM) not in sys.path:
-        sys.path.insert(0, str(PROGRAM))
     try:
         record_film(job, lambda line: None, lambda frames, expected, seconds: None, lambda: False)
     except Trouble as trouble:

@@ -1,14 +1,11 @@
 """A loop of your own: prints a line whenever somebody's expression changes, and at the end how long each was shown.
 
-python examples/own_loop.py            the first camera
-python examples/own_loop.py film.mp4
+python -m examples.own_loop            the first camera
+python -m examples.own_loop film.mp4
 """
 
 import sys
 from collections import Counter
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from realtime import open_pipeline
 

@@ -1,12 +1,10 @@
 """A picture frame that reacts to a smile: whoever smiles at it for a second sees the next photo of a folder.
 
-python examples/picture_frame.py photos/
+python -m examples.picture_frame photos/
 """
 
 import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import cv2
 import numpy as np
@@ -63,5 +61,5 @@ def main(folder: Path, source: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
-        sys.exit("name a folder of photos: python examples/picture_frame.py photos/ [SOURCE]")
+        sys.exit("name a folder of photos: python -m examples.picture_frame photos/ [SOURCE]")
     main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "0")

@@ -1,7 +1,7 @@
 """Publishes readings over MQTT, for home automation and dashboards: five times a second, a JSON object a face.
 
     pip install -r examples/requirements.txt
-    python examples/publish_mqtt.py --host broker.local --topic home/faces --source 0
+    python -m examples.publish_mqtt --host broker.local --topic home/faces --source 0
 
 `mosquitto_sub -h broker.local -t 'home/faces/#' -v` shows what arrives: home/faces/1 {"t": ..., "label": "happiness", ...}
 """
@@ -10,8 +10,6 @@ import argparse
 import json
 import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import paho.mqtt.client as mqtt
 
