@@ -1,7 +1,7 @@
 """Annotates an archive of films on many machines with Ray, and gathers all readings in one Parquet file.
 
     pip install -r examples/requirements.txt
-    python -m examples.archive_ray films/ annotated/ --table readings.parquet                    this machine alone
+    python -m examples.archive_ray films/ annotated/ --table readings.parquet                      this machine alone
     python -m examples.archive_ray films/ annotated/ --table readings.parquet --address auto       on a cluster
 
 Every film is recorded as `run.py record --out-dir` does it, by the same function. Films and folders must lie where all machines reach

@@ -9,7 +9,6 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 
 import paho.mqtt.client as mqtt
 
