@@ -515,11 +515,12 @@ def calibrate(
         typer.Option(help="3 s of resting face; 7 expressions, a minute; 35 takes, three lights and from the side; several cameras."),
     ] = "quick",
     source: Annotated[
-        list[str] | None, typer.Option(help="As in live; for the plan room one for each camera.", show_default="0, else demo")
+        list[str] | None, typer.Option(help="As in live; for the plan room one for each camera.", show_default="the first camera")
     ] = None,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="Keep the takes under a random code instead of a name.")] = False,
     practising: Annotated[bool, typer.Option("--practice", help="Practise expressions and see how well they are recognised.")] = False,
     delete: Annotated[str | None, typer.Option(help="Erase all that is kept of a person, and end.", metavar="NAME")] = None,
+    merge: Annotated[list[Path] | None, typer.Option(help="Add the takes of another people/ folder to this one, and end.")] = None,
     agreed: Annotated[bool, typer.Option("--yes", help="Agree to keeping the pictures without being asked.")] = False,
     window: Annotated[bool | None, typer.Option(help="Show a window, or guide in the terminal.", show_default="a window if it can")] = None,
     model: Model = ClassifierSettings.model,
@@ -532,6 +533,14 @@ def calibrate(
     if delete is not None:
         erased = collection.delete(PEOPLE, delete)
         print(f"erased all of {delete}: {erased} files")
+        return
+    if merge:
+        merged = collection.merge(merge, PEOPLE)
+        for person, called in merged.people.items():
+            print(f"{person}: {called}")
+        print(f"{merged.copied} sessions were added, {merged.known} were here already")
+        for path in merged.differ:
+            print(f"{path} holds other takes than the session of that name here, and was left out")
         return
     if anonymous and name is not None:
         raise Trouble("--anonymous keeps no name: leave out --name")
