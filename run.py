@@ -130,6 +130,9 @@ Fps = Annotated[
     typer.Option(help="Record at a constant rate: repeat or leave out frames.", min=1, max=240, show_default="frames at their times"),
 ]
 
+Lang = Annotated[
+    Literal["en", "zh", "es", "de", "fr", "ja"], typer.Option(help="Language of the words on the picture; files keep the English ones.")
+]
 Csv = Annotated[bool, typer.Option("--csv", help="Write the readings as a table as well: a row a face and frame.")]
 Srt = Annotated[bool, typer.Option("--srt", help="Write what is shown as subtitles as well.")]
 
@@ -246,8 +249,10 @@ def live(
     max_cpu: Annotated[float | None, typer.Option(help="Per cent of one core that may be used.", min=5, show_default="no limit")] = None,
     model: SuitedModel = None,
     profile: ProfileName = None,
+    lang: Lang = "en",
 ) -> None:
     """Show expressions live, in a window or as a line in the terminal."""
+    from calibration.people import ProfileSwitch
     from realtime.batch import face_search
     from realtime.cameras import camera_choices, list_cameras
     from realtime.machine import small_board
@@ -258,6 +263,7 @@ def live(
     from realtime.sources import SourceSwitch, Thinned, open_live, open_source, usual_sources
     from realtime.terminal import Line
     from realtime.timing import Countdown, LatencyMeter
+    from realtime.words import LANGUAGES
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
     windowed = window is not False and has_display()
@@ -286,7 +292,7 @@ def live(
     wanted, camera = [source] if source else usual_sources(), CameraSettings(raw_wh=raw)
     drawn, written, countdown = LatencyMeter(clock), LatencyMeter(clock), Countdown(clock, seconds)
     given = [open_source(text, clock, camera) for text in wanted]
-    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt)
+    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt, lang)
     microphone = Microphone(mic, clock) if mic else None
     if microphone:
         try:
@@ -306,7 +312,16 @@ def live(
     recording = new_recording(record, given, header, means, overwrite) if record else None
     switch = RecordSwitch(RECORDINGS, header, means, recording)
     shown = (
-        Window(clock, lambda: frames.mirror, switch, lambda: drawn.dropped, lambda: pipeline.governor.level)
+        Window(
+            clock,
+            lambda: frames.mirror,
+            switch,
+            lambda: drawn.dropped,
+            lambda: pipeline.governor.level,
+            ProfileSwitch(pipeline.classifier),
+            lambda: cameras.next(),
+            LANGUAGES[lang],
+        )
         if windowed
         else Line(console, clock)
     )
@@ -364,10 +379,11 @@ def record(
     min_face: MinFace = FinderSettings.min_face,
     model: Model = ClassifierSettings.model,
     profile: ProfileName = None,
+    lang: Lang = "en",
 ) -> None:
     """Write an annotated video and its readings: every frame of a file, with its sound, or what a camera sees."""
     settings = Settings(classifier=person(model, profile, print), finder=FinderSettings(min_face=min_face))
-    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt)
+    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt, lang)
     if out_dir is not None:
         record_many([Path(source) for source in sources], out_dir, settings, choices, seconds, overwrite)
     elif len(sources) == 2:
