@@ -16,20 +16,26 @@ import json
 import math
 import os
 import platform
+import shlex
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from realtime.config import (
+    EFFORTS,
     PHOTO,
+    SHIPPED,
+    SMALL_EFFORTS,
     CameraSettings,
     Choices,
     ClassifierSettings,
+    Effort,
     FinderSettings,
     GovernorSettings,
     ReportSettings,
@@ -40,6 +46,7 @@ from realtime.errors import Trouble, reason
 from realtime.quiet import silence_libraries
 
 if TYPE_CHECKING:
+    from realtime.cameras import Measured
     from realtime.recording import Means, Recording
     from realtime.sources import Source
 
@@ -80,15 +87,18 @@ except ModuleNotFoundError as error:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Facial expressions in real time.")
 
-Model = Annotated[
-    Path,
-    typer.Option(
+
+def model_option(default: str) -> typer.models.OptionInfo:
+    return typer.Option(
         help="The classifier: emotion, nano (an eighth of the work), or a .tflite file with its .json beside it.",
         metavar="NAME|FILE",
         parser=model_file,
-        show_default="emotion",
-    ),
-]
+        show_default=default,
+    )
+
+
+Model = Annotated[Path, model_option("emotion")]
+SuitedModel = Annotated[Path | None, model_option("emotion; nano on small boards")]
 ProfileName = Annotated[
     str | None,
     typer.Option("--profile", help="Whose face it is: a name given to calibrate.", metavar="NAME", show_default="nobody's in particular"),
@@ -97,6 +107,10 @@ Seconds = Annotated[float | None, typer.Option(help="Stop after this many second
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 MinFace = Annotated[float, typer.Option(help="Smallest face to look for, as a share of the picture's short side.", min=0.03, max=1.0)]
 RECORDINGS = Path("recordings")
+CONSENT = (
+    "Small pictures of the face and its surroundings are kept in the folder people/ on this computer, and nowhere else. They make the "
+    "profile for this face, and can train a model if you give them away. `run.py calibrate --delete NAME` erases all of them."
+)
 
 
 class Size(NamedTuple):
@@ -116,8 +130,19 @@ Fps = Annotated[
     typer.Option(help="Record at a constant rate: repeat or leave out frames.", min=1, max=240, show_default="frames at their times"),
 ]
 
+Lang = Annotated[
+    Literal["en", "zh", "es", "de", "fr", "ja"], typer.Option(help="Language of the words on the picture; files keep the English ones.")
+]
 Csv = Annotated[bool, typer.Option("--csv", help="Write the readings as a table as well: a row a face and frame.")]
 Srt = Annotated[bool, typer.Option("--srt", help="Write what is shown as subtitles as well.")]
+
+
+def suited(model: Path | None, board: str | None, tell: Callable[[str], None]) -> tuple[Path, tuple[Effort, ...]]:
+    """The model, and how much is spent on a frame: less on a small board, unless the user names a model."""
+    if model is not None or board is None:
+        return model or ClassifierSettings.model, EFFORTS
+    tell(f"{board}: the nano model and fewer searches, as suits a small board; --model emotion overrides both")
+    return SHIPPED["nano"], SMALL_EFFORTS
 
 
 def person(model: Path, name: str | None, tell: Callable[[str], None]) -> ClassifierSettings:
@@ -152,6 +177,21 @@ RecordSize = Annotated[
 ]
 
 
+SOURCES = (
+    "A camera's number or name (or a part of it), a file, an address (rtsp://, http://), pi (the ribbon cable's camera), screen, "
+    "- (a pipe), or demo."
+)
+Raw = Annotated[
+    Size | None,
+    typer.Option(
+        help="Size of the raw pictures (3 bytes a pixel: blue, green, red) that come through the pipe of --source -.",
+        parser=as_size,
+        metavar="WxH",
+        show_default="the pipe says what it holds",
+    ),
+]
+
+
 def stop_on_signal() -> Callable[[], bool]:
     """Lets Ctrl-C and SIGTERM end the loop after the frame in hand, so that files are finished; a second one ends at once."""
     asked: list[int] = []
@@ -182,7 +222,8 @@ def new_recording(
 
 @app.command()
 def live(
-    source: Annotated[str | None, typer.Option(help="Camera number, file, address, or demo.", show_default="0, else demo")] = None,
+    source: Annotated[str | None, typer.Option(help=SOURCES, show_default="the first camera, else demo")] = None,
+    raw: Raw = None,
     record: Annotated[Path | None, typer.Option(help="Record from the start into this .mp4 file.", metavar="FILE")] = None,
     window: Annotated[
         bool | None, typer.Option(help="Show a window, or readings in the terminal.", show_default="a window if it can")
@@ -206,24 +247,31 @@ def live(
         typer.Option(help="Frames a second to be reached: spend less on each before they are fewer.", min=1, show_default="all that come"),
     ] = None,
     max_cpu: Annotated[float | None, typer.Option(help="Per cent of one core that may be used.", min=5, show_default="no limit")] = None,
-    model: Model = ClassifierSettings.model,
+    model: SuitedModel = None,
     profile: ProfileName = None,
+    lang: Lang = "en",
 ) -> None:
     """Show expressions live, in a window or as a line in the terminal."""
+    from calibration.people import ProfileSwitch
     from realtime.batch import face_search
+    from realtime.cameras import camera_choices, list_cameras
+    from realtime.machine import small_board
     from realtime.pipeline import build_pipeline, readings_header, run_loop
     from realtime.recording import Means, RecordSwitch
     from realtime.sinks import Sinks, Tap, Window, has_display
     from realtime.sound import Microphone, MicrophoneSound
-    from realtime.sources import FirstThatOpens, Thinned, open_live, open_source
+    from realtime.sources import SourceSwitch, Thinned, open_live, open_source, usual_sources
     from realtime.terminal import Line
     from realtime.timing import Countdown, LatencyMeter
+    from realtime.words import LANGUAGES
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
     windowed = window is not False and has_display()
     if window and not windowed:
         raise Trouble("there is no display for a window here: leave out --window to see readings in the terminal, or use --record FILE.mp4")
+    model, efforts = suited(model, small_board(), console.print)
     settings = Settings(
+        efforts,
         classifier=person(model, profile, console.print),
         finder=FinderSettings(min_face=min_face),
         governor=GovernorSettings(target_fps, max_cpu),
@@ -231,7 +279,7 @@ def live(
     pipeline = build_pipeline(settings, clock, live=True)
 
     def header() -> dict[str, object]:
-        return readings_header(frames.name, pipeline, settings)
+        return readings_header(frames.name, pipeline, settings, frames.delivery)
 
     def tell(why: str) -> None:
         console.print(why)
@@ -241,10 +289,10 @@ def live(
     def over() -> bool:
         return stopped() or countdown.over() or (windowed and shown.closed)
 
-    wanted, camera = [source] if source else ["0", "demo"], CameraSettings()
+    wanted, camera = [source] if source else usual_sources(), CameraSettings(raw_wh=raw)
     drawn, written, countdown = LatencyMeter(clock), LatencyMeter(clock), Countdown(clock, seconds)
     given = [open_source(text, clock, camera) for text in wanted]
-    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt)
+    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt, lang)
     microphone = Microphone(mic, clock) if mic else None
     if microphone:
         try:
@@ -264,12 +312,26 @@ def live(
     recording = new_recording(record, given, header, means, overwrite) if record else None
     switch = RecordSwitch(RECORDINGS, header, means, recording)
     shown = (
-        Window(clock, lambda: frames.mirror, switch, lambda: drawn.dropped, lambda: pipeline.governor.level)
+        Window(
+            clock,
+            lambda: frames.mirror,
+            switch,
+            lambda: drawn.dropped,
+            lambda: pipeline.governor.level,
+            ProfileSwitch(pipeline.classifier),
+            lambda: cameras.next(),
+            LANGUAGES[lang],
+        )
         if windowed
         else Line(console, clock)
     )
-    opened = FirstThatOpens([open_live(text, clock, camera, over, shown.idle, console.print) for text in wanted], tell)
-    frames = Thinned(opened, lambda: pipeline.governor.effort.frame_every)
+    cameras = SourceSwitch(
+        lambda text: open_live(text, clock, camera, lambda: over() or cameras.due, shown.idle, console.print),
+        wanted,
+        lambda: camera_choices(cameras.current, list_cameras()),
+        tell,
+    )
+    frames = Thinned(cameras, lambda: pipeline.governor.effort.frame_every)
     if window is None and not windowed:
         console.print("No display: readings follow here. To see the picture, run this on a desktop or use --record FILE.mp4. Ctrl-C ends.")
     try:
@@ -295,7 +357,7 @@ def record(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="SOURCE OUT.mp4: a camera's number, a file, an address or demo, and what to write; the readings go beside it as .jsonl. "
+            help="SOURCE OUT.mp4: what `live --source` takes, and what to write; the readings go beside it as .jsonl. "
             "With --out-dir: films, and folders of films.",
             metavar="SOURCE...",
         ),
@@ -304,6 +366,7 @@ def record(
         Path | None,
         typer.Option(help="Record many films into this folder, as many at a time as there are cores; finished ones are skipped."),
     ] = None,
+    raw: Raw = None,
     seconds: Seconds = None,
     overwrite: Overwrite = False,
     overlay: Overlay = False,
@@ -316,19 +379,22 @@ def record(
     min_face: MinFace = FinderSettings.min_face,
     model: Model = ClassifierSettings.model,
     profile: ProfileName = None,
+    lang: Lang = "en",
 ) -> None:
     """Write an annotated video and its readings: every frame of a file, with its sound, or what a camera sees."""
     settings = Settings(classifier=person(model, profile, print), finder=FinderSettings(min_face=min_face))
-    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt)
+    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt, lang)
     if out_dir is not None:
         record_many([Path(source) for source in sources], out_dir, settings, choices, seconds, overwrite)
     elif len(sources) == 2:
-        record_one(sources[0], Path(sources[1]), settings, choices, seconds, overwrite)
+        record_one(sources[0], Path(sources[1]), settings, choices, seconds, overwrite, raw)
     else:
         raise Trouble("record takes a source and an .mp4 file to write, or --out-dir DIR and any number of films")
 
 
-def record_one(source: str, out: Path, settings: Settings, choices: Choices, seconds: float | None, overwrite: bool) -> None:
+def record_one(
+    source: str, out: Path, settings: Settings, choices: Choices, seconds: float | None, overwrite: bool, raw: Size | None
+) -> None:
     """Records one source with a progress bar."""
     from realtime.batch import Job, face_search, film_means
     from realtime.pipeline import build_pipeline, readings_header, run_loop
@@ -339,13 +405,14 @@ def record_one(source: str, out: Path, settings: Settings, choices: Choices, sec
     from realtime.timing import Countdown
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
-    given = open_source(source, clock, CameraSettings())
+    camera = CameraSettings(raw_wh=raw)
+    given = open_source(source, clock, camera)
     is_film = isinstance(given, VideoFile)
     if is_film:
         means = film_means(Job(given.path, out, settings, choices, seconds), console.print, stopped)
     else:
         means = Means(clock, choices=choices, live=True, tell=console.print, search=face_search(choices))
-    recording = new_recording(out, [given], lambda: readings_header(given.name, pipeline, settings), means, overwrite)
+    recording = new_recording(out, [given], lambda: readings_header(frames.name, pipeline, settings, frames.delivery), means, overwrite)
     bar = Bar(console, lambda: given.expected, seconds)
     countdown = Countdown(clock, None if is_film else seconds)
 
@@ -355,7 +422,7 @@ def record_one(source: str, out: Path, settings: Settings, choices: Choices, sec
     if is_film:
         frames = given if seconds is None else FirstSeconds(given, seconds)
     else:
-        frames = open_live(source, clock, CameraSettings(), over, bar.idle, console.print)
+        frames = open_live(source, clock, camera, over, bar.idle, console.print)
     pipeline = build_pipeline(settings, clock, live=not is_film)
     started = clock()
     run_loop(frames, pipeline, Sinks([recording, bar, Tap(countdown.update)]), over)
@@ -401,10 +468,11 @@ def bench(
         Size | None, typer.Option(help="Size of the pictures.", parser=as_size, metavar="WxH", show_default="the film's")
     ] = None,
     out: Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.", metavar="FILE")] = None,
-    model: Model = ClassifierSettings.model,
+    model: SuitedModel = None,
 ) -> None:
     """Measure speed: each stage, frames a second, latency, load, memory, on this machine."""
     from realtime.benchmark import Clocks, Crowd, Resized, measure, portraits, rate_line, report, table_rows
+    from realtime.machine import small_board
     from realtime.pipeline import build_pipeline
     from realtime.sources import NewestFrame, Paced, Repeated, Retimed, VideoFile, open_source
     from realtime.terminal import table
@@ -419,7 +487,8 @@ def bench(
         raise Trouble(
             f"bench measures a film, so that runs can be compared: {source} is none; name a video file, or see a camera's rate in live"
         )
-    settings = Settings(classifier=ClassifierSettings(model))
+    model, efforts = suited(model, small_board(), console.print)
+    settings = Settings(efforts, classifier=ClassifierSettings(model))
     pipeline = build_pipeline(settings, clock, live=not exact, patience_s=math.inf if live_rate else 0.1)
     if faces is not None:
         shown = Crowd(portraits(film, pipeline.finder.search, faces), size or (640, 480), live_rate or 30.0)
@@ -436,6 +505,7 @@ def bench(
         except OSError as error:
             raise Trouble(f"cannot write {out} ({reason(error)}): check the path and your rights") from error
     console.print(table(rate_line(made), ("stage", "median ms", "p95 ms", "p99 ms"), table_rows(made)))
+    heat_c = made["machine"]["temperature_c"]
     used, size_wh = made["model"], "x".join(map(str, made["size"]))
     console.print(
         f"{shown.name} {size_wh}, {made['frames']} frames, {made['dropped']} dropped, {made['faces_per_frame']:.2f} faces a frame"
@@ -448,8 +518,94 @@ def bench(
         f"{made['cpu_percent']:.0f} % of one core, peak memory {made['peak_memory_mb']} MB; "
         f"{used['name']} {used['sha256'][:12]} in {used['runtime']}"
     )
-    console.print(", ".join(str(value) for value in made["machine"].values() if value is not None))
+    told_machine = {**made["machine"], "temperature_c": None if heat_c is None else f"{heat_c:.0f} °C"}
+    console.print(", ".join(str(value) for value in told_machine.values() if value is not None))
     console.print(", ".join(f"{name} {version}" for name, version in made["versions"].items()))
+
+
+@app.command()
+def calibrate(
+    name: Annotated[str | None, typer.Option(help="Who is calibrated.", metavar="NAME", show_default="me")] = None,
+    plan: Annotated[
+        Literal["neutral", "quick", "full", "room"],
+        typer.Option(help="3 s of resting face; 7 expressions, a minute; 35 takes, three lights and from the side; several cameras."),
+    ] = "quick",
+    source: Annotated[
+        list[str] | None, typer.Option(help="As in live; for the plan room one for each camera.", show_default="the first camera")
+    ] = None,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Keep the takes under a random code instead of a name.")] = False,
+    practising: Annotated[bool, typer.Option("--practice", help="Practise expressions and see how well they are recognised.")] = False,
+    delete: Annotated[str | None, typer.Option(help="Erase all that is kept of a person, and end.", metavar="NAME")] = None,
+    merge: Annotated[list[Path] | None, typer.Option(help="Add the takes of another people/ folder to this one, and end.")] = None,
+    agreed: Annotated[bool, typer.Option("--yes", help="Agree to keeping the pictures without being asked.")] = False,
+    window: Annotated[bool | None, typer.Option(help="Show a window, or guide in the terminal.", show_default="a window if it can")] = None,
+    model: Model = ClassifierSettings.model,
+) -> None:
+    """Learn a face: a guided capture, a profile for `live --profile NAME`, and the proof that it helps."""
+    from calibration import collection
+    from calibration.capture import Wish, guided
+    from calibration.people import PEOPLE, checked
+
+    if delete is not None:
+        erased = collection.delete(PEOPLE, delete)
+        print(f"erased all of {delete}: {erased} files")
+        return
+    if merge:
+        merged = collection.merge(merge, PEOPLE)
+        for person, called in merged.people.items():
+            print(f"{person}: {called}")
+        print(f"{merged.copied} sessions were added, {merged.known} were here already")
+        for path in merged.differ:
+            print(f"{path} holds other takes than the session of that name here, and was left out")
+        return
+    if anonymous and name is not None:
+        raise Trouble("--anonymous keeps no name: leave out --name")
+    sources = source or []
+    if plan == "room" and len(sources) < 2:
+        raise Trouble("the plan room takes several cameras: name each with --source, first the one that the person looks at")
+    if plan != "room" and len(sources) > 1:
+        raise Trouble("only the plan room takes several cameras: name one --source")
+    who = None if anonymous else checked(name or "me")
+    # Who only practises leaves nothing behind, unless a name is given.
+    kept = not practising or name is not None or anonymous
+    if kept and not agreed:
+        ask_consent()
+    wish = Wish(who, "practice" if practising else plan, tuple(sources), CONSENT if kept else None, window is not False, model)
+    taken_of = guided(wish, Console(highlight=False, soft_wrap=True), stop_on_signal())
+    if taken_of is not None:
+        install(taken_of, model)
+
+
+def install(who: str, model: Path) -> None:
+    """Makes the profile of a person for a model, and shows what it is good for."""
+    from calibration.enrol import enrol
+    from calibration.people import PEOPLE
+    from calibration.proof import as_text
+    from realtime.classifier import EmotionClassifier
+    from realtime.config import FitSettings
+
+    console = Console(highlight=False, soft_wrap=True)
+    made, picture = enrol(PEOPLE, who, EmotionClassifier(model), FitSettings())
+    if made.proofs:
+        console.print(as_text(made.proofs[-1]))
+    console.print(made.why)
+    if picture:
+        console.print(f"as a picture: {picture}")
+    if made.profile:
+        console.print(f"use it with: run.py live --profile {shlex.quote(who)}")
+
+
+def ask_consent() -> None:
+    """Asks whether pictures may be kept.
+
+    Raises:
+        Trouble: they may not, or nobody can be asked.
+    """
+    print(CONSENT)
+    if not sys.stdin.isatty():
+        raise Trouble("nobody can be asked here whether pictures may be kept: agree with --yes")
+    if not typer.confirm("Do you agree?"):
+        raise Trouble("without consent nothing is taken; `calibrate --practice` keeps nothing")
 
 
 @app.command()
@@ -483,6 +639,56 @@ def image(
             for reading in readings or [None]:
                 print(f"{path}: {summary([reading] if reading else [])}")
     if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def cameras(as_json: Annotated[bool, typer.Option("--json", help="One JSON object for all.")] = False) -> None:
+    """List the cameras by name, with the sizes and rates that each delivers, measured for a second each."""
+    from realtime.cameras import CHECKS, Webcam, list_cameras, measured, measured_sizes
+    from realtime.picamera import PiCamera, pi_cameras
+
+    clock, settings = time.monotonic, CameraSettings()
+
+    def sizes(number: int) -> "list[Measured]":
+        return measured_sizes(lambda wh: Webcam(number, replace(settings, width=wh[0], height=wh[1]), clock), seconds=1.0)
+
+    probes = [(str(camera.number), camera.name, partial(sizes, camera.number)) for camera in list_cameras()]
+    probes += [("pi", model, lambda: [measured(PiCamera(settings, clock), 1.0)]) for model in pi_cameras()[:1]]
+    if not probes:
+        raise Trouble(f"no camera is found: {CHECKS.get(sys.platform, CHECKS['linux'])}")
+    told = []
+    for source, name, probe in probes:
+        if not as_json:
+            print(f"{source}: {name}")
+        try:
+            found, why = probe(), None
+        except Trouble as trouble:
+            found, why = [], str(trouble)
+        told.append({"source": source, "name": name, "formats": [asdict(one) for one in found], "trouble": why})
+        if not as_json:
+            print("\n".join(f"    {one}" for one in found) or f"    {why}")
+    if as_json:
+        print(json.dumps(told))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array of all checks.")] = False, model: SuitedModel = None
+) -> None:
+    """Look at all that a session needs: a line each, with what helps; exit code 1 if something will not work."""
+    from realtime.doctor import examine
+    from realtime.machine import small_board
+
+    checks = []
+    model, efforts = suited(model, small_board(), lambda line: None)
+    for check in examine(Settings(efforts, classifier=ClassifierSettings(model)), Path(__file__).parent / "requirements.txt", RECORDINGS):
+        checks.append(check)
+        if not as_json:
+            print(f"{check.state:8}{check.name:15} {check.said}" + (f"\n{'':23} {check.remedy}" if check.remedy else ""), flush=True)
+    if as_json:
+        print(json.dumps([asdict(check) for check in checks], ensure_ascii=False, indent=1))
+    if any(check.state == "fault" for check in checks):
         raise typer.Exit(1)
 
 

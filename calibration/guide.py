@@ -1,5 +1,6 @@
 """The guided capture as a sink: each frame moves the session on, and its view is shown in a window or told in the terminal."""
 
+import math
 from collections.abc import Callable
 from typing import Self
 
@@ -76,7 +77,7 @@ class Guide:
         prompt = view.prompt
         number = f"{view.number}/{view.of} {prompt.expression}, {prompt.pose}" if prompt else ""
         line = {
-            COUNTDOWN: f"   {view.left_s:.0f} ...",
+            COUNTDOWN: f"   {math.ceil(view.left_s)} ...",
             TAKE: "   hold it",
             REVIEW: f"   taken: {len(view.chips)} pictures",
         }.get(view.step, f"   {view.say}")

@@ -20,6 +20,10 @@ PAD = 28
 GROUND: Colour = (38, 35, 33)
 LINE: Colour = (84, 78, 74)
 GOOD: Colour = (150, 200, 80)
+ASKED: Colour = (60, 160, 240)
+DARK: Colour = (24, 22, 20)
+BAND = 64
+"""Height of the line that says what to do: room for two rows."""
 KEYS = "r  again     s  skip     q  leave, go on later"
 
 
@@ -75,8 +79,10 @@ def _panel(panel: np.ndarray, view: View, title: str, practice: bool) -> None:
         _checks(panel, view, y + 12)
     if view.step != DONE:
         met = view.step == REVIEW or all(check.met for check in view.checks)
-        cv2.rectangle(panel, (0, TALL - 92), (PANEL, TALL - 44), GOOD if met else (60, 160, 240), cv2.FILLED)
-        draw_text(panel, view.say, PAD, TALL - 61, 19, (24, 22, 20), 600)
+        cv2.rectangle(panel, (0, TALL - BAND - 40), (PANEL, TALL - 40), GOOD if met else ASKED, cv2.FILLED)
+        lines = wrapped(view.say, 18, PANEL - 2 * PAD, 600)
+        for i, line in enumerate(lines):
+            draw_text(panel, line, PAD, TALL - 40 - BAND // 2 + 6 + round((i - (len(lines) - 1) / 2) * 24), 18, DARK, 600)
         draw_text(panel, KEYS, PAD, TALL - 16, 14, QUIET)
 
 
@@ -133,16 +139,21 @@ def _strip(shown: np.ndarray, chips: Sequence[np.ndarray]) -> None:
         left += side + gap
 
 
-def paragraph(picture: np.ndarray, text: str, baseline: int, size: int, colour: Colour = WHITE, left: int = PAD, room: int = 0) -> int:
-    """Draws text in lines of at most `room` px; gives the baseline of a line after the last one."""
-    room = room or PANEL - 2 * PAD
-    line = ""
-    for word in [*text.split(), ""]:
-        longer = f"{line} {word}".strip()
-        if word and text_width(longer, size) <= room:
-            line = longer
-            continue
-        draw_text(picture, line, left, baseline, size, colour)
+def paragraph(picture: np.ndarray, text: str, baseline: int, size: int) -> int:
+    """Draws text in lines that fit into the panel; gives the baseline of a line after the last one."""
+    for line in wrapped(text, size, PANEL - 2 * PAD):
+        draw_text(picture, line, PAD, baseline, size, WHITE)
         baseline += round(size * 1.4)
-        line = word
     return baseline
+
+
+def wrapped(text: str, size: int, room: int, weight: int = 400) -> list[str]:
+    """Text in lines of at most `room` px, broken between words."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size, weight) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

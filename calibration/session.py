@@ -286,7 +286,7 @@ class Session:
         checks = [Check("face", there and not seen.others, remedy if not there else "One person at a time, please.")]
         if now is None:
             self._path.clear()
-            return tuple(checks)
+            return (*checks, *(Check(what, False, "") for what in ("size", "light", "sharp", "pose", "still")))
         checks.append(Check("size", now["eyes_px"] >= settings.eyes_px and seen.doubt != "small", "Come closer."))
         lit = seen.doubt != "dark" and settings.dim <= now["brightness"] <= settings.glare
         checks.append(Check("light", lit, "Less light on your face." if now["brightness"] > settings.glare else "More light on your face."))

@@ -101,6 +101,11 @@ class EmotionClassifier:
                 "export it with `python -m models.quantize`"
             )
 
+    @property
+    def fast(self) -> bool:
+        """Whether the runtime gave part of the model to XNNPACK, its fast kernels; without them it takes several times longer."""
+        return any(step["op_name"] == "DELEGATE" for step in self._model._get_ops_details())
+
     @staticmethod
     def _read(path: Path) -> bytes:
         try:

@@ -35,6 +35,10 @@ EFFORTS = (
 """From all to the least; the rarest look is still often enough to lose a face within half a second of its vanishing."""
 
 
+SMALL_EFFORTS = EFFORTS[1:]
+"""For boards such as a Raspberry Pi 4: fewer searches from the start."""
+
+
 @dataclass(frozen=True)
 class GovernorSettings:
     target_fps: float | None = None  # frames a second that are to be reached; None: all that the camera gives
@@ -143,10 +147,12 @@ class CameraSettings:
     width: int = 640  # px; what nearly every webcam delivers at 30 fps
     height: int = 480  # px
     rate: float = 30.0  # frames a second
+    small_height: int = 324  # px; of a Pi camera's second picture, in which large faces are searched: their search takes 320
+    raw_wh: tuple[int, int] | None = None  # px; of raw pictures in a pipe; None: the pipe says itself what it holds
     stale_s: float = 2.0  # no frame for this long: the connection is lost; no camera that works pauses so long
     first_s: float = 10.0  # a connection's first frame may take longer: a stream is opened and waits for its next key frame
     retry_s: float = 0.5  # until the first attempt to open it again; doubled for each further one
-    retry_most_s: float = 4.0  # so that the picture is there within 5 s of the camera's return
+    retry_most_s: float = 3.0  # the picture is there within 5 s of the camera's return: an RTSP stream takes 1.6 s to open
 
 
 @dataclass(frozen=True)
@@ -187,6 +193,7 @@ class Choices:
     fps: float | None = None  # frames a second of a file of constant rate; None: every frame at its own time
     csv: bool = False  # the readings as a table as well
     srt: bool = False  # what is shown, as subtitles
+    lang: str = "en"  # of the words on annotated pictures
 
 
 @dataclass(frozen=True)

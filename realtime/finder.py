@@ -13,6 +13,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from realtime.config import Effort, FinderSettings
+from realtime.geometry import scaled
 from realtime.values import Box
 
 
@@ -72,6 +73,16 @@ class Schedule:
         return [side for side, wanted in ((effort.near_side, near and not (far and calm)), (self.far_side, far)) if wanted]
 
 
+def boxes_in(search: Search, gray: np.ndarray, small: np.ndarray | None, side: float) -> tuple[Box, ...]:
+    """The faces of a frame (h, w) that is searched with a short side of `side` px, in px of the frame.
+
+    `small` is the same picture in a smaller size, where the camera gives one. It is taken if it is large enough: less is to be reduced.
+    """
+    if small is None or min(small.shape) < side:
+        return tuple(search.find(gray, side))
+    return tuple(scaled(box, gray.shape[0] / small.shape[0]) for box in search.find(small, side))
+
+
 class Finder:
     """Searches in step: what is due for a frame is done before it goes on."""
 
@@ -88,9 +99,9 @@ class Finder:
         """After a shot cut: search at once."""
         self.schedule.restart()
 
-    def update(self, gray: np.ndarray, t: float, calm: bool, effort: Effort) -> list[Found]:
-        """Takes a gray frame (h, w) uint8 and gives what has been found since the last call."""
-        return [Found(tuple(self.search.find(gray, side)), t) for side in self.schedule.due(t, calm, effort)]
+    def update(self, gray: np.ndarray, t: float, calm: bool, effort: Effort, small: np.ndarray | None = None) -> list[Found]:
+        """Takes a gray frame (h, w) uint8 and gives what has been found since the last call; `small`: see `boxes_in`."""
+        return [Found(boxes_in(self.search, gray, small, side), t) for side in self.schedule.due(t, calm, effort)]
 
 
 class BackgroundFinder:
@@ -108,7 +119,7 @@ class BackgroundFinder:
         self.patience_s = patience_s
         self.search, self.schedule = search, Schedule(settings)
         self._changed = threading.Condition()
-        self._asked: tuple[np.ndarray, float, list[float]] | None = None
+        self._asked: tuple[np.ndarray, np.ndarray | None, float, list[float]] | None = None
         self._asked_t = -math.inf
         self._shot = 0
         self._found: list[Found] = []
@@ -134,8 +145,11 @@ class BackgroundFinder:
             self._found, self._asked = [], None
             self._shot += 1
 
-    def update(self, gray: np.ndarray, t: float, calm: bool, effort: Effort) -> list[Found]:
-        """Takes a gray frame (h, w) uint8, which must not be written to later, and gives what has been found since the last call."""
+    def update(self, gray: np.ndarray, t: float, calm: bool, effort: Effort, small: np.ndarray | None = None) -> list[Found]:
+        """Takes a gray frame (h, w) uint8 and gives what has been found since the last call; `small`: see `boxes_in`.
+
+        Neither picture may be written to later.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._may_go_on(t - self._asked_t, calm, effort) or self._error is not None)
             if self._error is not None:
@@ -143,7 +157,7 @@ class BackgroundFinder:
             if not self._busy and self._asked is None:
                 sides = self.schedule.due(t, calm, effort)
                 if sides:
-                    self._asked, self._asked_t = (gray, t, sides), t
+                    self._asked, self._asked_t = (gray, small, t, sides), t
                     self._changed.notify()
             found, self._found = self._found, []
         return found
@@ -161,13 +175,13 @@ class BackgroundFinder:
                     self._changed.wait_for(lambda: self._asked is not None or self._ended)
                     if self._ended:
                         return
-                    gray, t, sides = self._asked
+                    gray, small, t, sides = self._asked
                     shot, self._asked, self._busy = self._shot, None, True
                 for side in sides:
                     with self._changed:
                         self._far = side == self.schedule.far_side
                         self._changed.notify()
-                    boxes = tuple(self.search.find(gray, side))
+                    boxes = boxes_in(self.search, gray, small, side)
                     with self._changed:
                         if shot == self._shot:
                             self._found.append(Found(boxes, t))

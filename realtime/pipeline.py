@@ -11,6 +11,7 @@ import numpy as np
 
 from calibration.profile import load
 from realtime.align import CHIP, align
+from realtime.cameras import Delivery
 from realtime.classifier import EmotionClassifier, Opinion
 from realtime.config import Effort, QualitySettings, Settings
 from realtime.cuts import CutDetector
@@ -76,7 +77,7 @@ class Pipeline:
         if stage("cut", self.cuts.update, gray, frame.t):
             self.tracker.restart()
             self.finder.restart()
-        found = stage("find", self.finder.update, gray, frame.t, self.tracker.following > 0, effort)
+        found = stage("find", self.finder.update, gray, frame.t, self.tracker.following > 0, effort, frame.small)
         tracks = stage("track", self.tracker.update, gray, found, frame.t, effort)
         due = self._due(tracks, frame.index, effort)
         chips = stage("align", self._chips, gray, due)
@@ -168,11 +169,12 @@ def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
     )
 
 
-def readings_header(source_name: str, pipeline: Pipeline, settings: Settings) -> dict[str, Any]:
-    """What the first line of a readings file says about where its numbers come from."""
+def readings_header(source_name: str, pipeline: Pipeline, settings: Settings, delivery: Delivery | None = None) -> dict[str, Any]:
+    """What the first line of a readings file says about where its numbers come from; `delivery` is what a camera gives."""
     classifier = pipeline.classifier
     return {
         "source": source_name,
+        **({"camera": {"asked": str(delivery.asked), "got": str(delivery.got)}} if delivery else {}),
         "model": {"name": classifier.path.name, "sha256": classifier.sha256},
         "profile": classifier.profile and {"name": classifier.profile.name, "step": classifier.profile.step},
         "labels": list(LABELS),

@@ -1,31 +1,28 @@
 """Where frames come from: cameras, files, streams, photos. A source is a context manager that yields `Frame`s."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
-from urllib.parse import urlsplit
+from typing import Protocol, Self
 
 import cv2
 import numpy as np
 
+from realtime.cameras import Camera, Delivery, Webcam, list_cameras, named_camera
 from realtime.config import CameraSettings
 from realtime.errors import Trouble, reason
-from realtime.quiet import quiet, silence_ffmpeg
+from realtime.films import DEMO, VideoFile
+from realtime.picamera import PiCamera, pi_cameras
+from realtime.quiet import quiet
+from realtime.streams import NetworkStream, Pipe, Screen
 from realtime.timing import Clock
 from realtime.values import Frame
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-
-DEMO = Path(__file__).parent / "assets" / "demo.mp4"
-STREAM_TIMEOUT_S = 10.0
 TICK_S = 0.1
 """While no frame comes, the loop looks round this often: for keys, for Ctrl-C, for a camera that has fallen silent."""
 RECONNECTING = "reconnecting"
@@ -42,99 +39,17 @@ class Source(Protocol):
         name: what messages and the readings file call it.
         expected: how many frames it will give, where that is known.
         mirror: whether people in it see themselves and expect a mirror.
+        delivery: what a camera was asked for and what it gives, once it is open; None for what has no choice.
     """
 
     name: str
     expected: int | None
     mirror: bool
+    delivery: Delivery | None
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...
     def __iter__(self) -> Iterator[Frame]: ...
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turns what FFmpeg raises into one line about `what`."""
-    import av
-
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise Trouble(f"{what}: there is no such file; check the path") from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise Trouble(f"{what} cannot be opened ({reason(error)}); name a video file that you may read") from error
-    except (av.error.InvalidDataError, av.error.EOFError, UnicodeDecodeError) as error:
-        raise Trouble(f"{what} is not a video, or is damaged: FFmpeg finds no picture in it; try playing it in a video player") from error
-    except (av.error.FFmpegError, OSError) as error:
-        raise Trouble(f"{what} cannot be read ({reason(error)}); check the path or address") from error
-
-
-def _open_film(address: str, what: str, **options: object) -> "InputContainer":
-    """An open container that holds video; messages call it `what`, `options` are `av.open`'s."""
-    import av
-
-    silence_ffmpeg()
-    with _told(what):
-        container = av.open(address, **options)
-    if not container.streams.video:
-        kinds = ", ".join(stream.type for stream in container.streams)
-        container.close()
-        raise Trouble(f"{what} holds no video, only {kinds or 'nothing'}; name a source with pictures")
-    return container
-
-
-class VideoFile:
-    """A video file: every frame, at its own presentation time, upright."""
-
-    mirror = False
-
-    def __init__(self, path: Path):
-        self.path = Path(path)
-        self.name = self.path.name
-        self.expected: int | None = None
-
-    def __enter__(self) -> Self:
-        if self.path.is_dir():
-            raise Trouble(f"{self.path} is a folder; name a video file")
-        self._container = _open_film(str(self.path), str(self.path))
-        self._stream = self._container.streams.video[0]
-        self._stream.thread_type = "AUTO"
-        self.expected = self._count()
-        return self
-
-    def _count(self) -> int | None:
-        if self._stream.frames:
-            return self._stream.frames
-        if self._container.duration and self._stream.average_rate:
-            return round(self._container.duration / 1e6 * self._stream.average_rate)
-        return None
-
-    def __exit__(self, *error: object) -> None:
-        self._container.close()
-
-    def __iter__(self) -> Iterator[Frame]:
-        import av
-
-        interval = 1 / float(self._stream.average_rate or 30)
-        index, t = 0, -interval
-        try:
-            for picture in self._container.decode(self._stream):
-                # A file without times, or with times that go back, still moves forward.
-                t = picture.time if picture.time is not None and (index == 0 or picture.time > t) else t + interval
-                image = picture.to_ndarray(format="bgr24")
-                if picture.rotation:
-                    image = np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)))
-                yield Frame(image, t, index)
-                index += 1
-        except av.error.FFmpegError as error:
-            raise Trouble(
-                f"{self.path} is damaged: it breaks off after {index} frames ({reason(error)}); what came before is kept"
-            ) from error
-        if index == 0:
-            raise Trouble(
-                f"{self.path} is not a video, or is damaged: not one frame of it can be decoded; try playing it in a video player"
-            )
 
 
 class Photo:
@@ -142,6 +57,7 @@ class Photo:
 
     expected = 1
     mirror = False
+    delivery = None
 
     def __init__(self, path: Path):
         self.path = Path(path)
@@ -168,82 +84,6 @@ class Photo:
         yield Frame(self._image, 0.0, 0)
 
 
-class Webcam:
-    """A local camera by its number. `t` is the moment at which the frame arrived."""
-
-    expected = None
-    mirror = True
-
-    def __init__(self, number: int, settings: CameraSettings, clock: Clock, capture: Callable[..., cv2.VideoCapture] = cv2.VideoCapture):
-        """`capture(number, backend)` opens the device."""
-        self.number, self.settings, self.clock, self.capture = number, settings, clock, capture
-        self.name = f"camera {number}"
-
-    def __enter__(self) -> Self:
-        # DirectShow opens in a second where Windows' default takes up to a minute; V4L2 avoids GStreamer's detour.
-        backends = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
-        with quiet():
-            self._camera = self.capture(self.number, backends.get(sys.platform, cv2.CAP_ANY))
-        if not self._camera.isOpened():
-            self._camera.release()
-            raise Trouble(
-                f"{self.name} cannot be opened: is one connected, free, and this terminal allowed to use it? "
-                "Try --source 1, a video file, or --source demo"
-            )
-        # The compressed format first: raw pictures at this size do not fit USB 2 at 30 fps with every camera.
-        self._camera.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        self._camera.set(cv2.CAP_PROP_FRAME_WIDTH, self.settings.width)
-        self._camera.set(cv2.CAP_PROP_FRAME_HEIGHT, self.settings.height)
-        self._camera.set(cv2.CAP_PROP_FPS, self.settings.rate)
-        self._camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._camera.release()
-
-    def __iter__(self) -> Iterator[Frame]:
-        index = 0
-        while True:
-            got, image = self._camera.read()
-            if not got:
-                raise Trouble(
-                    f"{self.name} stopped delivering pictures after {index} frames: check the cable, and that no other program uses it"
-                )
-            yield Frame(image, self.clock(), index)
-            index += 1
-
-
-class NetworkStream:
-    """A stream from an address (RTSP, HTTP, MJPEG...). `t` is the moment at which the frame arrived."""
-
-    expected = None
-    mirror = False
-
-    def __init__(self, address: str, clock: Clock):
-        self.address, self.clock = address, clock
-        # Passwords in addresses stay out of messages and files.
-        parts = urlsplit(address)
-        self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-    def __enter__(self) -> Self:
-        options = {"rtsp_transport": "tcp"} if self.address.startswith("rtsp") else {}
-        self._container = _open_film(self.address, self.name, options=options, timeout=STREAM_TIMEOUT_S)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._container.close()
-
-    def __iter__(self) -> Iterator[Frame]:
-        frames = 0
-        with _told(self.name):
-            for picture in self._container.decode(video=0):
-                yield Frame(picture.to_ndarray(format="bgr24"), self.clock(), frames)
-                frames += 1
-        # A film behind an address has a duration or a size, and an end; a camera has none of them.
-        if self._container.duration is None and self._container.size < 0:
-            raise Trouble(f"{self.name} ended after {frames} frames: the other side closed the stream")
-
-
 class _Wrapper:
     """A source around another one."""
 
@@ -259,6 +99,10 @@ class _Wrapper:
     @property
     def mirror(self) -> bool:
         return self.source.mirror
+
+    @property
+    def delivery(self) -> Delivery | None:
+        return self.source.delivery
 
     def __enter__(self) -> Self:
         self.source.__enter__()
@@ -350,27 +194,121 @@ class FirstSeconds(_Wrapper):
             yield frame
 
 
-class FirstThatOpens(_Wrapper):
-    """The first of several sources that can be opened; why an earlier one could not is passed to `tell`."""
+class SourceSwitch(_Wrapper):
+    """A live source whose camera can be changed while it runs, from any thread: the same session goes on.
 
-    def __init__(self, sources: Sequence[Source], tell: Callable[[str], None]):
-        super().__init__(sources[0])
-        self.sources, self.tell = sources, tell
+    Another camera is opened in a thread of its own, while frames of the one before still come, and takes its place only once it is
+    open. What cannot be opened is told, and all stays as it was. `index` and `t` go on over the change.
+
+    Attributes:
+        current: what the frames come from, as it was chosen.
+        others: lists what `next` goes through; may take a second.
+    """
+
+    def __init__(
+        self, make: Callable[[str], Source], first: Sequence[str], others: Callable[[], Sequence[str]], tell: Callable[[str], None]
+    ):
+        """
+        Args:
+            make: gives the live source that a text means, not yet opened. Its frames must end when `due` is true.
+            first: the session begins with the first of these that can be opened; why an earlier one could not is told.
+            others: see above; the texts are such as `make` takes.
+            tell: gets a line about what became of a choice, from any thread.
+        """
+        super().__init__(make(first[0]))
+        self.make, self.first, self.others, self.tell = make, first, others, tell
+        self.current = first[0]
+        self._lock = threading.Lock()
+        self._opener: threading.Thread | None = None
+        self._ready: tuple[str, Source] | None = None
+        self._left = False
 
     def __enter__(self) -> Self:
-        for source, instead in pairwise(self.sources):
+        for text, instead in pairwise(self.first):
             try:
-                self.source = source
-                source.__enter__()
-                return self
+                return self._start(text)
             except Trouble as trouble:
-                self.tell(f"{trouble}\nPlaying {instead.name} instead.")
-        self.source = self.sources[-1]
-        self.source.__enter__()
+                self.tell(f"{trouble}\nPlaying {self.make(instead).name} instead.")
+        return self._start(self.first[-1])
+
+    def _start(self, text: str) -> Self:
+        source = self.make(text)
+        source.__enter__()
+        self.current, self.source = text, source
         return self
 
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._left = True
+            ready, self._ready = self._ready, None
+        if ready is not None:
+            ready[1].__exit__(*error)
+        self.source.__exit__(*error)
+
+    @property
+    def due(self) -> bool:
+        """Whether another camera is open and waits to take its place."""
+        return self._ready is not None
+
+    def choose(self, text: str) -> str:
+        """Begins to change to what `text` means. Gives a message for the user at once; what became of it is told later."""
+        return self._begin(lambda: text, f"opening {text}")
+
+    def next(self) -> str:
+        """Begins to change to the camera after the current one, as `choose` does."""
+        return self._begin(self._following, "looking for the next camera")
+
+    def _following(self) -> str:
+        others = list(self.others())
+        if not others or others == [self.current]:
+            raise Trouble("there is no other camera: `run.py cameras` lists them")
+        return others[(others.index(self.current) + 1) % len(others)] if self.current in others else others[0]
+
+    def _begin(self, chosen: Callable[[], str], message: str) -> str:
+        with self._lock:
+            if self._ready is not None or (self._opener is not None and self._opener.is_alive()):
+                return "another camera is being opened: wait for it"
+            self._opener = threading.Thread(target=self._open, args=(chosen,), name="opener", daemon=True)
+            self._opener.start()
+        return message
+
+    def _open(self, chosen: Callable[[], str]) -> None:
+        try:
+            text = chosen()
+            if text == self.current:
+                raise Trouble("it is shown already")
+            source = self.make(text)
+            source.__enter__()
+        except Trouble as trouble:
+            self.tell(f"{self.name} stays: {trouble}")
+            return
+        with self._lock:
+            if not self._left:
+                self._ready = (text, source)
+                return
+        source.__exit__(None, None, None)
+
+    def _change(self) -> bool:
+        """Lets the camera that waits, if there is one, take its place."""
+        with self._lock:
+            if self._ready is None:
+                return False
+            before, (self.current, self.source), self._ready = self.source, self._ready, None
+        before.__exit__(None, None, None)
+        self.tell(f"now {self.name}")
+        return True
+
     def __iter__(self) -> Iterator[Frame]:
-        return iter(self.source)
+        index = 0
+        while True:
+            shift = None
+            for frame in self.source:
+                # The frames between the opening and the change were not lost: nobody waited for them.
+                shift = index - frame.index if shift is None else shift
+                index = frame.index + shift + 1
+                yield replace(frame, index=frame.index + shift)
+            if not self._change():
+                return
 
 
 class NewestFrame(_Wrapper):
@@ -503,6 +441,8 @@ class Reconnecting(_Wrapper):
         # The first opening stays in this thread: macOS asks the user for permission only from the main one.
         self._connect(self.source)
         self._picture_at = self._connected_at
+        if self.delivery is not None and self.delivery.differs:
+            self.tell(f"{self.name} gives {self.delivery}")
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -562,19 +502,46 @@ class Reconnecting(_Wrapper):
 
 
 def open_source(text: str, clock: Clock, camera: CameraSettings) -> Source:
-    """The source that a user means: "demo", a camera's number, an address, or a file's path. Opened when it is entered."""
-    if text == "demo":
-        return VideoFile(DEMO)
-    if text.isdecimal():
-        return Webcam(int(text), camera, clock)
+    """The source that a user means, opened when it is entered.
+
+    "demo", "pi" (the ribbon cable's camera), "screen", "-" (a pipe), a camera's number or device file, an address, a file's path, or, where
+    no file is called so, a camera's name or a part of it.
+    """
+    path = Path(text)
+    device = text.removeprefix("/dev/video")
+    if device.isdecimal():
+        return Webcam(int(device), camera, clock)
     if "://" in text:
         return NetworkStream(text, clock)
-    return VideoFile(Path(text))
+    words = {
+        "demo": lambda: VideoFile(DEMO),
+        "pi": lambda: PiCamera(camera, clock),
+        "screen": lambda: Screen(camera.rate, clock),
+        "-": lambda: Pipe(clock, camera.raw_wh),
+    }
+    if text in words:
+        return words[text]()
+    if not path.exists():
+        cameras = list_cameras()
+        if named_camera(text, cameras) is not None:
+            return Webcam(text, camera, clock)
+        if not path.suffix and path.name == text:
+            known = ", ".join(camera.name for camera in cameras) or "no camera at all"
+            raise Trouble(f"{text} is neither a file nor a camera's name: there is {known}; `run.py live --help` tells what else there is")
+    return VideoFile(path)
 
 
-def as_live(film: VideoFile, clock: Clock) -> Source:
-    """The film as a camera would show it, at the world's pace; the demo clip without end."""
-    return Paced(Repeated(film) if film.path == DEMO else film, clock)
+def usual_sources(
+    list_local: Callable[[], Sequence[Camera]] = list_cameras, list_pi: Callable[[], Sequence[str]] = pi_cameras
+) -> list[str]:
+    """What is tried where the user names no source: the first camera, the Pi's own one, the demo clip."""
+    found = [str(camera.number) for camera in list_local()[:1]] + ["pi" for _ in list_pi()[:1]]
+    return [*(found or ["0"]), "demo"]
+
+
+def as_live(film: VideoFile, clock: Clock, endless: bool = False) -> Source:
+    """The film as a camera would show it, at the world's pace; the demo clip without end, others if `endless`."""
+    return Paced(Repeated(film) if endless or film.path == DEMO else film, clock)
 
 
 def open_live(
@@ -584,9 +551,14 @@ def open_live(
     stopped: Callable[[], bool],
     idle: Callable[[str | None], None],
     tell: Callable[[str], None],
+    endless: bool = False,
 ) -> Source:
-    """The newest frames of what a user means: of a film until it ends, of a camera or stream also beyond a failure."""
+    """The newest frames of what a user means: of a film until it ends, or without end; of a camera or stream also beyond a failure."""
     source = open_source(text, clock, camera)
     if isinstance(source, VideoFile):
-        return NewestFrame(as_live(source, clock), stopped, lambda: idle(None))
+        return NewestFrame(as_live(source, clock, endless), stopped, lambda: idle(None))
+    if isinstance(source, Pipe):
+        return NewestFrame(source, stopped, lambda: idle(None))
+    if isinstance(source, Webcam):
+        return Reconnecting(partial(Webcam, source.which, camera, clock), camera, clock, stopped, idle, tell)
     return Reconnecting(partial(open_source, text, clock, camera), camera, clock, stopped, idle, tell)

@@ -16,11 +16,13 @@ class Frame:
         image: (h, w, 3) BGR uint8.
         t: when it was taken, in seconds on the source's monotonic clock.
         index: its number in the source, from 0; a jump means that frames between were dropped.
+        small: the same picture, smaller and gray, (h', w') uint8, where the camera itself gives one; else None.
     """
 
     image: np.ndarray
     t: float
     index: int
+    small: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

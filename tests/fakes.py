@@ -1,9 +1,14 @@
 """Stand-ins for the edges: camera, clock, detector, points, classifier, screen. Each does one scripted thing; nothing is patched."""
 
+import io
+import socket
+import socketserver
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Self
 
 import cv2
@@ -31,7 +36,7 @@ class FakeClock:
 class ScriptedSource:
     """Frames at chosen times, the index painted into all pixels; raises `error` after the last one if there is one."""
 
-    name, mirror = "script", False
+    name, mirror, delivery = "script", False, None
 
     def __init__(self, times: list[float], error: Exception | None = None, size_wh: tuple[int, int] = (64, 48)):
         self.times, self.error, self.size_wh = times, error, size_wh
@@ -94,6 +99,93 @@ class NetworkCamera:
         self._off.set()
         self._server.shutdown()
         self._server.server_close()
+
+
+class RtspCamera:
+    """A camera that speaks RTSP over TCP, as IP cameras do: a film as an MPEG transport stream in RTP packets, again and again."""
+
+    def __init__(self, port: int = 0, size_wh: tuple[int, int] = (64, 48), brightness: int = 100, rate: float = 30.0):
+        """Port 0 is any free one."""
+        camera = self
+        stream = _transport_stream(size_wh, brightness, rate)
+        self._off = threading.Event()
+        self._connections: list[socket.socket] = []
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                camera._connections.append(self.connection)
+                with suppress(OSError, ValueError):
+                    while (asked := self._request()) is not None:
+                        self._answer(*asked)
+                        if asked[0] == "PLAY":
+                            self._play()
+
+            def _request(self) -> tuple[str, str] | None:
+                """Method and CSeq of the next request; None at the end."""
+                lines = []
+                while (line := self.rfile.readline().decode().strip()) or not lines:
+                    if not line:
+                        return None
+                    lines.append(line)
+                number = next(line.split(":")[1].strip() for line in lines if line.lower().startswith("cseq:"))
+                return lines[0].split()[0], number
+
+            def _answer(self, method: str, number: str) -> None:
+                sdp = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\nm=video 0 RTP/AVP 33\r\na=control:track\r\n"
+                extra, body = {
+                    "OPTIONS": ("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n", ""),
+                    "DESCRIBE": (f"Content-Type: application/sdp\r\nContent-Length: {len(sdp)}\r\n", sdp),
+                    "SETUP": ("Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n", ""),
+                }.get(method, ("", ""))
+                self.wfile.write(f"RTSP/1.0 200 OK\r\nCSeq: {number}\r\nSession: 1\r\n{extra}\r\n{body}".encode())
+
+            def _play(self) -> None:
+                """A packet holds seven of the transport stream's; as many go out a second as play in one."""
+                packets = [stream[at : at + 7 * 188] for at in range(0, len(stream), 7 * 188)]
+                for sent in count():
+                    if camera._off.wait(1 / len(packets)):
+                        return
+                    head = struct.pack(">BBHII", 0x80, 33, sent & 0xFFFF, round(90_000 * sent / len(packets)) & 0xFFFFFFFF, 1)
+                    packet = head + packets[sent % len(packets)]
+                    self.wfile.write(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = daemon_threads = True
+
+        self._server = Server(("127.0.0.1", port), Handler)
+        self.port = self._server.server_address[1]
+        self.address = f"rtsp://127.0.0.1:{self.port}/camera"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.die()
+
+    def die(self) -> None:
+        """Closes the port and all connections."""
+        self._off.set()
+        self._server.shutdown()
+        self._server.server_close()
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _transport_stream(size_wh: tuple[int, int], brightness: int, rate: float) -> bytes:
+    """A second of one colour as an MPEG transport stream, each frame a key frame."""
+    import av
+
+    film = io.BytesIO()
+    with av.open(film, "w", format="mpegts") as container:
+        video = container.add_stream("mpeg2video", rate=round(rate), options={"g": "1"})
+        video.width, video.height, video.pix_fmt = *size_wh, "yuv420p"
+        picture = np.full((size_wh[1], size_wh[0], 3), brightness, np.uint8)
+        for _ in range(round(rate)):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(video.encode(None))
+    return film.getvalue()
 
 
 class ScriptedDetector:

@@ -22,6 +22,37 @@ def searched(seconds: float, calm: bool, effort=FULL, rate: float = 100.0) -> li
     return [(t, sides) for t, sides in asked if sides]
 
 
+class Seen(ScriptedDetector):
+    """Finds one face in the middle of each picture, half as wide; remembers the pictures' sizes."""
+
+    def __init__(self):
+        super().__init__([[]])
+        self.shapes = []
+
+    def find(self, gray, short_side):
+        self.shapes.append((gray.shape, short_side))
+        height, width = gray.shape
+        return [Box(width / 4, height / 4, width * 3 / 4, height * 3 / 4)]
+
+
+def test_a_cameras_own_small_picture_is_searched_for_large_faces():
+    search, small = Seen(), np.zeros((324, 432), np.uint8)
+    gray = np.zeros((960, 1280), np.uint8)
+    found = Finder(search, SETTINGS).update(gray, 0.0, False, FULL, small)
+    assert search.shapes == [((324, 432), 320), ((960, 1280), 800)]
+    for one in found:
+        box = one.boxes[0]
+        assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx((320, 240, 960, 720))
+
+
+def test_a_small_picture_that_is_too_small_is_left_alone():
+    search = Seen()
+    with BackgroundFinder(search, replace(SETTINGS, min_face=0.3), patience_s=0.0) as finder:
+        for t in (0.0, 1.0):
+            finder.update(np.zeros((480, 640), np.uint8), t, False, FULL, np.zeros((240, 320), np.uint8))
+    assert search.shapes[0] == ((480, 640), 320)
+
+
 def test_large_faces_often_small_ones_seldom():
     assert searched(1.1, calm=False) == [(0.0, [320, 800]), (0.2, [320]), (0.4, [320]), (0.6, [320]), (0.8, [320]), (1.0, [320, 800])]
 

@@ -18,9 +18,9 @@ from conftest import DATA, ROOT
 from fakes import NetworkCamera
 
 from realtime.benchmark import STAGES
-from realtime.config import ClassifierSettings
+from realtime.config import EFFORTS, SHIPPED, SMALL_EFFORTS, ClassifierSettings
 from realtime.values import LABELS
-from run import not_installed
+from run import not_installed, suited
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -263,6 +263,42 @@ def test_live_without_a_camera_plays_the_demo_clip_and_says_so():
     assert (done.returncode, done.stderr) == (0, "")
     assert "camera 0 cannot be opened" in done.stdout
     assert "Playing demo.mp4 instead" in done.stdout
+
+
+@pytest.mark.skipif(Path("/dev/video0").exists(), reason="this machine has a camera")
+def test_cameras_says_what_to_check_where_there_is_none():
+    assert "no camera is found: check the cable" in trouble("cameras")
+
+
+def test_live_reads_raw_pictures_from_a_pipe(tmp_path):
+    picture = cv2.resize(cv2.imread(str(DATA / "obama.jpg")), (320, 240)).tobytes()
+    command = [sys.executable, str(ROOT / "run.py"), "live", "--source", "-", "--raw", "320x240", "--record", str(tmp_path / "out.mp4")]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    for _ in range(20):
+        process.stdin.write(picture)
+        process.stdin.flush()
+        time.sleep(0.02)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, b"")
+    assert b"the pipe" not in out
+    head, *frames = lines_of(tmp_path / "out.jsonl")
+    assert head["source"] == "the pipe"
+    assert "camera" not in head
+    assert frames
+
+
+def test_a_small_board_gets_the_small_model_unless_another_is_named():
+    told = []
+    board = "Raspberry Pi 4 Model B Rev 1.4"
+    assert suited(None, board, told.append) == (SHIPPED["nano"], SMALL_EFFORTS)
+    assert len(told) == 1
+    assert told[0].startswith(board)
+    assert "--model emotion" in told[0]
+    assert suited(SHIPPED["emotion"], board, told.append) == (SHIPPED["emotion"], EFFORTS)
+    assert suited(None, None, told.append) == (SHIPPED["emotion"], EFFORTS)
+    assert len(told) == 1
+    # Fewer searches than all, from the start.
+    assert SMALL_EFFORTS[0].far_s > EFFORTS[0].far_s
 
 
 def test_bench_reports_the_stages(tmp_path):

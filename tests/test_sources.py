@@ -5,34 +5,36 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from itertools import islice, pairwise
+from itertools import count, islice, pairwise
 
 import av
 import cv2
 import numpy as np
 import pytest
-from fakes import FakeClock, NetworkCamera, ScriptedSource
+from fakes import FakeClock, NetworkCamera, RtspCamera, ScriptedSource
 
+from realtime.cameras import Delivery, Format, Webcam
 from realtime.config import CameraSettings
 from realtime.errors import Trouble
+from realtime.picamera import PiCamera
 from realtime.sources import (
     DEMO,
     HANGING_MOST,
     FirstSeconds,
-    FirstThatOpens,
     NetworkStream,
     NewestFrame,
     Paced,
     Photo,
     Reconnecting,
     Repeated,
+    SourceSwitch,
     VideoFile,
-    Webcam,
     as_live,
     open_live,
     open_source,
     pauses,
 )
+from realtime.streams import Pipe, Screen
 from realtime.timing import Countdown
 from realtime.values import Frame
 
@@ -193,6 +195,9 @@ class FakeDevice:
     def set(self, name: int, value: float) -> None:
         self.asked[name] = value
 
+    def get(self, name: int) -> float:
+        return self.asked[name]
+
     def read(self):
         self.n -= 1
         return (True, np.full((480, 640, 3), self.n, np.uint8)) if self.n >= 0 else (False, None)
@@ -252,6 +257,12 @@ def test_sources_are_chosen_by_how_they_are_written():
     assert isinstance(chosen("rtsp://host/stream"), NetworkStream)
     assert chosen("demo").path == DEMO
     assert chosen("./0").path.name == "0"
+    assert chosen("/dev/video3").which == 3
+    assert isinstance(chosen("pi"), PiCamera)
+    assert isinstance(chosen("screen"), Screen)
+    assert isinstance(chosen("-"), Pipe)
+    with pytest.raises(Trouble, match="c920 is neither a file nor a camera's name"):
+        chosen("c920")
     live = as_live(chosen("demo"), time.monotonic)
     assert isinstance(live, Paced)
     assert isinstance(live.source, Repeated)
@@ -266,6 +277,7 @@ def test_what_is_live_gives_its_newest_frames_and_a_camera_outlives_its_connecti
     assert isinstance(chosen("demo").source, Paced)
     for camera in (chosen("0"), chosen("rtsp://host/stream")):
         assert isinstance(camera, Reconnecting)
+    assert isinstance(chosen("-"), NewestFrame)
     assert chosen("1").name == "camera 1"
     assert chosen("1").mirror
 
@@ -297,14 +309,135 @@ class Closed(ScriptedSource):
         raise Trouble("this one is closed")
 
 
+class Endless(ScriptedSource):
+    """Gives a frame whenever it is asked, as fast as that is; ends when `left()`."""
+
+    def __init__(self, name: str, left: Callable[[], bool], brightness: int = 0, first: int = 0):
+        super().__init__([])
+        self.name, self.left, self.brightness, self.first = name, left, brightness, first
+
+    def __iter__(self):
+        for index in count(self.first):
+            if self.left():
+                return
+            yield Frame(np.full((48, 64, 3), self.brightness, np.uint8), time.monotonic(), index)
+
+
+class Switched:
+    """A SourceSwitch over cameras by name, with all that it tells."""
+
+    def __init__(self, cameras: dict[str, Callable[[], ScriptedSource]]):
+        self.cameras, self.opened, self.told = cameras, [], []
+        self.source = SourceSwitch(self.make, list(cameras)[:1], lambda: list(cameras), self.told.append)
+
+    def make(self, text: str) -> ScriptedSource:
+        self.opened.append(self.cameras[text]())
+        return self.opened[-1]
+
+
+def two_cameras(**more: Callable[[], ScriptedSource]) -> Switched:
+    def due() -> bool:
+        return switched.source.due
+
+    switched = Switched({"a": lambda: Endless("a", due, 10), "b": lambda: Endless("b", due, 200, first=50), **more})
+    return switched
+
+
 def test_the_first_source_that_opens_is_taken_and_the_reason_told():
     told, good = [], ScriptedSource([0.0, 0.1])
-    both = FirstThatOpens([Closed([]), good], told.append)
-    assert len(frames_of(both)) == 2
+    sources = {"0": Closed([]), "demo": good}
+    switch = SourceSwitch(sources.get, ["0", "demo"], list, told.append)
+    assert len(frames_of(switch)) == 2
     assert told == ["this one is closed\nPlaying script instead."]
     assert (good.opened, good.closed) == (1, 1)
+    assert switch.current == "demo"
     with pytest.raises(Trouble, match="this one is closed"):
-        frames_of(FirstThatOpens([Closed([])], told.append))
+        frames_of(SourceSwitch(sources.get, ["0"], list, told.append))
+
+
+@pytest.mark.timeout(10)
+def test_another_camera_takes_the_place_of_the_first_and_the_session_goes_on():
+    switched, got = two_cameras(), []
+    with switched.source as source:
+        for frame in source:
+            got.append(frame)
+            if len(got) == 3:
+                assert source.choose("b") == "opening b"
+            if frame.image.max() == 200:
+                assert (source.current, source.name) == ("b", "b")
+                break
+    assert [frame.index for frame in got] == list(range(len(got)))
+    assert rising([frame.t for frame in got])
+    assert switched.told == ["now b"]
+    assert [(made.name, made.opened, made.closed) for made in switched.opened if made.opened] == [("a", 1, 1), ("b", 1, 1)]
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(("text", "said"), [("closed", "a stays: this one is closed"), ("a", "a stays: it is shown already")])
+def test_a_camera_that_does_not_open_leaves_the_old_one_and_says_why(text, said):
+    switched = two_cameras(closed=lambda: Closed([]))
+    with switched.source as source:
+        frames = iter(source)
+        next(frames)
+        source.choose(text)
+        wait_until(lambda: switched.told)
+        assert next(frames).image.max() == 10
+        assert source.current == "a"
+    assert switched.told == [said]
+
+
+@pytest.mark.timeout(10)
+def test_the_next_camera_is_the_one_after_in_a_round():
+    switched = two_cameras()
+    shown = []
+    with switched.source as source:
+        for _frame in source:
+            if source.current not in shown[-1:]:
+                shown.append(source.current)
+                source.next()
+            if len(shown) == 3:
+                break
+            time.sleep(0.001)
+    assert shown == ["a", "b", "a"]
+
+
+@pytest.mark.timeout(10)
+def test_without_another_camera_next_says_so():
+    switched = Switched({"a": lambda: ScriptedSource([0.0])})
+    with switched.source as source:
+        source.next()
+        wait_until(lambda: switched.told)
+    assert "there is no other camera" in switched.told[0]
+
+
+@pytest.mark.timeout(10)
+def test_a_camera_that_is_silent_can_be_left_for_another_one():
+    """A stream that hangs waits for nothing but `due`."""
+    switched = two_cameras()
+    switched.cameras["a"] = lambda: NewestFrame(Silent([]), lambda: switched.source.due)
+    threading.Timer(0.1, lambda: switched.source.choose("b")).start()
+    with switched.source as source:
+        assert next(iter(source)).image.max() == 200
+
+
+@pytest.mark.timeout(10)
+def test_one_camera_is_opened_at_a_time_and_one_that_opens_too_late_is_closed():
+    hanging = threading.Event()
+
+    class Slow(ScriptedSource):
+        def __enter__(self):
+            hanging.wait(5)
+            return super().__enter__()
+
+    late = Slow([0.0])
+    switched = two_cameras(late=lambda: late)
+    with switched.source as source:
+        assert source.choose("late") == "opening late"
+        assert source.choose("b") == "another camera is being opened: wait for it"
+    hanging.set()
+    wait_until(lambda: late.closed)
+    assert late.opened == 1
+    assert all(made.name != "b" for made in switched.opened)
 
 
 class Gated(ScriptedSource):
@@ -444,6 +577,17 @@ def rising(numbers: list[float]) -> bool:
 
 
 @pytest.mark.timeout(10)
+def test_a_camera_that_gives_another_size_than_asked_for_says_so_at_the_start():
+    clock = FakeClock()
+    camera = OneByOne(1, clock)
+    asked = Format("MJPG", 640, 480, 30)
+    camera.delivery = Delivery(asked, replace(asked, coding="YUYV", rate=15))
+    session = Session([camera], clock)
+    session.frames()
+    assert session.told == ["script gives YUYV 640x480 at 15 fps instead of MJPG 640x480 at 30 fps"]
+
+
+@pytest.mark.timeout(10)
 def test_a_camera_that_fails_is_opened_again_and_the_session_goes_on():
     clock = FakeClock(100.0)
     connections = [OneByOne(3, clock, Trouble("the cable is out")), Closed([]), Closed([]), Closed([]), OneByOne(2, clock)]
@@ -451,12 +595,12 @@ def test_a_camera_that_fails_is_opened_again_and_the_session_goes_on():
     frames = session.frames()
     assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
     assert rising([frame.t for frame in frames])
-    # 0.5 + 1 + 2 + 4 s, in small steps, so that the window is served meanwhile.
-    assert sum(session.slept) == pytest.approx(7.5, abs=0.5)
+    # 0.5 + 1 + 2 + 3 s, in small steps, so that the window is served meanwhile.
+    assert sum(session.slept) == pytest.approx(6.5, abs=0.5)
     assert max(session.slept) <= 0.1
     assert None in session.said
-    assert session.said[-1] == "script: reconnecting (7 s)"
-    assert session.told == ["the cable is out; reconnecting", "script is back after 8 s"]
+    assert session.said[-1] == "script: reconnecting (6 s)"
+    assert session.told == ["the cable is out; reconnecting", "script is back after 7 s"]
     assert [made.closed for made in session.made] == [1, 0, 0, 0, 1]
 
 
@@ -573,12 +717,13 @@ class Watched:
 
 
 @pytest.mark.timeout(40)
-def test_a_network_camera_that_dies_and_is_started_again_is_back_within_5_s():
-    with NetworkCamera() as camera:
+@pytest.mark.parametrize("make", [NetworkCamera, RtspCamera])
+def test_a_network_camera_that_dies_and_is_started_again_is_back_within_5_s(make):
+    with make() as camera:
         watched = Watched(camera.address)
         watched.wait_for_frames(5)
     wait_until(lambda: any(why and "reconnecting" in why for why in watched.said))
-    with NetworkCamera(camera.port):
+    with make(camera.port):
         watched.wait_for_frames(5, seconds=5)
         watched.leave()
     assert watched.told[0].endswith("; reconnecting")

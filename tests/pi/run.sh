@@ -29,15 +29,18 @@ fi
 # Where this machine reaches the registries through a proxy of its own, the system inside must believe in it too.
 install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
-for place in proc sys dev; do
+# Not /sys: it describes this machine's processor, and LiteRT takes that for the emulated one and crashes.
+for place in proc dev; do
     mountpoint -q "$root/$place" || mount --rbind --make-rslave "/$place" "$root/$place"
 done
-trap 'for place in dev sys proc; do umount -l "$root/$place" || true; done' EXIT
+trap 'for place in dev proc; do umount -l "$root/$place" || true; done' EXIT
 
 rm -rf "$root/program"
 git -C "$here" clone -q "$here" "$root/program"
 
-inside() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/bin:/bin LANG=C.UTF-8 PIP_NO_CACHE_DIR=1 bash -euo pipefail -c "cd /program && $1"; }
+inside() {
+    chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/bin:/bin LANG=C.UTF-8 PIP_NO_CACHE_DIR=1 bash -euo pipefail -c "cd /program && $1"
+}
 
 inside 'uname -m; . /etc/os-release; echo "$PRETTY_NAME"; python3 --version'
 inside 'test -e .venv/bin/pip || python3 -m venv .venv; .venv/bin/pip install -q -r requirements.txt -r tests/requirements.txt'

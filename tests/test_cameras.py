@@ -1,0 +1,200 @@
+import cv2
+import numpy as np
+import pytest
+from fakes import FakeClock
+
+from realtime.cameras import (
+    Camera,
+    Delivery,
+    Format,
+    Webcam,
+    camera_choices,
+    letters,
+    list_cameras,
+    measured,
+    measured_sizes,
+    named_camera,
+)
+from realtime.config import CameraSettings
+from realtime.errors import Trouble
+from realtime.sources import usual_sources
+
+LOGI, LOGI2, BUILT_IN = Camera(0, "HD Pro Webcam C920"), Camera(4, "HD Webcam C270"), Camera(2, "Integrated Camera: Front")
+
+
+class Device:
+    """A camera at OpenCV's edge: it delivers `sizes` only, at `rate` whatever it says, and knows the backends of `opens`."""
+
+    def __init__(self, clock: FakeClock, sizes=((640, 480),), rate: float = 30.0, says: float = 30.0, coding: str = "MJPG", opens=None):
+        self.clock, self.sizes, self.rate, self.says, self.opens = clock, sizes, rate, says, opens
+        self.code = cv2.VideoWriter.fourcc(*coding)
+        self.tried, self.released, self.wanted = [], 0, [0, 0]
+
+    def __call__(self, number: int, backend: int):
+        self.tried.append((number, backend))
+        return self
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return self.opens is None or self.tried[-1][1] in self.opens
+
+    def set(self, name: int, value: float) -> None:
+        if name in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT):
+            self.wanted[name == cv2.CAP_PROP_FRAME_HEIGHT] = value
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return min(self.sizes, key=lambda size: abs(size[0] - self.wanted[0]))
+
+    def get(self, name: int) -> float:
+        return {cv2.CAP_PROP_FRAME_WIDTH: self.size[0], cv2.CAP_PROP_FRAME_HEIGHT: self.size[1], cv2.CAP_PROP_FPS: self.says}.get(
+            name, self.code
+        )
+
+    def read(self):
+        self.clock.sleep(1 / self.rate)
+        return True, np.zeros((self.size[1], self.size[0], 3), np.uint8)
+
+    def release(self) -> None:
+        self.released += 1
+
+
+def webcam(device: Device, which: int | str = 0, **more) -> Webcam:
+    return Webcam(which, CameraSettings(), device.clock, device, **more)
+
+
+def test_cameras_are_listed_by_number_without_what_is_none():
+    asked = []
+
+    def devices(backend: int):
+        asked.append(backend)
+        names = {5: "bcm2835-codec-decode", 4: LOGI2.name, 0: LOGI.name, 13: "bcm2835-isp", 20: "unicam", 21: "pispbe-output0"}
+        return [type("Device", (), {"index": number, "name": name}) for number, name in names.items()]
+
+    assert list_cameras(devices, "linux") == [LOGI, LOGI2]
+    assert list_cameras(lambda backend: [], "win32") == []
+    assert asked == [cv2.CAP_V4L2]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("C920", LOGI),
+        ("c920", LOGI),
+        ("hd webcam c270", LOGI2),
+        ("front", BUILT_IN),
+        ("Integrated Camera: Front", BUILT_IN),
+        ("C930", None),
+    ],
+)
+def test_a_camera_is_known_by_a_part_of_its_name(text, found):
+    assert named_camera(text, [LOGI, BUILT_IN, LOGI2]) == found
+
+
+def test_a_part_that_two_names_have_is_not_guessed():
+    with pytest.raises(Trouble, match=r"'webcam' is part of the names of 2 cameras: 0 \(HD Pro Webcam C920\), 4 \(HD Webcam C270\)"):
+        named_camera("webcam", [LOGI, BUILT_IN, LOGI2])
+    assert named_camera("HD", [LOGI, Camera(9, "HD")]) == Camera(9, "HD")
+
+
+def test_the_current_camera_stands_among_the_choices_as_it_was_chosen():
+    cameras = [LOGI, BUILT_IN, LOGI2]
+    assert camera_choices("c270", cameras) == ["0", "2", "c270"]
+    assert camera_choices("0", cameras) == ["0", "2", "4"]
+    assert camera_choices("rtsp://host/x", cameras) == ["0", "2", "4"]
+
+
+def test_without_a_choice_the_first_camera_is_tried_then_the_pis_then_the_demo():
+    assert usual_sources(lambda: [BUILT_IN, LOGI2], list) == ["2", "demo"]
+    assert usual_sources(list, lambda: ["imx708"]) == ["pi", "demo"]
+    assert usual_sources(lambda: [LOGI], lambda: ["imx708"]) == ["0", "pi", "demo"]
+    assert usual_sources(list, list) == ["0", "demo"]
+
+
+@pytest.mark.parametrize(
+    ("got", "said"),
+    [
+        (Format("MJPG", 640, 480, 30), "MJPG 640x480 at 30 fps"),
+        (Format("", 640, 480, 0), "640x480"),
+        (Format("MJPG", 640, 480, 29.97), "MJPG 640x480 at 30 fps"),
+        (Format("YUYV", 640, 480, 30), "YUYV 640x480 at 30 fps instead of MJPG 640x480 at 30 fps"),
+        (Format("MJPG", 640, 360, 30), "MJPG 640x360 at 30 fps instead of MJPG 640x480 at 30 fps"),
+        (Format("MJPG", 640, 480, 15), "MJPG 640x480 at 15 fps instead of MJPG 640x480 at 30 fps"),
+    ],
+)
+def test_what_a_camera_gives_is_told_beside_what_it_was_asked_for(got, said):
+    delivery = Delivery(Format("MJPG", 640, 480, 30), got)
+    assert str(delivery) == said
+    assert delivery.differs == ("instead" in said)
+
+
+def test_a_coding_is_four_letters_or_nothing():
+    assert letters(cv2.VideoWriter.fourcc(*"MJPG")) == "MJPG"
+    assert letters(cv2.VideoWriter.fourcc(*"Y16 ")) == "Y16"
+    assert letters(0.0) == letters(-1.0) == letters(float(0x80000000)) == ""
+
+
+def test_a_webcam_tells_what_it_agreed_to():
+    device = Device(FakeClock(), sizes=((1280, 720),), says=15, coding="YUYV")
+    camera = webcam(device)
+    assert camera.delivery is None
+    with camera:
+        assert str(camera.delivery) == "YUYV 1280x720 at 15 fps instead of MJPG 640x480 at 30 fps"
+
+
+def test_windows_tries_the_quick_way_first_and_then_the_other():
+    device = Device(FakeClock(), opens=(cv2.CAP_MSMF,))
+    with webcam(device, system="win32"):
+        pass
+    assert device.tried == [(0, cv2.CAP_DSHOW), (0, cv2.CAP_MSMF)]
+    assert device.released == 2
+
+
+@pytest.mark.parametrize(
+    ("system", "said"),
+    [
+        ("linux", "group `video`"),
+        ("win32", "lets desktop apps use it"),
+        ("darwin", "has your terminal switched on"),
+        ("freebsd", "group `video`"),
+    ],
+)
+def test_a_camera_that_cannot_be_opened_says_what_to_check_on_this_system(system, said):
+    device = Device(FakeClock(), opens=())
+    with pytest.raises(Trouble, match="camera 0 cannot be opened") as caught, webcam(device, system=system):
+        pass
+    assert said in str(caught.value)
+    assert "run.py cameras" in str(caught.value)
+    assert device.released == len(device.tried)
+
+
+def test_a_camera_by_name_is_looked_for_at_each_opening():
+    """After it was unplugged it may have another number."""
+    device, connected = Device(FakeClock()), [[LOGI, BUILT_IN], [BUILT_IN], [BUILT_IN, Camera(7, LOGI.name)]]
+    camera = webcam(device, "c920", system="linux", cameras=lambda: connected.pop(0))
+    with camera:
+        assert camera.name == LOGI.name
+    with pytest.raises(Trouble, match="HD Pro Webcam C920 is not connected"), camera:
+        pass
+    with camera:
+        pass
+    assert [number for number, _ in device.tried] == [0, 7]
+
+
+def test_a_camera_is_measured_and_not_believed():
+    device = Device(FakeClock(50.0), rate=14.5, says=30)
+    got = measured(webcam(device), 1.0)
+    assert got.size_wh == (640, 480)
+    assert got.rate == pytest.approx(14.5)
+    assert str(got) == "640x480 MJPG, 14.5 frames a second (it says MJPG 640x480 at 30 fps)"
+    assert device.released == 1
+
+
+def test_each_size_is_measured_once():
+    device = Device(FakeClock(), sizes=((640, 480), (1280, 720)))
+
+    def at(size_wh):
+        return Webcam(0, CameraSettings(*size_wh), device.clock, device)
+
+    found = measured_sizes(at, 1.0)
+    assert [one.size_wh for one in found] == [(640, 480), (1280, 720)]
+    assert [str(one) for one in found] == ["640x480 MJPG, 30.0 frames a second", "1280x720 MJPG, 30.0 frames a second"]

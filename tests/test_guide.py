@@ -1,0 +1,96 @@
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from calibration.guide import Guide
+from calibration.plan import ORDER, prompts
+from calibration.session import Session
+from realtime.config import CaptureSettings, QualitySettings
+from realtime.screen import NO_KEY
+from realtime.values import Box, Face, Frame, Reading
+
+SETTINGS = CaptureSettings(hold_s=0.3, rest_s=0.3, countdown_s=1.0, review_s=0.2)
+POINTS = np.array([(260, 200), (280, 200), (340, 200), (320, 200), (300, 230)], np.float32)
+READING = Reading(Face(1, Box(200, 120, 400, 320), POINTS), np.full(7, 1 / 7, np.float32), "neutral", 1 / 7, None)
+
+
+class FakeScreen:
+    """A window that presses keys at chosen pictures."""
+
+    closed = False
+
+    def __init__(self, keys: dict[int, str]):
+        self.keys, self.shown, self.waited, self.ended = keys, [], 0, False
+
+    def show(self, picture):
+        self.shown.append(picture)
+        return ord(self.keys.get(len(self.shown), chr(NO_KEY)))
+
+    def wait(self):
+        self.waited += 1
+        return NO_KEY
+
+    def close(self):
+        self.ended = True
+
+
+def begin(screen=None, plan="quick"):
+    kept = []
+    out = io.StringIO()
+    session = Session(prompts(plan, 0.3, 0.3), SETTINGS, QualitySettings(), lambda prompt, frames: kept.append(prompt), lambda prompt: None)
+    guide = Guide(session, SETTINGS, lambda: True, "Ada, quick", Console(file=out, width=200), screen)
+    return guide, kept, out
+
+
+def play(guide, seconds, readings=(READING,), start=0.0):
+    image = np.full((480, 640, 3), 120, np.uint8)
+    for i in range(round(seconds * 20)):
+        if guide.closed:
+            return
+        guide.write(Frame(image, start + i / 20, i), list(readings))
+
+
+def test_the_terminal_leads_through_a_plan():
+    guide, kept, out = begin()
+    with guide:
+        play(guide, 60)
+    assert guide.closed and [prompt.expression for prompt in kept] == list(ORDER)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "1/7 neutral, front: Let your whole face rest, with your mouth closed."
+    assert lines.count("   hold it") == 7 and sum(line.startswith("   taken: ") for line in lines) == 7
+    assert "   1 ..." in lines and "   0 ..." not in lines
+
+
+def test_the_terminal_says_what_is_wrong_and_does_not_chatter():
+    guide, _, out = begin()
+    play(guide, 10, readings=())
+    lines = out.getvalue().splitlines()
+    assert lines[1:] == ["   Come into the picture, facing the camera."]
+    guide.idle("camera 0: reconnecting (3 s)")
+    assert "reconnecting" in out.getvalue()
+
+
+@pytest.mark.parametrize(("key", "left"), [("q", True), ("\x1b", True), ("x", False)])
+def test_q_and_esc_leave(key, left):
+    screen = FakeScreen({5: key})
+    guide, kept, _ = begin(screen)
+    with guide:
+        play(guide, 1)
+    assert guide.closed == left and not kept and screen.ended
+    assert len(screen.shown) == (5 if left else 20)
+
+
+def test_s_skips_r_takes_again_and_the_x_closes():
+    screen = FakeScreen({2: "s", 3: "s"})
+    guide, _, _ = begin(screen)
+    play(guide, 0.5)
+    assert guide.session.prompt.expression == ORDER[2]
+    screen.keys[len(screen.shown) + 1] = "r"
+    play(guide, 0.05, start=1)
+    assert guide.session.prompt.expression == ORDER[2]
+    guide.idle(None)
+    assert screen.waited == 1 and not guide.closed
+    screen.closed = True
+    assert guide.closed

@@ -1,0 +1,44 @@
+import pytest
+
+from realtime.machine import heat, is_small, machine, throttle_words
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("throttled=0x0", ()),
+        ("0", ()),
+        ("throttled=0x50005", ("under-voltage now", "throttled now", "under-voltage since the start", "throttled since the start")),
+        ("80008", ("soft temperature limit now", "soft temperature limit since the start")),
+        ("", None),
+        (None, None),
+        ("VCHI initialization failed", None),
+    ],
+)
+def test_what_a_pi_says_about_its_power_is_told_in_words(said, words):
+    assert throttle_words(said) == words
+
+
+@pytest.mark.parametrize(
+    ("board", "architecture", "top_ghz", "small"),
+    [
+        ("Raspberry Pi 4 Model B Rev 1.4", "aarch64", 1.8, True),
+        ("Raspberry Pi 3 Model B Plus Rev 1.3", "aarch64", None, True),
+        ("Raspberry Pi Zero 2 W Rev 1.0", "aarch64", 1.0, True),
+        ("Raspberry Pi 400 Rev 1.0", "aarch64", 1.8, True),
+        ("Raspberry Pi 5 Model B Rev 1.0", "aarch64", 2.4, False),
+        ("Raspberry Pi 500 Rev 1.0", "aarch64", 2.4, False),
+        ("Libre Computer AML-S905X-CC", "aarch64", 1.5, True),
+        ("Libre Computer AML-S905X-CC", "aarch64", None, False),
+        (None, "aarch64", 1.0, False),
+        (None, "x86_64", 1.2, False),
+    ],
+)
+def test_which_boards_are_small(board, architecture, top_ghz, small):
+    assert is_small(board, architecture, top_ghz) == small
+
+
+def test_the_machine_tells_its_heat_and_power():
+    made, now = machine(), heat()
+    assert {"board", "governor", "temperature_c", "throttled"} <= made.keys()
+    assert (made["throttled"] is None) == (now.throttled is None)

@@ -1,0 +1,89 @@
+"""picamera2 runs on a Raspberry Pi only: here it is played by a fake at its edge."""
+
+import numpy as np
+import pytest
+from fakes import FakeClock
+
+from realtime.config import CameraSettings
+from realtime.errors import Trouble
+from realtime.picamera import PiCamera, pi_cameras, picamera2
+
+
+class FakePicamera2:
+    """Answers as picamera2 does: rows of the small picture are padded, the sizes may be other ones than asked for."""
+
+    frames = 3
+    failure: Exception | None = None
+
+    def __init__(self):
+        if self.failure:
+            raise self.failure
+        self.calls, self.n = [], 0
+        type(self).last = self
+
+    @staticmethod
+    def global_camera_info():
+        return [{"Model": "imx708", "Id": "/base/soc/i2c0mux/imx708@1a"}, {"Model": "C920", "Id": "/base/scb/pcie/usb@1/video"}]
+
+    def create_video_configuration(self, **plan):
+        return plan
+
+    def configure(self, plan):
+        self.plan = plan
+
+    def camera_configuration(self):
+        return self.plan
+
+    def start(self):
+        self.calls.append("start")
+
+    def capture_arrays(self, names):
+        assert names == ["main", "lores"]
+        self.n += 1
+        if self.n > self.frames:
+            raise RuntimeError("camera frontend has timed out")
+        (width, height), (small_w, small_h) = self.plan["main"]["size"], self.plan["lores"]["size"]
+        planes = np.zeros((small_h * 3 // 2, small_w + 16), np.uint8)
+        planes[:small_h, :small_w] = 90
+        return [np.full((height, width, 3), self.n, np.uint8), planes], {}
+
+    def close(self):
+        self.calls.append("close")
+
+
+def test_the_pis_camera_gives_a_small_gray_picture_beside_each_frame():
+    clock, got = FakeClock(5.0), []
+    camera = PiCamera(CameraSettings(), clock, lambda: FakePicamera2)
+    with pytest.raises(Trouble, match=r"the Pi's camera stopped delivering pictures after 3 frames \(camera frontend"), camera:
+        for frame in camera:
+            got.append(frame)
+            clock.sleep(0.03)
+    assert [(frame.index, round(frame.t, 2), frame.image.max()) for frame in got] == [(0, 5.0, 1), (1, 5.03, 2), (2, 5.06, 3)]
+    assert all(frame.small.shape == (324, 432) and frame.small.min() == 90 for frame in got)
+    assert FakePicamera2.last.calls == ["start", "close"]
+    assert FakePicamera2.last.plan["main"] == {"size": (640, 480), "format": "RGB888"}
+    assert str(camera.delivery) == "RGB888 640x480 at 30 fps"
+
+
+def test_a_cable_that_is_not_plugged_in_says_what_to_check():
+    class Unplugged(FakePicamera2):
+        failure = IndexError("list index out of range")
+
+    camera = PiCamera(CameraSettings(), FakeClock(), lambda: Unplugged)
+    with pytest.raises(Trouble, match=r"cannot be opened.*cable.*rpicam-hello"), camera:
+        pass
+
+
+def test_only_ribbon_cameras_are_the_pis_own():
+    assert pi_cameras(lambda: FakePicamera2) == ["imx708"]
+
+
+def test_without_picamera2_it_says_how_to_get_it():
+    try:
+        import picamera2 as _installed  # noqa: F401
+    except ImportError:
+        with pytest.raises(Trouble, match=r"sudo apt install python3-picamera2.*--system-site-packages"):
+            picamera2()
+        assert pi_cameras() == []
+    else:
+        pytest.skip("this machine has picamera2")

@@ -1,0 +1,134 @@
+import io
+import os
+import shutil
+import subprocess
+import threading
+from itertools import islice
+
+import av
+import cv2
+import numpy as np
+import pytest
+from fakes import FakeClock
+
+from realtime.errors import Trouble
+from realtime.streams import Pipe, Screen
+
+pytestmark = pytest.mark.timeout(30)
+
+
+def through_a_pipe(content: bytes, raw_wh=None) -> list:
+    """The frames of what another thread writes into a pipe."""
+    reader, writer = os.pipe()
+
+    def write() -> None:
+        with os.fdopen(writer, "wb") as file:
+            file.write(content)
+
+    threading.Thread(target=write, daemon=True).start()
+    try:
+        with Pipe(FakeClock(7.0), raw_wh, reader) as pipe:
+            return list(pipe)
+    finally:
+        os.close(reader)
+
+
+def pictures(n: int) -> list[np.ndarray]:
+    return [np.full((48, 64, 3), 40 * i, np.uint8) for i in range(n)]
+
+
+def film(kind: str, codec: str) -> bytes:
+    file = io.BytesIO()
+    with av.open(file, "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for picture in pictures(5):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "raw_wh"),
+    [
+        (b"".join(cv2.imencode(".jpg", picture)[1].tobytes() for picture in pictures(5)), None),
+        (film("yuv4mpegpipe", "wrapped_avframe"), None),
+        (film("mpegts", "libx264"), None),
+        (film("matroska", "libx264"), None),
+        (b"".join(picture.tobytes() for picture in pictures(5)), (64, 48)),
+    ],
+    ids=["mjpeg", "yuv4mpeg", "mpegts", "matroska", "raw"],
+)
+def test_a_pipe_gives_its_pictures_and_then_ends(content, raw_wh):
+    frames = through_a_pipe(content, raw_wh)
+    assert [(frame.index, frame.t) for frame in frames] == [(i, 7.0) for i in range(5)]
+    assert [frame.image.shape for frame in frames] == [(48, 64, 3)] * 5
+    assert [round(frame.image.mean() / 40) for frame in frames] == [0, 1, 2, 3, 4]
+
+
+def test_a_pipe_without_pictures_is_told_in_one_line():
+    with pytest.raises(Trouble, match="the pipe is not a video") as caught:
+        through_a_pipe(b"hello " * 5000)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(Trouble, match="the pipe is not a video"):
+        through_a_pipe(b"")
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="Windows has no such terminals")
+def test_a_terminal_is_no_pipe():
+    terminal, other = os.openpty()
+    try:
+        with pytest.raises(Trouble, match="this is a terminal"), Pipe(FakeClock(), None, other):
+            pass
+    finally:
+        os.close(terminal)
+        os.close(other)
+
+
+@pytest.fixture
+def display(monkeypatch):
+    """A blue virtual screen as this process's display."""
+    if not shutil.which("Xvfb"):
+        pytest.skip("needs Debian's package xvfb")
+    from Xlib.display import Display
+
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "320x200x24", "-noreset"]
+    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        name = f":{pipe.readline().strip()}"
+    x = Display(name)
+    x.screen().root.change_attributes(background_pixel=0x0000F0)
+    x.screen().root.clear_area()
+    x.sync()
+    monkeypatch.setenv("DISPLAY", name)
+    yield name
+    x.close()
+    server.terminate()
+    server.wait(10)
+
+
+def test_the_screen_is_grabbed_at_its_rate(display):
+    clock = FakeClock(3.0)
+    with Screen(20.0, clock, clock.sleep) as screen:
+        frames = list(islice(screen, 3))
+    assert [(frame.index, frame.t) for frame in frames] == [(0, 3.0), (1, pytest.approx(3.05)), (2, pytest.approx(3.1))]
+    assert frames[0].image.shape == (200, 320, 3)
+    assert frames[0].image[5, 5].tolist() == [240, 0, 0]
+
+
+def test_a_slow_grabber_does_not_run_after_lost_time(display):
+    clock = FakeClock(0.0)
+    with Screen(10.0, clock, clock.sleep) as screen:
+        frames = iter(screen)
+        next(frames)
+        clock.now = 5.0
+        assert [next(frames).t for _ in range(3)] == pytest.approx([5.0, 5.1, 5.2])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows always has a screen")
+def test_without_a_screen_it_says_what_is_needed(monkeypatch):
+    monkeypatch.setenv("DISPLAY", "")
+    with pytest.raises(Trouble, match=r"the screen cannot be grabbed.*X11"), Screen(30.0, FakeClock()):
+        pass
