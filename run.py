@@ -130,6 +130,9 @@ Fps = Annotated[
     typer.Option(help="Record at a constant rate: repeat or leave out frames.", min=1, max=240, show_default="frames at their times"),
 ]
 
+Lang = Annotated[
+    Literal["en", "zh", "es", "de", "fr", "ja"], typer.Option(help="Language of the words on the picture; files keep the English ones.")
+]
 Csv = Annotated[bool, typer.Option("--csv", help="Write the readings as a table as well: a row a face and frame.")]
 Srt = Annotated[bool, typer.Option("--srt", help="Write what is shown as subtitles as well.")]
 
@@ -246,8 +249,10 @@ def live(
     max_cpu: Annotated[float | None, typer.Option(help="Per cent of one core that may be used.", min=5, show_default="no limit")] = None,
     model: SuitedModel = None,
     profile: ProfileName = None,
+    lang: Lang = "en",
 ) -> None:
     """Show expressions live, in a window or as a line in the terminal."""
+    from calibration.people import ProfileSwitch
     from realtime.batch import face_search
     from realtime.cameras import camera_choices, list_cameras
     from realtime.machine import small_board
@@ -258,6 +263,7 @@ def live(
     from realtime.sources import SourceSwitch, Thinned, open_live, open_source, usual_sources
     from realtime.terminal import Line
     from realtime.timing import Countdown, LatencyMeter
+    from realtime.words import LANGUAGES
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
     windowed = window is not False and has_display()
@@ -286,7 +292,7 @@ def live(
     wanted, camera = [source] if source else usual_sources(), CameraSettings(raw_wh=raw)
     drawn, written, countdown = LatencyMeter(clock), LatencyMeter(clock), Countdown(clock, seconds)
     given = [open_source(text, clock, camera) for text in wanted]
-    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt)
+    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt, lang)
     microphone = Microphone(mic, clock) if mic else None
     if microphone:
         try:
@@ -306,7 +312,16 @@ def live(
     recording = new_recording(record, given, header, means, overwrite) if record else None
     switch = RecordSwitch(RECORDINGS, header, means, recording)
     shown = (
-        Window(clock, lambda: frames.mirror, switch, lambda: drawn.dropped, lambda: pipeline.governor.level)
+        Window(
+            clock,
+            lambda: frames.mirror,
+            switch,
+            lambda: drawn.dropped,
+            lambda: pipeline.governor.level,
+            ProfileSwitch(pipeline.classifier),
+            lambda: cameras.next(),
+            LANGUAGES[lang],
+        )
         if windowed
         else Line(console, clock)
     )
@@ -364,10 +379,11 @@ def record(
     min_face: MinFace = FinderSettings.min_face,
     model: Model = ClassifierSettings.model,
     profile: ProfileName = None,
+    lang: Lang = "en",
 ) -> None:
     """Write an annotated video and its readings: every frame of a file, with its sound, or what a camera sees."""
     settings = Settings(classifier=person(model, profile, print), finder=FinderSettings(min_face=min_face))
-    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt)
+    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt, lang)
     if out_dir is not None:
         record_many([Path(source) for source in sources], out_dir, settings, choices, seconds, overwrite)
     elif len(sources) == 2:
@@ -515,11 +531,12 @@ def calibrate(
         typer.Option(help="3 s of resting face; 7 expressions, a minute; 35 takes, three lights and from the side; several cameras."),
     ] = "quick",
     source: Annotated[
-        list[str] | None, typer.Option(help="As in live; for the plan room one for each camera.", show_default="0, else demo")
+        list[str] | None, typer.Option(help="As in live; for the plan room one for each camera.", show_default="the first camera")
     ] = None,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="Keep the takes under a random code instead of a name.")] = False,
     practising: Annotated[bool, typer.Option("--practice", help="Practise expressions and see how well they are recognised.")] = False,
     delete: Annotated[str | None, typer.Option(help="Erase all that is kept of a person, and end.", metavar="NAME")] = None,
+    merge: Annotated[list[Path] | None, typer.Option(help="Add the takes of another people/ folder to this one, and end.")] = None,
     agreed: Annotated[bool, typer.Option("--yes", help="Agree to keeping the pictures without being asked.")] = False,
     window: Annotated[bool | None, typer.Option(help="Show a window, or guide in the terminal.", show_default="a window if it can")] = None,
     model: Model = ClassifierSettings.model,
@@ -532,6 +549,14 @@ def calibrate(
     if delete is not None:
         erased = collection.delete(PEOPLE, delete)
         print(f"erased all of {delete}: {erased} files")
+        return
+    if merge:
+        merged = collection.merge(merge, PEOPLE)
+        for person, called in merged.people.items():
+            print(f"{person}: {called}")
+        print(f"{merged.copied} sessions were added, {merged.known} were here already")
+        for path in merged.differ:
+            print(f"{path} holds other takes than the session of that name here, and was left out")
         return
     if anonymous and name is not None:
         raise Trouble("--anonymous keeps no name: leave out --name")

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from calibration.collection import SessionFolder
 from calibration.enrol import Keeper
 from calibration.guide import Guide
 from calibration.people import PEOPLE
-from calibration.plan import PRACTICE, Prompt, practice, prompts
+from calibration.plan import PRACTICE, ROOM, Prompt, practice, prompts
 from calibration.practice import judged, note, past, rows
 from calibration.room import Onlooker
 from calibration.session import Seen, Session
@@ -39,6 +39,7 @@ class Wish:
         consent: what the person has agreed to; None: nothing is kept.
         windowed: show a window where there is a display, else guide in the terminal.
         model: the classifier's file.
+        capture: how long things take, and what a take must be like.
     """
 
     who: str | None
@@ -47,6 +48,7 @@ class Wish:
     consent: str | None
     windowed: bool
     model: Path
+    capture: CaptureSettings = field(default_factory=CaptureSettings)
 
 
 def guided(wish: Wish, console: Console, stopped: Callable[[], bool], root: Path = PEOPLE) -> str | None:
@@ -56,13 +58,14 @@ def guided(wish: Wish, console: Console, stopped: Callable[[], bool], root: Path
         Trouble: no source opens, or a take cannot be written; the takes before it are kept.
     """
     clock, plan, sources = time.monotonic, wish.plan, wish.sources
-    settings, capture, camera = Settings(classifier=ClassifierSettings(wish.model)), CaptureSettings(), CameraSettings()
+    settings, capture, camera = Settings(classifier=ClassifierSettings(wish.model)), wish.capture, CameraSettings()
     practising = plan == PRACTICE
     if practising:
         asked = practice(capture.practice_rounds, capture.hold_s, random.Random())
     else:
         asked = prompts(plan, capture.hold_s, capture.rest_s)
-    wanted = list(sources[:1]) or usual_sources()
+    # The demo clip's people have nobody to be calibrated for.
+    wanted = list(sources[:1]) or [text for text in usual_sources() if text != "demo"]
     folder = SessionFolder.unfinished(root, wish.who, plan) if wish.consent and not practising else None
     if folder:
         console.print(f"going on with the session in {folder.path}: {len(folder.takes)} takes are kept")
@@ -80,16 +83,18 @@ def guided(wish: Wish, console: Console, stopped: Callable[[], bool], root: Path
 
     def filmed(number: int, source: Source, pipeline: Pipeline) -> list[Recording]:
         """The recording of a camera of a room, beside the takes."""
+        if plan != ROOM or folder is None:
+            return []
         means = Means(clock, choices=Choices(picture="clean"), live=True, tell=console.print)
         path = dated(folder.path / "video", f"_camera_{number}.mp4")
-        return [Recording(path, lambda: readings_header(source.name, pipeline, settings), means)] if plan == "room" else []
+        return [Recording(path, lambda: readings_header(source.name, pipeline, settings), means)]
 
     frames = opened(wanted, lambda why: guide.idle(why))
     beside = []
     for number, text in enumerate(sources[1:], start=2):
         source, pipeline = opened([text], lambda why: None), build_pipeline(settings, clock, live=True)
         beside.append(Onlooker(source, pipeline, filmed(number, source, pipeline), capture, console.print))
-    keeper = Keeper(folder, wanted[0], asked, capture, beside) if folder else None
+    keeper = Keeper(folder, lambda: frames.current, asked, capture, beside) if folder else None
     tries = past(person) if person and practising else []
 
     def keep(prompt: Prompt, seen: Sequence[Seen]) -> None:

@@ -427,7 +427,7 @@ def merge(roots: Sequence[Path], out: Path) -> Merged:
             raise Trouble(f"{root} holds no session: name a folder such as people, with NAME/sessions in it")
         for person in here:
             sessions = {read_session(path)["id"]: path for path in session_folders(person)}
-            name, there = _place(out, person.name, set(sessions), set(people.values()))
+            name, there = _place(out, person.name, set(sessions))
             people[person] = name
             for number, path in sessions.items():
                 if number not in there:
@@ -440,13 +440,13 @@ def merge(roots: Sequence[Path], out: Path) -> Merged:
     return Merged(people, copied, known, tuple(differ))
 
 
-def _place(out: Path, name: str, sessions: set[str], taken: set[str]) -> tuple[str, dict[str, Path]]:
+def _place(out: Path, name: str, sessions: set[str]) -> tuple[str, dict[str, Path]]:
     """What a person is called in `out`, and the sessions that are there by their id."""
     number = 1
     while True:
         called = name if number == 1 else f"{name}-{number}"
         there = {read_session(path)["id"]: path for path in session_folders(out / checked(called))}
-        if sessions & there.keys() or (not (out / called).exists() and called not in taken):
+        if sessions & there.keys() or not (out / called).exists():
             return called, there
         number += 1
 

@@ -1,6 +1,6 @@
 """From frames of a session to takes on the disk, and from a person's takes to a profile, or to the reason why there is none."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -33,9 +33,14 @@ class Keeper:
     """Writes what a session keeps: the take that the person looked at, and what further cameras saw meanwhile."""
 
     def __init__(
-        self, folder: SessionFolder, camera: str, plan: Sequence[Prompt], settings: CaptureSettings, beside: Sequence[Onlooker] = ()
+        self,
+        folder: SessionFolder,
+        camera: Callable[[], str],
+        plan: Sequence[Prompt],
+        settings: CaptureSettings,
+        beside: Sequence[Onlooker] = (),
     ):
-        """`camera` is what the session looks through, `beside` are the others of a room."""
+        """`camera()` is what the session looks through, `beside` are the others of a room."""
         self.folder, self.camera, self.settings, self.beside = folder, camera, settings, beside
         self._numbers: dict[Prompt, list[int]] = {}
         self.done: list[tuple[Prompt, dict[str, float]]] = []
@@ -53,7 +58,7 @@ class Keeper:
 
     def keep(self, prompt: Prompt, frames: Sequence[Seen]) -> None:
         """Writes a take, on the disk when this returns."""
-        numbers = [self.folder.add(taken(prompt, frames, self.camera, self.settings)).number]
+        numbers = [self.folder.add(taken(prompt, frames, self.camera(), self.settings)).number]
         for other in self.beside:
             seen = other.between(frames[0].t, frames[-1].t)
             if seen:

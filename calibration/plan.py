@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from realtime.values import LABELS
 
 FRONT, SIDE = "front", "side"
-PRACTICE = "practice"
+PRACTICE, ROOM = "practice", "room"
 ORDER = ("neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust")
 """From what everybody can do to what needs courage; it starts at rest, where every face is the same person's."""
 
@@ -60,7 +60,7 @@ def prompts(plan: str, hold_s: float, rest_s: float) -> tuple[Prompt, ...]:
             (SIDE, "second", ORDER),
             (SIDE, "third", ORDER),
         ],
-        "room": [(FRONT, "strong", ORDER), (FRONT, "weak", ORDER)],
+        ROOM: [(FRONT, "strong", ORDER), (FRONT, "weak", ORDER)],
     }[plan]
     return tuple(
         Prompt(expression, pose, light, rest_s if expression == "neutral" else hold_s)

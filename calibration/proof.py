@@ -14,8 +14,9 @@ INK, PAPER = (40, 40, 40), (255, 255, 255)
 def as_text(proof: Proof) -> str:
     """A table of the scores and both confusions, rows what was asked for, columns what was answered."""
     before, after = proof.before, proof.after
+    judged = f"held out by {proof.held_out}: gain {proof.gain:.3f} nats a take, standard error {proof.error:.3f}"
     lines = [
-        f"{proof.step}, held out by {proof.held_out}: gain {proof.gain:.3f} nats a take, standard error {proof.error:.3f}",
+        f"{proof.step}, {judged if np.isfinite(proof.error) else 'judged on the same frames, nothing held out'}",
         f"{'':12}{'before':>8}{'after':>8}",
         f"{'accuracy':12}{before.accuracy:8.1%}{after.accuracy:8.1%}",
         f"{'macro-F1':12}{before.macro_f1:8.3f}{after.macro_f1:8.3f}",
@@ -24,7 +25,8 @@ def as_text(proof: Proof) -> str:
     ]
     for title, scores in (("before", before), ("after", after)):
         lines += ["", f"{title:12}" + "".join(f"{name[:7]:>8}" for name in LABELS)]
-        lines += [f"{name:12}" + "".join(f"{count:8.1f}" for count in row) for name, row in zip(LABELS, scores.confusion, strict=True)]
+        asked = [(name, row) for name, row in zip(LABELS, scores.confusion, strict=True) if row.any()]
+        lines += [f"{name:12}" + "".join(f"{count:8.1f}" if count else f"{'':8}" for count in row) for name, row in asked]
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ camera's own detector, points and sampling, so that training sees what running s
 """
 
 import csv
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,10 +15,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from calibration.collection import load_takes
 from models.framing import framed_chip, placement_of, sampling_matrix
-from realtime.align import CROP, enlarge, sample, similarity
+from realtime.align import CHIP, CROP, enlarge, sample, similarity
 from realtime.config import DetectorSettings
 from realtime.detector import Detector
+from realtime.errors import Trouble
 from realtime.landmarks import PointPredictor
 from realtime.values import LABELS, Box
 
@@ -98,6 +101,7 @@ def load(folder: Path) -> Faces:
         (f"*/{CK_PICTURE}", "CK+48", load_ck48),
         ("list_patition_label.txt", "RAF-DB", load_rafdb),
         ("EmoLabel/list_patition_label.txt", "RAF-DB", load_rafdb),
+        ("*/sessions/*/session.json", "the sessions of `run.py calibrate`", load_sessions),
     )
     for pattern, _, read in telltales:
         if any(folder.glob(pattern)):
@@ -286,6 +290,46 @@ def load_wild(folder: Path) -> Faces:
         for place, row in read_table(Path(folder) / "labels.csv", ("image", "person", "label"))
     ]
     return read_pictures(pictures, cut_out)
+
+
+def load_sessions(folder: Path) -> Faces:
+    """Reads the takes that people gave in `run.py calibrate`: one row a picture, of all confirmed takes of the people in a folder.
+
+    A person is in one split, by the name alone, whoever else is there: "test" for about one in three, "train" for the others.
+    """
+    folder = Path(folder)
+    names, pixels, labels, persons = [], [], [], []
+    for person in folders_in(folder):
+        try:
+            takes = load_takes(folder, person.name)
+        except Trouble as trouble:
+            raise DatasetError(str(trouble)) from trouble
+        for take, chips in takes:
+            names += [(take.session / "chips" / file).relative_to(folder).as_posix() for file in take.files]
+            pixels += [reduced(chip) for chip in chips]
+            labels += [LABELS.index(take.expression)] * len(chips)
+            persons += [person.name] * len(chips)
+    if not names:
+        raise DatasetError(f"{folder} holds sessions but no take that was confirmed: show some faces with `run.py calibrate`")
+    faces = unvoted(names, pixels, labels, ["test" if _third(person) else "train" for person in persons])
+    return replace(faces, persons=np.array(persons), framed=np.ones(len(faces), bool))
+
+
+def _third(person: str) -> bool:
+    """Whether a person is among the third that is measured on; who joins later changes nothing for those who are there."""
+    return hashlib.sha256(person.encode()).digest()[0] % 3 == 0
+
+
+def reduced(chip: np.ndarray) -> np.ndarray:
+    """The (48, 48) uint8 face that `enlarge` made a chip (64, 64) uint8 of, so that it makes the same chip again, to one grey level."""
+    back = _back()
+    return np.clip(np.rint(back @ chip @ back.T), 0, 255).astype(np.uint8)
+
+
+@cache
+def _back() -> np.ndarray:
+    """(48, 64): the inverse, in the least-squares sense, of one direction of `enlarge`, which is linear but for its rounding."""
+    return np.linalg.pinv(cv2.resize(np.eye(CROP), (CROP, CHIP), interpolation=cv2.INTER_LINEAR))
 
 
 @dataclass(frozen=True)

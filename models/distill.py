@@ -135,6 +135,7 @@ def views(
     wild: Annotated[Path, typer.Option(help="Folder of faces_wild.")],
     teacher: Annotated[list[Path], typer.Option(help="Folder of a trained teacher; give several.")],
     whole_teacher: Annotated[list[Path] | None, typer.Option(help="Folder of a teacher that learned with --whole-crops.")] = None,
+    people: Annotated[Path | None, typer.Option(help="Folder of people who calibrated: adds their takes.")] = None,
     out: Annotated[Path, typer.Option(help="Where the lessons go (120 MB a view).")] = Path("runs/views"),
     count: Annotated[int, typer.Option(help="How often each face is cut.")] = 16,
 ) -> None:
@@ -145,7 +146,7 @@ def views(
         [load_trained(folder / "weights.pt").to(device, memory_format=torch.channels_last) for folder in folders]
         for folders in (teacher, whole_teacher or [])
     )
-    learned = repeated(lesson(fer2013, wild))
+    learned = repeated(lesson(fer2013, wild, people))
     uncut = replace(learned, framing=torch.eye(2, 3).expand(len(learned), 2, 3))
     faces = load_fer2013(fer2013, "train")
     nobody = faces.pixels[(faces.votes[:, VOTED.index("not_face")] > 5) & (faces.near_copy_in == "")]

@@ -1,10 +1,11 @@
 """Turns trained weights into the shipped model: full-integer int8 TFLite, and the JSON that describes it.
 
-    python -m models.quantize --weights runs/emotion/weights.pt --fer2013 DIR --out models/emotion.tflite
+    python -m models.quantize --weights runs/emotion/weights.pt --fer2013 DIR --wild WILD --out models/emotion.tflite
 
 Batch norms are folded, the float graph is converted, and its ranges are set by the representative set: class-balanced training
 rows, listed in `representative.txt` (written when it is missing). Temperature and offsets are fitted on the int8 file's own logits over the
-public-test rows that have no copy in the private test.
+public-test rows that have no copy in the private test. With the photos of faces_wild the card tells everybody's resting face as well, which
+personal profiles begin with.
 """
 
 import hashlib
@@ -21,9 +22,10 @@ import typer
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from models.datasets import Faces, chips_of, load_fer2013, majority, targets
+from models.datasets import Faces, chips_of, load_fer2013, load_wild, majority, targets
 from models.evaluate import on_fer2013
 from models.network import N_LOGITS, EmotionNet
+from models.resting import neutral_of, resting
 from models.train import load_trained, to_input
 from realtime.align import CHIP
 from realtime.classifier import SCHEMA, EmotionClassifier
@@ -154,6 +156,7 @@ def reject_offset(scaled: np.ndarray, lost: float = 0.005) -> float:
 def main(
     weights: Annotated[Path, typer.Option(help="weights.pt from models.distill or models.train.")],
     fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
+    wild: Annotated[Path | None, typer.Option(help="Folder of faces_wild: adds everybody's resting face.")] = None,
     out: Annotated[Path, typer.Option(help="The .tflite file to write, with a .json beside it.")] = Path("models/emotion.tflite"),
 ) -> None:
     """Converts, quantises, calibrates, scores, and writes the model with its description."""
@@ -198,6 +201,8 @@ def main(
     card["bias"] = [round(float(v), 4) for v in (*bias, reject_offset(scaled))]
     beside.write_text(json.dumps(card, indent=1) + "\n")
 
+    if wild is not None:
+        card["resting"] = resting(EmotionClassifier(out), neutral_of(load_wild(wild)))
     card["scores"] = {"public_test": on_fer2013(EmotionClassifier(out), test, chips, weights, None)}
     beside.write_text(json.dumps(card, indent=1) + "\n")
     print(f"wrote {out} ({card['bytes']} bytes) and {beside}")

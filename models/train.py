@@ -22,7 +22,7 @@ import typer
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.datasets import chips_of, framing_of, held_out, load_fer2013, load_wild, majority, targets
+from models.datasets import chips_of, framing_of, held_out, load_fer2013, load_sessions, load_wild, majority, targets
 from models.network import N_LOGITS, NETWORKS, EmotionNet
 from models.plots import save_curves
 from models.public import public_file
@@ -232,27 +232,32 @@ class Lesson:
         return len(self.crops)
 
 
-def lesson(fer2013: Path, wild: Path | None) -> Lesson:
-    """The training rows: FER2013's without near copies of test pictures, and the photos of two thirds of the people of faces_wild.
+def lesson(fer2013: Path, wild: Path | None = None, people: Path | None = None) -> Lesson:
+    """The training rows: FER2013's without near copies of test pictures, the photos of two thirds of the people of faces_wild, and the
+    takes of two thirds of the people who gave theirs in `run.py calibrate`.
 
-    A photo's one coarse label counts for less than ten votes do: it gets 0.85 of the distribution and a weight of 0.6.
+    A photo's one label, coarse or of an expression that was only acted, counts for less than ten votes do: it gets 0.85 of the
+    distribution and a weight of 0.6.
     """
     faces = load_fer2013(fer2013, "train")
     distribution, weight = targets(faces.votes)
     keep = (faces.near_copy_in == "") & (weight > 0)
-    pixels, distribution, weight, single = faces.pixels[keep], distribution[keep], weight[keep], faces.labels[keep]
-    framing = framing_of(faces.where(keep))
+    parts = [(faces.pixels[keep], framing_of(faces.where(keep)), distribution[keep], weight[keep], faces.labels[keep])]
+    more = []
     if wild is not None:
         photos = load_wild(wild)
-        photos = photos.where(~held_out(photos.persons))
+        more.append(photos.where(~held_out(photos.persons)))
+    if people is not None:
+        takes = load_sessions(people)
+        more.append(takes.where(takes.splits == "train"))
+    for photos in (photos for photos in more if len(photos)):
         n = len(photos)
         coarse = np.full((n, N_LOGITS), 0.15 / 7, np.float32)
         coarse[:, -1] = 0
         coarse[np.arange(n), photos.labels] += 0.85
-        pixels, distribution = np.concatenate([pixels, photos.pixels]), np.concatenate([distribution, coarse])
-        framing = np.concatenate([framing, framing_of(photos)])
-        weight, single = np.concatenate([weight, np.full(n, 0.6, np.float32)]), np.concatenate([single, np.full(n, -1)])
-    return Lesson(torch.from_numpy(pixels).unsqueeze(1), *(torch.from_numpy(a) for a in (framing, distribution, weight, single)))
+        parts.append((photos.pixels, framing_of(photos), coarse, np.full(n, 0.6, np.float32), np.full(n, -1)))
+    pixels, *others = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Lesson(torch.from_numpy(pixels).unsqueeze(1), *(torch.from_numpy(column) for column in others))
 
 
 def build(net: str) -> torch.nn.Module:
@@ -366,6 +371,7 @@ def main(
     fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
     out: Annotated[Path, typer.Option(help="Where weights and log go.")] = Path("runs/emotion"),
     wild: Annotated[Path | None, typer.Option(help="Folder of faces_wild: adds camera-like faces.")] = None,
+    people: Annotated[Path | None, typer.Option(help="Folder of people who calibrated: adds their takes.")] = None,
     net: Annotated[str, typer.Option(help="Which network: emotion, nano, or a teacher: wide, face112, face132.")] = "emotion",
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the order, the weights and the augmentation.")] = Recipe.seed,
@@ -381,7 +387,7 @@ def main(
     device = best_device()
     out.mkdir(parents=True, exist_ok=True)
 
-    train = lesson(fer2013, wild).to(device)
+    train = lesson(fer2013, wild, people).to(device)
     if whole_crops:
         train = replace(train, framing=torch.eye(2, 3, device=device).expand(len(train), 2, 3))
     print(f"read {len(train)} training faces; training {net} on {device}", flush=True)

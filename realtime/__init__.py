@@ -12,3 +12,7 @@ Conventions, the same in every file:
 - "Calibration" means the person; the samples that set int8 ranges are the "representative set".
 - What is shown is an expression, never a feeling.
 """
+
+from realtime.library import open_pipeline
+
+__all__ = ["open_pipeline"]

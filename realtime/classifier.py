@@ -85,6 +85,8 @@ class EmotionClassifier:
         self.temperature, self.bias = float(self.card["temperature"]), np.array(self.card["bias"], np.float32)
         self.prior = np.array(self.card["prior"], np.float32)
         """How often each label occurs in what the model learned from; (7,), sums to 1."""
+        self.resting = self._resting(path)
+        """Mean log-probabilities (7,) of everybody's resting face; None where the card does not tell."""
         self.profile: Profile | None = None
         """Whose face is read; may change at any time, also from another thread. None: everybody's."""
         self.embedding = int(self.card["embedding"])
@@ -128,6 +130,19 @@ class EmotionClassifier:
         if labels != LABELS:
             raise Trouble(f"{beside} has the labels {', '.join(map(str, labels))}; expected, in this order: {', '.join(LABELS)}")
         return card
+
+    def _resting(self, path: Path) -> np.ndarray | None:
+        told = self.card.get("resting")
+        if told is None:
+            return None
+        try:
+            resting = np.array(told, float)
+        except (ValueError, TypeError):
+            resting = np.zeros(0)
+        if resting.shape != (len(LABELS),) or not np.isfinite(resting).all():
+            expected = f"expected {len(LABELS)} numbers"
+            raise Trouble(f"{path.with_suffix('.json')} is damaged (resting is {told!r:.60}, {expected}): restore it from its release")
+        return resting
 
     def _tensor(self, details: list[dict[str, Any]], shape: tuple[int, ...], name: str) -> dict[str, Any]:
         for detail in details:

@@ -193,6 +193,7 @@ class Choices:
     fps: float | None = None  # frames a second of a file of constant rate; None: every frame at its own time
     csv: bool = False  # the readings as a table as well
     srt: bool = False  # what is shown, as subtitles
+    lang: str = "en"  # of the words on annotated pictures
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,10 @@ def test_a_file_that_is_no_model_but_has_the_right_hash(copy):
         ({"labels": ["happiness", *LABELS[:6]]}, "expected, in this order: anger, disgust"),
         ({"labels": None}, "is damaged"),
         ({"schema": "model/99"}, "this program reads 'model/1'"),
+        ({"resting": [0.0] * 6}, r"is damaged \(resting is \[0\.0, .*, expected 7 numbers\)"),
+        ({"resting": [float("nan")] * 7}, "expected 7 numbers"),
+        ({"resting": "rested"}, "expected 7 numbers"),
+        ({"resting": [[1], 2]}, "expected 7 numbers"),
         ({"embedding": 123}, r"has no embedding tensor \(1, 123\) int8 \(it has"),
     ],
 )
@@ -134,6 +138,13 @@ def test_a_description_that_does_not_fit(copy, fields, said):
     change(**fields)
     with pytest.raises(Trouble, match=said):
         EmotionClassifier(path)
+
+
+def test_a_model_that_knows_no_resting_face_loads(copy):
+    path, change = copy
+    assert EmotionClassifier(path).resting.shape == (7,)
+    change(resting=None)
+    assert EmotionClassifier(path).resting is None
 
 
 def test_a_damaged_description(copy):

@@ -133,7 +133,7 @@ def test_what_a_kill_left_half_written_is_erased_at_resume(tmp_path):
     table = session.path / "takes.jsonl"
     line = table.read_bytes()
     (session.path / "chips" / "002-00.png").write_bytes(b"half")
-    (session.path / ".takes.jsonl.new").write_bytes(line)
+    (session.path / ".session.json.new").write_bytes(line)
     table.write_bytes(line + line[: len(line) // 2])
     assert len(load_takes(tmp_path, "ada")) == 1
     again = SessionFolder.unfinished(tmp_path, "ada", "quick")
@@ -179,35 +179,43 @@ def test_a_killed_writer_loses_no_confirmed_take(tmp_path, wait_s):
     assert max(kept) >= confirmed[-1]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a limit on the size of files stands for a full disk")
-def test_a_full_disk_is_told_and_what_is_confirmed_stays(tmp_path):
-    code = """
-import resource, sys
+WRITER_WITHOUT_SPACE = """
+import resource, signal, sys
 sys.path[:0] = [{root!r}, {tests!r}]
-import signal
 from pathlib import Path
 from test_collection import begun, take
 from realtime.errors import Trouble
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 session = begun(Path({people!r}))
-session.add(take(seed=1))
-resource.setrlimit(resource.RLIMIT_FSIZE, (4500, resource.RLIM_INFINITY))
+session.add(take(seed=0))
+resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, resource.RLIM_INFINITY))
+seed = 0
 try:
-    session.add(take(seed=2))
+    while True:
+        session.add(take(seed=seed + 1))
+        seed += 1
 except Trouble as trouble:
-    print(trouble)
+    print(seed, trouble)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-session.add(take(seed=3))
+session.add(take(seed=seed + 1))
 """
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a limit on the size of files stands for a full disk")
+@pytest.mark.parametrize("most", [4500, 6100])
+def test_a_full_disk_is_told_and_what_is_confirmed_stays(tmp_path, most):
+    """At the lower limit a picture is cut, at the higher one a line of the table."""
     here = Path(__file__).parent
-    code = code.format(root=str(here.parent), tests=str(here), people=str(tmp_path))
+    code = WRITER_WITHOUT_SPACE.format(root=str(here.parent), tests=str(here), people=str(tmp_path), most=most)
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert told.stderr == ""
-    assert told.stdout.startswith("cannot keep take 2, anger (file too large); 1 takes in ")
+    done = int(told.stdout.split()[0])
+    assert (done > 0) == (most > 4500)
+    assert f"cannot keep take {done + 2}, anger (file too large); {done + 1} takes in " in told.stdout
     kept = load_takes(tmp_path, "ada")
-    assert [(chips == np.stack([s.chip for s in take(seed=seed).shots])).all() for seed, (_, chips) in zip((1, 3), kept, strict=True)] == [
-        True
-    ] * 2
+    assert len(kept) == done + 2
+    for seed, (_, chips) in enumerate(kept):
+        assert (chips == np.stack([shot.chip for shot in take(seed=seed).shots])).all()
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
@@ -349,3 +357,16 @@ def test_a_merge_copies_confirmed_takes_alone_and_tells_of_an_empty_root(tmp_pat
     assert SessionFolder(copied).takes[0].number == 1
     with pytest.raises(Trouble, match="holds no session"):
         merge([tmp_path / "nowhere"], tmp_path / "out")
+
+
+def test_a_merge_keeps_apart_who_has_a_profile_there_and_erases_what_a_killed_merge_left(tmp_path):
+    out = tmp_path / "out"
+    begun(tmp_path / "one").add(take())
+    save(Profile("ada", "a" * 64, "offsets", np.zeros(7)), out / "ada" / "emotion.json")
+    assert merge([tmp_path / "one"], out).people == {tmp_path / "one" / "ada": "ada-2"}
+    begun(tmp_path / "one", started=STARTED.replace(year=2027))
+    whole = session_folders(out / "ada-2")[0]
+    whole.rename(whole.with_name(f".{whole.name}.new"))
+    assert load_takes(out, "ada-2") == []
+    begun(out, "ada-2", started=STARTED.replace(year=2028))
+    assert merge([tmp_path / "one"], out).people == {tmp_path / "one" / "ada": "ada-3"}

@@ -1,15 +1,18 @@
 import csv
+from datetime import datetime
 
 import cv2
 import numpy as np
 import pytest
 
+from calibration.collection import SessionFolder, Shot, Take
 from models.datasets import (
     CLASSES,
     COLUMNS,
     VOTED,
     DatasetError,
     chip_from_crop,
+    chips_of,
     load,
     load_ck,
     load_ck48,
@@ -18,12 +21,14 @@ from models.datasets import (
     load_ferplus,
     load_folders,
     load_rafdb,
+    load_sessions,
     load_wild,
     majority,
+    reduced,
     targets,
     without_single_votes,
 )
-from realtime.align import sample, similarity
+from realtime.align import enlarge, sample, similarity
 from realtime.config import DetectorSettings
 from realtime.detector import Detector
 from realtime.landmarks import PointPredictor
@@ -587,6 +592,56 @@ def test_the_door_says_what_it_looked_for(tmp_path):
     refuses(load, tmp_path, rf"holds no known data set: looked for {telltales}.*; give the folder that holds one of these directly")
     refuses(load, tmp_path / "nowhere", "nowhere is not a folder: looked for")
     refuses(load, tmp_path / "holiday" / "a.png", "is not a folder: looked for")
+
+
+def give(people, name, expressions, seed=0):
+    """A session of somebody with a take of two pictures an expression; gives its chips."""
+    session = SessionFolder.create(people, name, "quick", "yes", ["0"], datetime(2026, 11, 23))
+    chips = []
+    for number, expression in enumerate(expressions):
+        chips += [enlarge(cv2.GaussianBlur(tile(seed + 2 * number + i), (0, 0), 1)) for i in (0, 1)]
+        shots = tuple(Shot(chip, np.zeros((9, 9, 3), np.uint8), np.zeros((5, 2), np.float32), 0.0) for chip in chips[-2:])
+        session.add(Take(expression, "front", "first", "0", {}, shots))
+    return session.path, chips
+
+
+def test_the_takes_of_people_who_calibrated(tmp_path):
+    _, adas = give(tmp_path, "ada", ["fear", "neutral"])
+    path, bobs = give(tmp_path, "bob", ["disgust"], seed=50)
+    (path / "takes.jsonl").open("a").write('{"number": 2')
+    (path / "chips" / "002-00.png").write_bytes(b"half")
+    faces = load(tmp_path)
+    assert faces.persons.tolist() == ["ada"] * 4 + ["bob"] * 2
+    assert said_labels(faces) == ["fear"] * 2 + ["neutral"] * 2 + ["disgust"] * 2
+    assert faces.names[-1] == "bob/sessions/2026-11-23_00-00-00/chips/001-01.png"
+    assert faces.framed.all()
+    assert np.abs(chips_of(faces).astype(int) - np.stack(adas + bobs)).max() <= 1
+
+
+def test_a_person_stays_in_one_split_whoever_joins(tmp_path):
+    people = [f"person {number}" for number in range(24)]
+    for name in people[:12]:
+        give(tmp_path, name, ["anger"])
+    before = dict(zip(*(getattr(load_sessions(tmp_path), what) for what in ("persons", "splits")), strict=True))
+    for name in people[12:]:
+        give(tmp_path, name, ["anger"])
+    faces = load_sessions(tmp_path)
+    after = dict(zip(faces.persons, faces.splits, strict=True))
+    assert {name: after[name] for name in before} == before
+    assert 4 <= list(after.values()).count("test") <= 12
+    assert set(after.values()) == {"train", "test"}
+
+
+def test_sessions_without_a_take_or_with_a_damaged_one(tmp_path):
+    path, _ = give(tmp_path, "ada", [])
+    refuses(load, tmp_path, "holds sessions but no take that was confirmed")
+    (path / "takes.jsonl").write_text("{}\n")
+    refuses(load, tmp_path, r"takes\.jsonl, line 1, is damaged")
+
+
+@pytest.mark.parametrize("crop", [flat(0), flat(255), flat(77), tile(0)])
+def test_a_chip_is_brought_back_to_the_face_it_was_made_of(crop):
+    assert np.abs(enlarge(reduced(enlarge(crop))).astype(int) - enlarge(crop)).max() <= 1
 
 
 def test_a_half_copied_ck_is_told_as_such(tmp_path):

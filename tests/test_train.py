@@ -1,9 +1,11 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
+from test_datasets import give, row, write_tree
 
-from models.datasets import chip_from_crop, load_fer2013
+from models.datasets import chip_from_crop, load_fer2013, load_sessions
 from models.framing import placement_of, sampling_matrix
 
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
@@ -20,6 +22,7 @@ from models.train import (  # noqa: E402
     covered,
     fit,
     jumbled,
+    lesson,
     load_trained,
     placement,
     smeared,
@@ -208,6 +211,22 @@ def test_photos_of_rare_expressions_are_taken_four_times():
     taken = repeated(Lesson(torch.arange(4).reshape(4, 1, 1, 1), still(4), distribution, torch.ones(4), single))
     assert taken.crops.flatten().tolist() == [0, 1, 2, 3, 2, 2, 2]
     assert taken.single.tolist() == [4, -1, -1, -1, -1, -1, -1]
+
+
+def test_takes_of_people_are_learned_from_but_for_every_third_person(tmp_path):
+    write_tree(tmp_path, [row("a", "train", 0, fear=10), row("b", "train", 1, near="public_test", fear=10)])
+    cv2.imwrite(str(tmp_path / "train.png"), np.zeros((48, 48 * 170), np.uint8))
+    for number in range(6):
+        give(tmp_path / "people", f"person {number}", ["disgust"])
+    people = load_sessions(tmp_path / "people")
+    learned = lesson(tmp_path, people=tmp_path / "people")
+    taken = people.splits == "train"
+    assert 0 < taken.sum() < 12
+    assert (learned.crops[1:, 0].numpy() == people.pixels[taken]).all()
+    assert learned.framing[1:].numpy() == pytest.approx(np.tile(np.eye(2, 3), (taken.sum(), 1, 1)))
+    assert learned.distribution[1:, LABELS.index("disgust")].numpy() == pytest.approx(0.85 + 0.15 / 7)
+    assert learned.distribution.sum(1).numpy() == pytest.approx(1)
+    assert learned.weight.numpy() == pytest.approx([1] + [0.6] * taken.sum())
 
 
 def test_a_jumbled_face_has_all_its_bands_but_not_in_their_order():

@@ -1,0 +1,34 @@
+"""A loop of your own: prints a line whenever somebody's expression changes, and at the end how long each was shown.
+
+python -m examples.own_loop            the first camera
+python -m examples.own_loop film.mp4
+"""
+
+import sys
+from collections import Counter
+
+from realtime import open_pipeline
+
+
+def main(source: str) -> None:
+    shown: dict[int, str] = {}
+    seconds: Counter[str] = Counter()
+    before = None
+    with open_pipeline(source) as faces:
+        try:
+            for frame, readings in faces:
+                for reading in readings:
+                    label = "unsure" if reading.unsure else reading.label
+                    if shown.get(reading.face.id) != label:
+                        print(f"{frame.t:8.2f} s  face {reading.face.id}: {label} ({reading.confidence:.0%})")
+                        shown[reading.face.id] = label
+                    seconds[label] += 0 if before is None else frame.t - before
+                before = frame.t
+        except KeyboardInterrupt:
+            pass
+    for label, time in seconds.most_common():
+        print(f"{label:10} {time:6.1f} s")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "0")

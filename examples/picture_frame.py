@@ -1,0 +1,65 @@
+"""A picture frame that reacts to a smile: whoever smiles at it for a second sees the next photo of a folder.
+
+python -m examples.picture_frame photos/
+"""
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from realtime import open_pipeline
+from realtime.values import Reading
+
+SMILE_S = 1.0
+PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
+
+
+class SmileSwitch:
+    """Says once when somebody has smiled for a second; then all must stop before it does so again."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._told = False
+
+    def update(self, t: float, readings: list[Reading]) -> bool:
+        if not any(reading.label == "happiness" and not reading.unsure for reading in readings):
+            self._since, self._told = None, False
+            return False
+        self._since = t if self._since is None else self._since
+        if self._told or t - self._since < SMILE_S:
+            return False
+        self._told = True
+        return True
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """The photos of a folder, in the order of their names."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTOS)
+
+
+def main(folder: Path, source: str) -> None:
+    photos = photos_in(folder)
+    if not photos:
+        sys.exit(f"{folder} holds no photo ({', '.join(PHOTOS)}): name another folder")
+    number, switch = 0, SmileSwitch()
+    cv2.namedWindow("photo", cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+    with open_pipeline(source) as faces:
+        picture = None
+        for frame, readings in faces:
+            if switch.update(frame.t, readings):
+                number, picture = (number + 1) % len(photos), None
+                print(f"a smile: {photos[number].name}")
+            if picture is None:
+                picture = cv2.imread(str(photos[number]))
+                picture = np.zeros((480, 640, 3), np.uint8) if picture is None else picture
+                cv2.imshow("photo", picture)
+            if cv2.waitKey(1) in (ord("q"), 27):
+                return
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("name a folder of photos: python -m examples.picture_frame photos/ [SOURCE]")
+    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "0")

@@ -1,0 +1,56 @@
+"""Everybody's resting face, as a model reads it: what a person's own is compared with (`calibration.fit.rested`).
+
+    python -m models.resting --model models/emotion.tflite --wild WILD
+
+Writes the entry `resting` into the JSON beside the model: mean log-probabilities (7) of neutral faces, where each person counts once. They
+come from the people of faces_wild that the models learned from; the others stay unseen, for measuring. FER2013's neutral faces would be
+no use: they are read with other log-probabilities than those of a camera (see `models/README.md`).
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from models.datasets import Faces, chips_of, held_out, load_wild
+from realtime.classifier import EmotionClassifier
+from realtime.values import LABELS
+
+
+def neutral_of(faces: Faces) -> Faces:
+    """The neutral faces of the people that models learn from."""
+    return faces.where((faces.labels == LABELS.index("neutral")) & ~held_out(faces.persons))
+
+
+def mean_of_people(probs: np.ndarray, persons: np.ndarray) -> np.ndarray:
+    """Mean log-probabilities (7,) of probabilities (n, 7) > 0, where each of the persons (n,) counts once."""
+    logs = np.log(probs.astype(float))
+    return np.mean([logs[persons == person].mean(0) for person in np.unique(persons)], axis=0)
+
+
+def resting(model: EmotionClassifier, neutral: Faces) -> list[float]:
+    """The card's entry `resting`."""
+    return [round(float(value), 3) for value in mean_of_people(model.probabilities(chips_of(neutral)), neutral.persons)]
+
+
+def main(
+    model: Annotated[list[Path], typer.Option(help="The .tflite file; give several to read the photos once.")],
+    wild: Annotated[Path, typer.Option(help="Folder of faces_wild.")],
+) -> None:
+    """Writes everybody's resting face into the cards of models."""
+    neutral = neutral_of(load_wild(wild))
+    print(f"read {len(neutral)} neutral faces of {len(set(neutral.persons))} people")
+    for path in model:
+        found, beside = resting(EmotionClassifier(path), neutral), path.with_suffix(".json")
+        card = json.loads(beside.read_text())
+        # Behind the prior, which is of the same kind.
+        entries = [(key, value) for key, value in card.items() if key != "resting"]
+        place = [key for key, _ in entries].index("prior") + 1
+        beside.write_text(json.dumps(dict([*entries[:place], ("resting", found), *entries[place:]]), indent=1) + "\n")
+        print(f"wrote {beside}: " + ", ".join(f"{name} {value}" for name, value in zip(LABELS, found, strict=True)))
+
+
+if __name__ == "__main__":
+    typer.run(main)

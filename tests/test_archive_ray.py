@@ -1,0 +1,77 @@
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from realtime.sources import DEMO
+
+ray = pytest.importorskip("ray")
+from ray.cluster_utils import Cluster  # noqa: E402
+
+from examples.archive_ray import annotate_all, table_of  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Two machines of one core each, on this one, beside a head that works not at all."""
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT) + os.pathsep + os.environ.get("PYTHONPATH", ""))
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for _ in range(2):
+        made.add_node(num_cpus=1)
+    ray.init(address=made.address, log_to_driver=False)
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+def test_films_are_annotated_by_two_machines_and_a_second_run_goes_on(cluster, tmp_path):
+    clip = tmp_path / "short.mp4"
+    cut(DEMO, clip, seconds=1.0)
+    films, out = tmp_path / "films", tmp_path / "out"
+    films.mkdir()
+    out.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy(clip, films / name)
+    (films / "broken.mp4").write_bytes(b"this is no film")
+    given = sorted(films.iterdir())
+    jobs, failed = annotate_all(given, out)
+    assert [job.film.name for job in jobs] == ["a.mp4", "b.mp4"]
+    assert [path.name for path in failed] == ["broken.mp4"] and "not a video" in failed[films / "broken.mp4"]
+
+    table = table_of(jobs)
+    assert table.num_rows == sum(len(face) for job in jobs for face in frames_of(job.out)) > 20
+    assert set(table["film"].to_pylist()) == {str(films / "a.mp4"), str(films / "b.mp4")}
+    row = table.slice(0, 1).to_pylist()[0]
+    assert sum(row[name] for name in table.column_names[7:]) == pytest.approx(1, abs=1e-3)
+
+    before = (out / "a.mp4").stat().st_mtime_ns
+    (out / "b.mp4").unlink()
+    again, _ = annotate_all(given, out)
+    assert [job.film.name for job in again] == ["a.mp4", "b.mp4"]
+    assert (out / "a.mp4").stat().st_mtime_ns == before and frames_of(out / "b.mp4") == frames_of(out / "a.mp4")
+
+
+def frames_of(video: Path) -> list[list[object]]:
+    """The faces of each frame, as the readings file has them."""
+    lines = video.with_suffix(".jsonl").read_text().splitlines()[1:]
+    return [json.loads(line)["faces"] for line in lines]
+
+
+def cut(film: Path, out: Path, seconds: float) -> None:
+    """The beginning of a film, its packets copied."""
+    import av
+
+    with av.open(str(film)) as source, av.open(str(out), "w") as target:
+        stream = source.streams.video[0]
+        copy = target.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.dts is None or packet.pts * packet.time_base > seconds:
+                continue
+            packet.stream = copy
+            target.mux(packet)
