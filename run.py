@@ -539,12 +539,13 @@ def calibrate(
     merge: Annotated[list[Path] | None, typer.Option(help="Add the takes of another people/ folder to this one, and end.")] = None,
     agreed: Annotated[bool, typer.Option("--yes", help="Agree to keeping the pictures without being asked.")] = False,
     window: Annotated[bool | None, typer.Option(help="Show a window, or guide in the terminal.", show_default="a window if it can")] = None,
-    model: Model = ClassifierSettings.model,
+    model: SuitedModel = None,
 ) -> None:
     """Learn a face: a guided capture, a profile for `live --profile NAME`, and the proof that it helps."""
     from calibration import collection
     from calibration.capture import Wish, guided
     from calibration.people import PEOPLE, checked
+    from realtime.machine import small_board
 
     if delete is not None:
         erased = collection.delete(PEOPLE, delete)
@@ -570,6 +571,8 @@ def calibrate(
     kept = not practising or name is not None or anonymous
     if kept and not agreed:
         ask_consent()
+    # A profile is tied to a model: the one that live will take.
+    model, _ = suited(model, small_board(), print)
     wish = Wish(who, "practice" if practising else plan, tuple(sources), CONSENT if kept else None, window is not False, model)
     taken_of = guided(wish, Console(highlight=False, soft_wrap=True), stop_on_signal())
     if taken_of is not None:

@@ -82,8 +82,8 @@ def check_packages(requirements: str, installed: Callable[[str], str | None]) ->
 
 
 def check_processor(features: str, architecture: str, cores: int) -> Check:
-    """Takes OpenCV's line of features, in which * marks some and ? those that the processor lacks."""
-    has = {word.strip("*") for word in features.split() if not word.endswith("?")}
+    """Takes OpenCV's line of features, in which * stands before some and ? after those that the processor lacks."""
+    has = {word.removeprefix("*") for word in features.split()}
     needed = "NEON" if architecture.lower() in ("aarch64", "arm64") else "AVX2"
     quick = "NEON_DOTPROD" if needed == "NEON" else "AVX512-SKX"
     said = f"{architecture}, {cores} cores, {', '.join(name for name in (needed, quick) if name in has) or 'no ' + needed}"
