@@ -8,6 +8,18 @@ from realtime.quiet import quiet
 NO_KEY = 255
 
 
+def typed(code: int) -> int:
+    """The letter of a key code as `cv2.waitKeyEx` gives it, or `NO_KEY`.
+
+    The lower 8 bits alone would not do: those of the arrow keys are letters, and pressing Left would quit. Above 16 bits some systems
+    have Shift and its like. Escape has a code of its own under X.
+    """
+    code &= 0xFFFF
+    if code == 0xFF1B:
+        return 27
+    return code if code < 0x80 else NO_KEY
+
+
 class Screen:
     """One window, opened by its first picture."""
 
@@ -44,7 +56,7 @@ class Screen:
         """Keeps the window alive while there is nothing new to show; gives a key as `show` does."""
         if not self._open:
             return NO_KEY
-        key = cv2.waitKey(1) & 0xFF
+        key = typed(cv2.waitKeyEx(1))
         self.closed = self.closed or not self._visible()
         return key
 

@@ -165,8 +165,11 @@ def test_pause_hide_mirror_and_help_do_what_they_say(screen, tmp_path):
     assert wait_for(lambda: clock() != still, 10)
     press("o")
     assert wait_for(lambda: (screen.picture()[440:, :200] != corner).any(), 10)
-    for key in ("f", "p", "c", "x"):
+    for key in ("f", "p", "c", "x", "Left", "Right", "Up", "Down", "Home", "Shift_L", "F1", "Insert"):
         press(key)
+    written = (tmp_path / "out.jsonl").read_text().count("\n")
+    assert wait_for(lambda: (tmp_path / "out.jsonl").read_text().count("\n") > written + 15, 10)
+    assert process.poll() is None and not list((tmp_path / "recordings").glob("*.png"))
     press("q")
     finish(process)
 
