@@ -204,6 +204,7 @@ def _draw_first(picture: np.ndarray, hud: Hud, unit: float, faces: Sequence[Area
     if hud.rec is not None:
         minutes, seconds = divmod(int(hud.rec.elapsed_s), 60)
         pieces = [f"REC {minutes}:{seconds:02d}", f"{hud.rec.size_mb:.1f} MB"]
+        pieces += [words.continues] if hud.paused else []
         pieces += [f"{hud.rec.dropped} {words.dropped}"] if hud.rec.dropped else []
         taken += _draw_pieces(picture, pieces, unit, "tr tl br bl", [*faces, *taken], dot=True, must=True)
     if hud.paused:

@@ -65,6 +65,7 @@ HUDS = [
     Hud(30, 10, rec=Rec(3, 1.2), message="saved recordings/2026-11-23_04-05-06.mp4", profile="Zoë"),
     Hud(30, 10, saving=2, dropped=12, paused=True, strip=((Span("anger", 10, 0),), (Span(None, 3, 0),))),
     Hud(30, 10, rec=Rec(3000, 1200, 5), hidden=True),
+    Hud(30, 10, rec=Rec(65, 12.3), paused=True),
 ]
 FACES = [
     [Box(200, 140, 400, 340)],
@@ -176,6 +177,12 @@ def test_the_hud_tells_of_a_recordings_size_and_drops():
         return int((annotate(plain(), [], Hud(30, 10, rec=rec))[:20] != 128).any(axis=(0, 2)).sum())
 
     assert columns(Rec(5, 1.0)) < columns(Rec(5, 1000.0)) < columns(Rec(5, 1000.0, dropped=7))
+
+
+def test_a_recording_is_told_to_go_on_while_the_picture_stands_still():
+    rec = Rec(5, 1.0)
+    going, paused = (annotate(plain(), [], Hud(30, 10, rec=rec, paused=on))[:20, 400:] for on in (False, True))
+    assert (paused != 128).sum() > (going != 128).sum() + 1000
 
 
 def test_the_hud_shows_recording_only_while_it_runs():
