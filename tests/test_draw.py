@@ -65,7 +65,7 @@ HUDS = [
     Hud(30, 10, rec=Rec(3, 1.2), message="saved recordings/2026-11-23_04-05-06.mp4", profile="Zoë"),
     Hud(30, 10, saving=2, dropped=12, paused=True, strip=((Span("anger", 10, 0),), (Span(None, 3, 0),))),
     Hud(30, 10, rec=Rec(3000, 1200, 5), hidden=True),
-    Hud(30, 10, rec=Rec(65, 12.3), paused=True),
+    Hud(30, 10, rec=Rec(65, 12.3), paused=True, hidden=True, message="no profile"),
 ]
 FACES = [
     [Box(200, 140, 400, 340)],
@@ -95,6 +95,22 @@ def test_nothing_covers_a_face_in_any_size_and_language(width, boxes, hud, langu
         assert (face == 128).all()
     if hud is not None and hud.rec:
         assert ((made[..., 2] > 200) & (made[..., 1] < 90) & (made[..., 0] < 90)).any()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("boxes", FACES)
+@pytest.mark.parametrize("width", [320, 640])
+def test_a_message_covers_nothing_else_that_must_be_told(width, boxes, language):
+    hud = Hud(None, 10, rec=Rec(65, 12.3), paused=True, hidden=True)
+    readings = [a_reading("fear", scaled(box, width / 640)) for box in boxes]
+    # A blank message takes little room; a long one must leave all that was told beside it.
+    short, long = (
+        annotate(plain(width, width * 3 // 4), readings, replace(hud, message=text), LANGUAGES[language])
+        for text in (" ", "saved recordings/2026-11-23_04-05-06.mp4")
+    )
+    # Letters are drawn in white.
+    lost = (short.min(axis=2) > 200) & (short != long).any(axis=2)
+    assert not lost.any()
 
 
 def test_a_tiny_face_has_no_bars_and_a_face_that_fills_the_picture_is_still_told():
