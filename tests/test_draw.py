@@ -140,6 +140,12 @@ def test_the_strip_shows_the_last_seconds_from_the_left():
     assert colours == [COLOURS["sadness"], COLOURS["happiness"], QUIET]
 
 
+def test_the_numbers_stay_in_their_corner_when_the_strip_comes():
+    for strip in ((), ((Span("sadness", 10, 0),),)):
+        made = annotate(plain(), [], Hud(30, 3, strip=strip))
+        assert (made[:400] == 128).all() and (made[445:465, 10:60] > 200).any()
+
+
 def test_what_is_hidden_or_paused_is_told():
     reading = a_reading("anger", Box(200, 200, 400, 400))
     hidden = annotate(plain(), [reading], Hud(30, 3, hidden=True))
