@@ -251,7 +251,7 @@ def _draw_pieces(
     pieces = list(pieces)
     while len(pieces) > 1 and text_width("   ".join(pieces), letters, 500) + sign + 2 * pad > width:
         pieces.pop()
-    # Above or below the strip, too, so that nothing jumps to another corner when it comes.
+    # Above or below the strip, too.
     strip = sum(area[3] for area in taken if area[2] == width and area[3] < letters)
     text = "   ".join(pieces)
     shares = (1.0, 0.8, 0.6, 0.45) if must else (1.0,)
@@ -259,7 +259,8 @@ def _draw_pieces(
     for share, anywhere in [(share, anywhere) for anywhere in ((False, True) if must else (False,)) for share in shares]:
         said = shortened(text, letters, 500, round(share * (width - sign - 2 * pad)))
         card = (text_width(said, letters, 500) + sign + 2 * pad, letters + 2 * pad)
-        places = [(x, top, w, h) for x, y, w, h in corners(card, (width, height), order) for top in (y, y - strip if y else strip)]
+        places = corners(card, (width, height), order)
+        places = [one for x, y, w, h in places for one in ((x, y, w, h), (x, y - strip if y else strip, w, h))]
         place = free(nearby(places[0], card, (width, height)) if anywhere else places, (width, height), taken)
         if place:
             break

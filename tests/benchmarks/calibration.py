@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+# Before this folder, where `calibration` would be this script.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from smoothing import filmed, unseen_faces
 
@@ -355,6 +355,10 @@ of each kind for the resting face alone and for one take each (the plan quick), 
 
 *Alike*: each expression counts the same, as in takes. *Everyday*: as often as in the models' training data, a third neutral."""
 
+ALONE = """\
+A resting face alone proves nothing about other takes, so it is for those whose rest is misread: of people who need no help {harmed} lose
+more than a point by it, those whose one take the model happens to misread. A rest that is read well in nine of ten frames is left alone."""
+
 COLUMNS = """\
 Points of accuracy. Lost: by the shift. Harmed: share of people who lose more than a point, alike / everyday. Told too much: accuracy on
 held-out takes minus that on fresh photos, of those who got a profile and were told (mean and interval; a resting face alone holds
@@ -397,6 +401,9 @@ def report(results: list[Result], command: str) -> str:
     ]
     for rows in zip(*(goals(result) for result in results), strict=True):
         lines.append(f"| {rows[0][0]} | {' | '.join(row[1] for row in rows)} | {'yes' if all(row[2] for row in rows) else 'no'} |")
+    alone = [result.outcomes["needs no help", "neutral"] for result in results]
+    harmed = " and ".join(f"{mixes(result.model)[0].harmed(some):.0%}" for result, some in zip(results, alone, strict=True))
+    lines += ["", *ALONE.format(harmed=harmed).splitlines()]
     for result in results:
         lines += ["", f"## {result.model.path.stem}", ""]
         lines += [
