@@ -204,10 +204,11 @@ def _draw_first(picture: np.ndarray, hud: Hud, unit: float, faces: Sequence[Area
     if hud.rec is not None:
         minutes, seconds = divmod(int(hud.rec.elapsed_s), 60)
         pieces = [f"REC {minutes}:{seconds:02d}", f"{hud.rec.size_mb:.1f} MB"]
+        pieces += [words.continues] if hud.paused else []
         pieces += [f"{hud.rec.dropped} {words.dropped}"] if hud.rec.dropped else []
         taken += _draw_pieces(picture, pieces, unit, "tr tl br bl", [*faces, *taken], dot=True, must=True)
     if hud.paused:
-        taken += _draw_pieces(picture, [words.paused], unit, "tm bm tl bl tr br", [*faces, *taken], must=True, size=20)
+        taken += _draw_pieces(picture, [words.paused], unit, "tm bl br tl tr bm", [*faces, *taken], must=True, size=20)
     if hud.hidden:
         taken += _draw_pieces(picture, [words.hidden], unit, "bl br tl tr", [*faces, *taken], must=True)
     return taken
@@ -242,7 +243,7 @@ def _draw_pieces(
 ) -> list[Area]:
     """A line of pieces in the first corner of `order` that is free, the last pieces left out where the picture is too narrow.
 
-    With `must` it is drawn in any case, where it covers least. Gives the area that it took, if any.
+    With `must` it is drawn in any case: elsewhere, shortened, or where it covers least. Gives the area that it took, if any.
     """
     height, width = picture.shape[:2]
     letters, pad = round(size * unit), round(8 * unit)
@@ -253,12 +254,14 @@ def _draw_pieces(
     # Above or below the strip, too.
     strip = sum(area[3] for area in taken if area[2] == width and area[3] < letters)
     text = "   ".join(pieces)
-    for share in (1.0, 0.8, 0.6, 0.45) if must else (1.0,):
+    shares = (1.0, 0.8, 0.6, 0.45) if must else (1.0,)
+    # In the corners first, then anywhere.
+    for share, anywhere in [(share, anywhere) for anywhere in ((False, True) if must else (False,)) for share in shares]:
         said = shortened(text, letters, 500, round(share * (width - sign - 2 * pad)))
         card = (text_width(said, letters, 500) + sign + 2 * pad, letters + 2 * pad)
         places = corners(card, (width, height), order)
         places = [one for x, y, w, h in places for one in ((x, y, w, h), (x, y - strip if y else strip, w, h))]
-        place = free(places, (width, height), taken)
+        place = free(nearby(places[0], card, (width, height)) if anywhere else places, (width, height), taken)
         if place:
             break
     else:

@@ -154,7 +154,7 @@ class Window:
             self._obey(self._screen.wait())
         else:
             image, _ = self._turned(*(self._last or (NO_PICTURE, [])))
-            self._obey(self._show(waiting(image, why, self._hud(), self.words)))
+            self._obey(self._show(waiting(image, self.words.message(why), self._hud(), self.words)))
 
     def say(self, message: str) -> None:
         """Shows a message on the picture for a few seconds."""
@@ -200,7 +200,7 @@ class Window:
             fps=None,
             latency_ms=self._latency_ms,
             rec=Rec(recording.elapsed_s, recording.size_mb, recording.dropped) if recording else None,
-            message=self._message if self.clock() < self._message_until else None,
+            message=self.words.message(self._message) if self.clock() < self._message_until else None,
             help=self._help,
             dropped=self.dropped(),
             saving=self.saving(),

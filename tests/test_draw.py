@@ -65,6 +65,7 @@ HUDS = [
     Hud(30, 10, rec=Rec(3, 1.2), message="saved recordings/2026-11-23_04-05-06.mp4", profile="Zoë"),
     Hud(30, 10, saving=2, dropped=12, paused=True, strip=((Span("anger", 10, 0),), (Span(None, 3, 0),))),
     Hud(30, 10, rec=Rec(3000, 1200, 5), hidden=True),
+    Hud(30, 10, rec=Rec(65, 12.3), paused=True, hidden=True, message="no profile"),
 ]
 FACES = [
     [Box(200, 140, 400, 340)],
@@ -96,6 +97,22 @@ def test_nothing_covers_a_face_in_any_size_and_language(width, boxes, hud, langu
         assert ((made[..., 2] > 200) & (made[..., 1] < 90) & (made[..., 0] < 90)).any()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("boxes", FACES)
+@pytest.mark.parametrize("width", [320, 640])
+def test_a_message_covers_nothing_else_that_must_be_told(width, boxes, language):
+    hud = Hud(None, 10, rec=Rec(65, 12.3), paused=True, hidden=True)
+    readings = [a_reading("fear", scaled(box, width / 640)) for box in boxes]
+    # A blank message takes little room; a long one must leave all that was told beside it.
+    short, long = (
+        annotate(plain(width, width * 3 // 4), readings, replace(hud, message=text), LANGUAGES[language])
+        for text in (" ", "saved recordings/2026-11-23_04-05-06.mp4")
+    )
+    # Letters are drawn in white.
+    lost = (short.min(axis=2) > 200) & (short != long).any(axis=2)
+    assert not lost.any()
+
+
 def test_a_tiny_face_has_no_bars_and_a_face_that_fills_the_picture_is_still_told():
     small = annotate(plain(), [a_reading("anger", Box(300, 200, 330, 230))])
     assert (small == TRACK).all(axis=2).sum(axis=1).max() < 20
@@ -121,6 +138,12 @@ def test_the_strip_shows_the_last_seconds_from_the_left():
     row = annotate(plain(), [], Hud(30, 3, strip=strip))[475]
     colours = [tuple(int(v) for v in row[x]) for x in (100, 400, 630)]
     assert colours == [COLOURS["sadness"], COLOURS["happiness"], QUIET]
+
+
+def test_the_numbers_stay_in_their_corner_when_the_strip_comes():
+    for strip in ((), ((Span("sadness", 10, 0),),)):
+        made = annotate(plain(), [], Hud(30, 3, strip=strip))
+        assert (made[:400] == 128).all() and (made[445:465, 10:60] > 200).any()
 
 
 def test_what_is_hidden_or_paused_is_told():
@@ -176,6 +199,12 @@ def test_the_hud_tells_of_a_recordings_size_and_drops():
         return int((annotate(plain(), [], Hud(30, 10, rec=rec))[:20] != 128).any(axis=(0, 2)).sum())
 
     assert columns(Rec(5, 1.0)) < columns(Rec(5, 1000.0)) < columns(Rec(5, 1000.0, dropped=7))
+
+
+def test_a_recording_is_told_to_go_on_while_the_picture_stands_still():
+    rec = Rec(5, 1.0)
+    going, paused = (annotate(plain(), [], Hud(30, 10, rec=rec, paused=on))[:20, 400:] for on in (False, True))
+    assert (paused != 128).sum() > (going != 128).sum() + 1000
 
 
 def test_the_hud_shows_recording_only_while_it_runs():

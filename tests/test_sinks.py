@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 from fakes import CollectSink
 
-from realtime.sinks import Sinks, Tap, has_display
+from realtime.draw import Hud, annotate, waiting
+from realtime.screen import NO_KEY
+from realtime.sinks import Sinks, Tap, Window, has_display
 from realtime.values import Frame
+from realtime.words import LANGUAGES
 
 
 def frame(t: float, index: int = 0) -> Frame:
@@ -17,6 +20,38 @@ def test_every_sink_gets_every_frame_and_is_closed():
             sinks.write(frame(i, i), [])
     assert [f.index for f in first.frames] == [f.index for f in second.frames] == seen == [0, 1, 2]
     assert (first.closed, second.closed) == (1, 1)
+
+
+class ListScreen:
+    """A screen that keeps what it is shown and gives scripted keys."""
+
+    def __init__(self, keys: str):
+        self.shown, self.keys, self.closed = [], list(keys), False
+
+    def show(self, picture):
+        self.shown.append(picture)
+        return ord(self.keys.pop(0)) if self.keys else NO_KEY
+
+    def resize(self, picture):
+        pass
+
+    def close(self):
+        pass
+
+
+def test_the_window_speaks_its_language_in_messages_and_while_it_waits():
+    switch, german = type("NoSwitch", (), {"running": None}), LANGUAGES["de"]
+    window = Window(lambda: 0.0, lambda: False, switch, lambda: 0, lambda: 0, None, lambda: "saved x.mp4", german)
+    window._screen = screen = ListScreen("c")
+    image = np.full((480, 640, 3), 50, np.uint8)
+    for i in range(2):
+        window.write(Frame(image, 0.0, i), [])
+    # The numbers are in other corners.
+    message = (slice(440, 480), slice(400, 640))
+    assert (screen.shown[1][message] == annotate(image, [], Hud(None, 0, message="gespeichert: x.mp4"), german)[message]).all()
+    window.idle("camera 0: reconnecting (3 s)")
+    card = (slice(200, 280), slice(100, 540))
+    assert (screen.shown[2][card] == waiting(image, "camera 0: verbindet neu (3 s)", Hud(None, 0), german)[card]).all()
 
 
 def test_a_sink_that_fails_does_not_keep_the_others_open():

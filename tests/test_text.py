@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from realtime.sources import RECONNECTING
 from realtime.text import draw_text, text_width
-from realtime.words import KEYS, LANGUAGES
+from realtime.words import KEYS, LANGUAGES, MESSAGES
 
 
 def drawn(text: str, x: int = 40, baseline: int = 60, size: int = 24, colour=(10, 200, 250)) -> np.ndarray:
@@ -40,11 +41,13 @@ def test_every_letter_of_every_language_has_its_own_ink(language):
         *words.labels,
         *words.doubts,
         *words.help,
+        *words.messages,
         words.unsure,
         words.dropped,
         words.saving,
         words.profile,
         words.paused,
+        words.continues,
         words.hidden,
     )
     missing = drawn("\uffff")
@@ -52,6 +55,30 @@ def test_every_letter_of_every_language_has_its_own_ink(language):
         ink = drawn(letter)
         assert (ink != 90).any() and (ink != missing).any(), letter
     assert len(words.labels) == 7 and len(words.help) == len(KEYS) and len(set(words.labels)) == 7
+
+
+@pytest.mark.parametrize(
+    ("said", "german"),
+    [
+        ("saved recordings/recording.mp4", "gespeichert: recordings/recording.mp4"),
+        ("profile ana", "Profil ana"),
+        ("no profile", "kein Profil"),
+        ("recording", "Aufnahme läuft"),
+        (f"camera 0: {RECONNECTING} (3 s)", "camera 0: verbindet neu (3 s)"),
+        ("camera 0: waiting for its first picture (3 s)", "camera 0: wartet auf das erste Bild (3 s)"),
+        ("no profile yet: run.py calibrate makes one", "no profile yet: run.py calibrate makes one"),
+        ("cannot write recording (no space left)", "cannot write recording (no space left)"),
+    ],
+)
+def test_messages_are_told_in_the_language_and_unknown_ones_as_they_are(said, german):
+    assert LANGUAGES["de"].message(said) == german
+    assert LANGUAGES["en"].message(said) == said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_every_message(language):
+    messages = LANGUAGES[language].messages
+    assert len(messages) == len(set(messages)) == len(MESSAGES)
 
 
 def test_longer_text_is_wider_and_heavier_text_has_more_ink():
