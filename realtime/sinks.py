@@ -158,7 +158,7 @@ class Window:
         elif key in (ord("r"), ord("R")):
             self.say(self.switch.toggle())
         elif key in (ord("s"), ord("S")) and self._last is not None:
-            self.say(self._snapshot(annotate(*self._last)))
+            self.say(snapshot(self.switch, annotate(*self._last)))
         elif key in (ord("h"), ord("H")):
             self._help = not self._help
 
@@ -179,16 +179,18 @@ class Window:
         """Shows a message on the picture for a few seconds."""
         self._message, self._message_until = message, self.clock() + MESSAGE_S
 
-    def _snapshot(self, picture: np.ndarray) -> str:
-        if self.switch.means.choices.privacy != "none":
-            return "no snapshots with --privacy"
-        try:
-            path = dated(self.switch.folder, ".png")
-        except Trouble as trouble:
-            return str(trouble)
-        _, png = cv2.imencode(".png", picture)
-        try:
-            path.write_bytes(png.tobytes())
-        except OSError as error:
-            return f"cannot write {path} ({reason(error)})"
-        return f"saved {path}"
+
+def snapshot(switch: RecordSwitch, picture: np.ndarray) -> str:
+    """Saves a picture (h, w, 3) BGR uint8 beside the recordings, and says so in a few words, or why not."""
+    if switch.means.choices.privacy != "none":
+        return "no snapshots with --privacy"
+    try:
+        path = dated(switch.folder, ".png")
+    except Trouble as trouble:
+        return str(trouble)
+    _, png = cv2.imencode(".png", picture)
+    try:
+        path.write_bytes(png.tobytes())
+    except OSError as error:
+        return f"cannot write {path} ({reason(error)})"
+    return f"saved {path}"
