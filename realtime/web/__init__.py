@@ -1,1 +1,1 @@
-"""The preview in a browser: `guard.py` who may look, `hub.py` from the loop to the viewers, `server.py` the addresses, `sink.py` the sink."""
+"""The preview in a browser: who may look, from the loop to the viewers, the addresses, and the sink."""

@@ -3,53 +3,22 @@
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import Empty, Full, Queue
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 
 from realtime.config import WebSettings
 from realtime.draw import COLOURS, annotate, mirrored
 from realtime.errors import Trouble, reason
-from realtime.recording import RecordSwitch, face_values
+from realtime.recording import face_values
 from realtime.sinks import MESSAGE_S, snapshot
 from realtime.timing import Clock, RateMeter
 from realtime.values import LABELS, Frame, Reading
+from realtime.web.controls import Controls
 from realtime.web.guard import is_loopback, new_door
 from realtime.web.hub import Hub, Shot
 from realtime.web.server import Desk, Server
-
-
-class Cameras(Protocol):
-    """What the page can choose a camera with; a `SourceSwitch` is one."""
-
-    current: str
-
-    @property
-    def others(self) -> Callable[[], Any]: ...
-    def choose(self, text: str) -> str: ...
-
-
-class Profiles(Protocol):
-    """What the page can choose a profile with; a `ProfileSwitch` is one."""
-
-    @property
-    def name(self) -> str | None: ...
-    def names(self) -> list[str]: ...
-    def choose(self, name: str | None) -> str: ...
-
-
-@dataclass(frozen=True)
-class Controls:
-    """What the page shows and turns: see `realtime.sinks.Window` for the first four."""
-
-    mirror: Callable[[], bool]
-    switch: RecordSwitch
-    dropped: Callable[[], int]
-    saving: Callable[[], int]
-    cameras: Callable[[], Cameras]
-    profiles: Profiles
 
 
 def listen(host: str, port: int) -> socket.socket:
