@@ -53,7 +53,7 @@ function fileRow(file) {
   const row = document.createElement("li");
   const name = document.createElement("span");
   name.className = "name";
-  name.textContent = `${file.name}, ${file.mb < 0.1 ? "under 0.1" : file.mb} MB`;
+  name.textContent = `${file.name}, ${file.mb < 0.1 ? "under 0.1" : file.mb}\u00a0MB`;
   row.append(name, link("/recordings/", file.name, "", `Download ${file.name}`, "Download"));
   if (file.name.endsWith(".jsonl")) row.append(link("/reports/", file.name.slice(0, -6), ".html", `Report of ${file.name}`, "Report"));
   return row;
@@ -89,7 +89,7 @@ function connect() {
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
     attempts = 0;
-    if (!facts) loadFacts().catch((error) => tell(error.message));
+    loadFacts().catch((error) => tell(error.message));
     loadFiles();
   };
   socket.onmessage = (event) => {
@@ -100,6 +100,7 @@ function connect() {
     notice(event.code === 1013 ? "Too many viewers look already; trying again" : "The program does not answer; reconnecting");
     $("rates").textContent = "reconnecting";
     $("rec").hidden = true;
+    for (const id of ["record", "snapshot", "camera", "profile"]) $(id).disabled = true;
     setTimeout(connect, RETRY_MS[Math.min(attempts++, RETRY_MS.length - 1)]);
   };
 }
@@ -209,9 +210,10 @@ function drawStrip(strip, past, t) {
   past.forEach((one, i) => {
     if (!one.label) return;
     const end = Math.min(i + 1 < past.length ? past[i + 1].t : t, one.t + 0.5);
-    const x = (time) => (1 - (t - time) / STRIP_S) * strip.width;
+    /* Whole pixels: else there is a seam between any two. */
+    const x = (time) => Math.round((1 - (t - time) / STRIP_S) * strip.width);
     pen.fillStyle = facts.colours[one.label];
-    pen.fillRect(x(one.t), 0, Math.max(1, x(end) - x(one.t) + 0.5), strip.height);
+    pen.fillRect(x(one.t), 0, Math.max(1, x(end) - x(one.t)), strip.height);
   });
 }
 

@@ -88,6 +88,10 @@ def application(hub: Hub, desk: Desk, door: Door, settings: WebSettings) -> Guar
             answer.set_cookie(door.cookie, door.session, httponly=True, samesite="strict")
         return answer
 
+    async def no_icon(request: Request) -> Response:
+        # Browsers ask for it by themselves, and would log an error.
+        return Response(status_code=204)
+
     async def state(request: Request) -> Response:
         facts = await asyncio.to_thread(desk.facts)
         return JSONResponse(facts | {"snapshots": desk.snapshots})
@@ -151,6 +155,7 @@ def application(hub: Hub, desk: Desk, door: Door, settings: WebSettings) -> Guar
 
     routes = [Route(address, page) for address in PAGE]
     routes += [
+        Route("/favicon.ico", no_icon),
         Route("/state", state),
         Route("/command", command, methods=["POST"]),
         Route("/readings", readings),
