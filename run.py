@@ -346,8 +346,9 @@ def live(
         tell,
     )
     frames = Thinned(cameras, lambda: pipeline.governor.effort.frame_every)
-    if window is None and not windowed and not page:
-        console.print("No display: readings follow here. To see the picture, run this on a desktop or use --record FILE.mp4. Ctrl-C ends.")
+    if window is None and not windowed and not web:
+        seen = "a browser shows the picture" if page else "to see the picture, run this on a desktop"
+        console.print(f"No display: readings follow here; {seen}. To keep it, use --record FILE.mp4. Ctrl-C ends.")
     try:
         run_loop(frames, pipeline, Sinks([shown, *([page] if page else []), Tap(drawn.update), switch, Tap(countdown.update)]), over)
     finally:

@@ -216,10 +216,9 @@ def test_the_address_with_the_token_is_told_with_a_code_to_photograph(remote):
     for y, row in enumerate(code):
         for x, letter in enumerate(row):
             picture[2 * y : 2 * y + 2, x] = {"█": (255, 255), "▀": (255, 0), "▄": (0, 255), " ": (0, 0)}[letter]
-    large = cv2.copyMakeBorder(
-        cv2.resize(picture, None, fx=8, fy=8, interpolation=cv2.INTER_NEAREST), 40, 40, 40, 40, cv2.BORDER_CONSTANT, value=255
-    )
-    assert cv2.QRCodeDetector().detectAndDecode(large)[0] == remote.web.address
+    # OpenCV's reader is not a phone's: it misses one size or another.
+    large = [np.pad(np.kron(picture, np.ones((by, by), np.uint8)), 40, constant_values=255) for by in (4, 6, 8, 10)]
+    assert remote.web.address in [cv2.QRCodeDetector().detectAndDecode(one)[0] for one in large]
 
 
 SECRETS = (
@@ -462,7 +461,8 @@ def test_the_picture_moves_and_the_bars_follow_the_clip(program, browser):
     listener.start()
     with opened(browser, program[1]) as page:
         seen, pictures = set(), set()
-        for _ in range(25):
+        end = time.monotonic() + 20
+        while (len(seen) < 3 or len(pictures) < 5) and time.monotonic() < end:
             now = page.evaluate(NOW)
             if now is not None:
                 seen.add((now["id"], tuple(f"{float(width[:-1]):.1f}%" for width in now["widths"])))
