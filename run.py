@@ -106,9 +106,13 @@ ProfileName = Annotated[
     str | None,
     typer.Option("--profile", help="Whose face it is: a name given to calibrate.", metavar="NAME", show_default="nobody's in particular"),
 ]
-Seconds = Annotated[float | None, typer.Option(help="Stop after this many seconds of film.", min=0.1, show_default="until the end")]
+Seconds = Annotated[
+    float | None, typer.Option(help="Stop after this many seconds of film.", min=0.1, metavar="S", show_default="until the end")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
-MinFace = Annotated[float, typer.Option(help="Smallest face to look for, as a share of the picture's short side.", min=0.03, max=1.0)]
+MinFace = Annotated[
+    float, typer.Option(help="Smallest face to look for, as a share of the picture's short side.", min=0.03, max=1.0, metavar="SHARE")
+]
 RECORDINGS = Path("recordings")
 CONSENT = (
     "Small pictures of the face and its surroundings are kept in the folder people/ on this computer, and nowhere else. They make the "
@@ -130,9 +134,14 @@ Privacy = Annotated[
 ]
 Fps = Annotated[
     float | None,
-    typer.Option(help="Record at a constant rate: repeat or leave out frames.", min=1, max=240, show_default="frames at their times"),
+    typer.Option(
+        help="Record at a constant rate: repeat or leave out frames.", min=1, max=240, metavar="RATE", show_default="frames at their times"
+    ),
 ]
 
+Lang = Annotated[
+    Literal["en", "zh", "es", "de", "fr", "ja"], typer.Option(help="Language of the words on the picture; files keep the English ones.")
+]
 Csv = Annotated[bool, typer.Option("--csv", help="Write the readings as a table as well: a row a face and frame.")]
 Srt = Annotated[bool, typer.Option("--srt", help="Write what is shown as subtitles as well.")]
 
@@ -222,7 +231,7 @@ def new_recording(
 
 @app.command()
 def live(
-    source: Annotated[str | None, typer.Option(help=SOURCES, show_default="the first camera, else demo")] = None,
+    source: Annotated[str | None, typer.Option(help=SOURCES, metavar="SOURCE", show_default="the first camera, else demo")] = None,
     raw: Raw = None,
     record: Annotated[Path | None, typer.Option(help="Record from the start into this .mp4 file.", metavar="FILE")] = None,
     window: Annotated[
@@ -244,9 +253,16 @@ def live(
     min_face: MinFace = FinderSettings.min_face,
     target_fps: Annotated[
         float | None,
-        typer.Option(help="Frames a second to be reached: spend less on each before they are fewer.", min=1, show_default="all that come"),
+        typer.Option(
+            help="Frames a second to be reached: spend less on each before they are fewer.",
+            min=1,
+            metavar="FPS",
+            show_default="all that come",
+        ),
     ] = None,
-    max_cpu: Annotated[float | None, typer.Option(help="Per cent of one core that may be used.", min=5, show_default="no limit")] = None,
+    max_cpu: Annotated[
+        float | None, typer.Option(help="Per cent of one core that may be used.", min=5, metavar="%", show_default="no limit")
+    ] = None,
     model: SuitedModel = None,
     profile: ProfileName = None,
     web: Annotated[
@@ -254,6 +270,7 @@ def live(
     ] = None,
     host: Annotated[str, typer.Option(help="Address to serve the page at; 0.0.0.0 lets other machines look, with a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the page; 0 is any free one.", min=0, max=65535)] = WebSettings.port,
+    lang: Lang = "en",
 ) -> None:
     """Show expressions live: in a window, in browsers, or as a line in the terminal."""
     from calibration.people import ProfileSwitch
@@ -268,6 +285,7 @@ def live(
     from realtime.terminal import Line
     from realtime.timing import Countdown, LatencyMeter
     from realtime.web.controls import Controls
+    from realtime.words import LANGUAGES
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
     windowed = window is not False and not (web and window is None) and has_display()
@@ -298,7 +316,7 @@ def live(
     wanted, camera = [source] if source else usual_sources(), CameraSettings(raw_wh=raw)
     drawn, written, countdown = LatencyMeter(clock), LatencyMeter(clock), Countdown(clock, seconds)
     given = [open_source(text, clock, camera) for text in wanted]
-    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt)
+    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt, lang)
     microphone = Microphone(mic, clock) if mic else None
     if microphone:
         try:
@@ -318,7 +336,16 @@ def live(
     recording = new_recording(record, given, header, means, overwrite) if record else None
     switch = RecordSwitch(RECORDINGS, header, means, recording)
     shown = (
-        Window(clock, lambda: frames.mirror, switch, lambda: drawn.dropped, lambda: pipeline.governor.level)
+        Window(
+            clock,
+            lambda: frames.mirror,
+            switch,
+            lambda: drawn.dropped,
+            lambda: pipeline.governor.level,
+            ProfileSwitch(pipeline.classifier),
+            lambda: cameras.next(),
+            LANGUAGES[lang],
+        )
         if windowed
         else Line(console, clock)
     )
@@ -409,10 +436,11 @@ def record(
     min_face: MinFace = FinderSettings.min_face,
     model: Model = ClassifierSettings.model,
     profile: ProfileName = None,
+    lang: Lang = "en",
 ) -> None:
     """Write an annotated video and its readings: every frame of a file, with its sound, or what a camera sees."""
     settings = Settings(classifier=person(model, profile, print), finder=FinderSettings(min_face=min_face))
-    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt)
+    choices = Choices(pictures(overlay, clean), privacy, size, fps, csv, srt, lang)
     if out_dir is not None:
         record_many([Path(source) for source in sources], out_dir, settings, choices, seconds, overwrite)
     elif len(sources) == 2:
@@ -560,7 +588,8 @@ def calibrate(
         typer.Option(help="3 s of resting face; 7 expressions, a minute; 35 takes, three lights and from the side; several cameras."),
     ] = "quick",
     source: Annotated[
-        list[str] | None, typer.Option(help="As in live; for the plan room one for each camera.", show_default="the first camera")
+        list[str] | None,
+        typer.Option(help="As in live; for the plan room one for each camera.", metavar="SOURCE", show_default="the first camera"),
     ] = None,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="Keep the takes under a random code instead of a name.")] = False,
     practising: Annotated[bool, typer.Option("--practice", help="Practise expressions and see how well they are recognised.")] = False,
@@ -568,12 +597,13 @@ def calibrate(
     merge: Annotated[list[Path] | None, typer.Option(help="Add the takes of another people/ folder to this one, and end.")] = None,
     agreed: Annotated[bool, typer.Option("--yes", help="Agree to keeping the pictures without being asked.")] = False,
     window: Annotated[bool | None, typer.Option(help="Show a window, or guide in the terminal.", show_default="a window if it can")] = None,
-    model: Model = ClassifierSettings.model,
+    model: SuitedModel = None,
 ) -> None:
     """Learn a face: a guided capture, a profile for `live --profile NAME`, and the proof that it helps."""
     from calibration import collection
     from calibration.capture import Wish, guided
     from calibration.people import PEOPLE, checked
+    from realtime.machine import small_board
 
     if delete is not None:
         erased = collection.delete(PEOPLE, delete)
@@ -599,6 +629,8 @@ def calibrate(
     kept = not practising or name is not None or anonymous
     if kept and not agreed:
         ask_consent()
+    # A profile is tied to a model: the one that live will take.
+    model, _ = suited(model, small_board(), print)
     wish = Wish(who, "practice" if practising else plan, tuple(sources), CONSENT if kept else None, window is not False, model)
     taken_of = guided(wish, Console(highlight=False, soft_wrap=True), stop_on_signal())
     if taken_of is not None:
@@ -606,21 +638,21 @@ def calibrate(
 
 
 def install(who: str, model: Path) -> None:
-    """Makes the profile of a person for a model, and shows what it is good for."""
+    """Makes the profiles of a person, and shows what that for `model` is good for; those for the other shipped models come along."""
     from calibration.enrol import enrol
     from calibration.people import PEOPLE
     from calibration.proof import as_text
     from realtime.classifier import EmotionClassifier
     from realtime.config import FitSettings
 
-    console = Console(highlight=False, soft_wrap=True)
-    made, picture = enrol(PEOPLE, who, EmotionClassifier(model), FitSettings())
-    if made.proofs:
-        console.print(as_text(made.proofs[-1]))
-    console.print(made.why)
-    if picture:
-        console.print(f"as a picture: {picture}")
-    if made.profile:
+    console, told = Console(highlight=False, soft_wrap=True), False
+    for file in [model, *(shipped for shipped in SHIPPED.values() if shipped != model)]:
+        made, picture = enrol(PEOPLE, who, EmotionClassifier(file), FitSettings())
+        if file == model and made.proofs:
+            console.print(as_text(made.proofs[-1]))
+        console.print(f"{file.stem}: {made.why}" + (f" (as a picture: {picture})" if picture else ""))
+        told = told or made.profile is not None
+    if told:
         console.print(f"use it with: run.py live --profile {shlex.quote(who)}")
 
 

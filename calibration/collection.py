@@ -413,7 +413,7 @@ def merge(roots: Sequence[Path], out: Path) -> Merged:
     """Copies the sessions of the people of several roots into one; nothing that is there is overwritten.
 
     Two people of one name are one person where they share a session, and are kept apart otherwise: the second one becomes "ada-2".
-    Profiles are left where they are: they are fitted anew to all takes of a person.
+    Profiles are left where they are: they are fitted anew to all takes of a person. So are the films of a room.
 
     Raises:
         Trouble: a root holds nobody, a session is damaged, or the place cannot be written. What was copied by then is whole.

@@ -218,17 +218,18 @@ def corrected(made: tuple[np.ndarray, np.ndarray | None], takes: Takes) -> np.nd
 
 
 def rested(takes: Takes, settings: FitSettings, resting: np.ndarray) -> np.ndarray:
-    """Offsets (7,) that bring a person's resting face towards everybody's, (7,) mean log-probabilities; 0 without a resting frame.
+    """Offsets (7,), none above 0, with which neutral leads a person's resting face by a share of its lead in everybody's, (7,) mean
+    log-probabilities; 0 without a resting frame.
 
-    A shift of the embedding, read by a linear head, is a shift of the log-probabilities: the head itself is not needed.
+    A shift of the embedding, read by a linear head, is a shift of the log-probabilities: the head itself is not needed. Only what is in
+    neutral's way is lowered, and only as far as needed: the rest of the difference is this one take's more often than the person's.
     """
     mine = _log(takes.probs[takes.labels == NEUTRAL])
     if not len(mine):
         return np.zeros(len(LABELS))
-    share = min(len(mine) / (len(mine) + settings.rest_takes), settings.rest_most)
     # The median, as one blink or one smile among the frames is no resting face.
-    difference = np.median(mine, 0) - resting
-    return -share * (difference - difference.mean())
+    lead = np.median(mine[:, [NEUTRAL]] - mine, 0)
+    return np.clip(lead - settings.rest_lead * (resting[NEUTRAL] - resting), -settings.rest_most, 0)
 
 
 def offsets(takes: Takes, settings: FitSettings) -> np.ndarray:

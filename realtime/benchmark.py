@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 
 from realtime.config import Settings
-from realtime.draw import annotate
+from realtime.draw import Hud, annotate
 from realtime.errors import Trouble
 from realtime.finder import Search
+from realtime.history import LabelHistory
 from realtime.machine import machine, versions
 from realtime.pipeline import Pipeline
 from realtime.sources import Source
@@ -134,14 +135,15 @@ def measure(frames: Iterable[Frame], pipeline: Pipeline, clocks: Clocks, seconds
         (width, height in px), "cpu_percent" (of one core, all threads), "level" (the governor's at the end), "latency" and "stages"
         (median_ms, p95_ms, p99_ms and n).
     """
-    timer, clock = pipeline.timer, clocks.wall
+    timer, clock, history = pipeline.timer, clocks.wall, LabelHistory()
     begun = drawn = clock()
     warm, faces, frame, cpu, first = False, 0, None, clocks.cpu(), 0
     for frame in frames:
         captured, before = clock(), drawn
         readings = pipeline.read(frame)
         read = clock()
-        annotate(frame.image, readings)
+        # All that the window draws, with numbers that change.
+        annotate(frame.image, readings, Hud(frame.index % 61, frame.index % 17, strip=history.update(frame.t, readings)))
         drawn = clock()
         timer.add("capture", captured - before)
         timer.add("processing", read - captured)

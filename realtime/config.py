@@ -193,6 +193,7 @@ class Choices:
     fps: float | None = None  # frames a second of a file of constant rate; None: every frame at its own time
     csv: bool = False  # the readings as a table as well
     srt: bool = False  # what is shown, as subtitles
+    lang: str = "en"  # of the words on annotated pictures
 
 
 @dataclass(frozen=True)
@@ -217,8 +218,8 @@ class WebSettings:
 class FitSettings:
     """How strongly a person's takes may move the model: `calibration.fit`."""
 
-    rest_takes: int = 10  # frames of resting face that count as much as everybody's resting face
-    rest_most: float = 0.7  # of the difference that is taken away at most: a posed rest is not every rest
+    rest_lead: float = 0.4  # of neutral's lead in everybody's resting face that a person's is given; more costs the others more
+    rest_most: float = 4.0  # nats that an expression is lowered by at most
     offset_sigma: float = 0.5  # how far the seven offsets of a person are from 0, as the natural logarithm of a ratio
     pull: float = 1.0  # of the head towards the model's own, where the embedding is scaled to a mean square length of 1
     least_frames: int = 10  # of resting face: a third of a second at 30 fps

@@ -26,6 +26,11 @@ def picamera2() -> Any:
             "the ribbon cable's camera needs picamera2, which comes with Raspberry Pi OS: `sudo apt install python3-picamera2`, and a venv "
             "that sees it: `python3 -m venv --system-site-packages .venv`"
         ) from error
+    except ValueError as error:
+        # The system's simplejpeg is built for NumPy 1, and says so only in this way.
+        raise Trouble(
+            f"picamera2 does not load ({reason(error)}): run `.venv/bin/pip install --force-reinstall --no-deps simplejpeg`"
+        ) from error
     return Picamera2
 
 

@@ -11,11 +11,16 @@ _kept = -1
 
 
 def silence_libraries() -> None:
-    """Asks OpenCV, Qt and FFmpeg to keep their notes to themselves. Call before cv2 is imported; a user's own setting wins."""
+    """Asks OpenCV, Qt and FFmpeg to keep their notes to themselves. Call before cv2 is imported; a user's own setting wins.
+
+    One of these settings has another reason, but the same moment: it must be there before OpenCV is.
+    """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     # OpenCV's wheel ships Qt without fonts, and Qt complains of it at every window.
     os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false;*.info=false")
+    # Windows' Media Foundation looks for hardware converters for up to a minute before it opens a camera.
+    os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
 
 
 def silence_ffmpeg() -> None:

@@ -21,6 +21,7 @@ from realtime.privacy import FaceBlur, Search, Shot
 from realtime.recorder import TICKS, Journal, Sound, VideoWriter, best_encoder
 from realtime.timing import Clock
 from realtime.values import LABELS, Frame, Reading
+from realtime.words import LANGUAGES
 
 MB = 1e6
 
@@ -297,6 +298,7 @@ class _Files:
         self._watch = DiskWatch(means.settings, means.clock, means.tell, means.free)
         self._covers = FaceBlur(means.search, PrivacySettings(), means.live) if means.choices.privacy == "blur" else None
         self._even = EvenRate(means.choices.fps) if means.choices.fps else None
+        self._words = LANGUAGES[means.choices.lang]
         self._videos: list[VideoWriter] = []
         self._lines: Journal | None = None
         self._exports: list[Export] = []
@@ -336,7 +338,8 @@ class _Files:
         for shot in shots:
             for video in self._videos:
                 plain = self.means.choices.picture == "clean" or video is not self._videos[0]
-                video.write(shot.image if plain else annotate(shot.image, shot.readings), shot.t, self.source_t)
+                picture = shot.image if plain else annotate(shot.image, shot.readings, words=self._words)
+                video.write(picture, shot.t, self.source_t)
             line = {"frame": self.frames, "t": round(shot.t, 6), "faces": [face_values(reading) for reading in shot.readings]}
             self._say(line)
             for export in self._exports:

@@ -15,7 +15,7 @@ class Screen:
         self.title = title
         self.closed = False
         """Whether the user has closed the window."""
-        self._open = False
+        self._open = self._filled = False
 
     def show(self, picture: np.ndarray) -> int:
         """Shows (h, w, 3) BGR uint8; gives the key that was pressed, `NO_KEY` for none."""
@@ -26,6 +26,19 @@ class Screen:
             self._open = True
         cv2.imshow(self.title, picture)
         return self.wait()
+
+    def resize(self, picture: np.ndarray) -> None:
+        """Makes the window as large as a picture."""
+        if self._open:
+            with quiet():
+                cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
+
+    def fill(self) -> None:
+        """Fills the screen, or goes back to a window."""
+        self._filled = not self._filled
+        if self._open:
+            with quiet():
+                cv2.setWindowProperty(self.title, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN if self._filled else cv2.WINDOW_NORMAL)
 
     def wait(self) -> int:
         """Keeps the window alive while there is nothing new to show; gives a key as `show` does."""

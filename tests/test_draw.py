@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import a_reading
 
-from realtime.draw import COLOURS, QUIET, Hud, Rec, annotate, caption, fitted, mirrored, waiting
+from realtime.draw import COLOURS, QUIET, TRACK, Hud, Rec, annotate, caption, fitted, mirrored, waiting
+from realtime.geometry import scaled
+from realtime.history import Span
 from realtime.values import LABELS, Box
+from realtime.words import LANGUAGES
 
 
 def plain(width: int = 640, height: int = 480) -> np.ndarray:
@@ -41,18 +46,109 @@ def test_unsure_is_said_with_its_reason_in_a_quiet_colour():
     assert tuple(int(v) for v in annotate(plain(), [reading])[300, 200]) == QUIET
 
 
-def test_the_bar_is_as_long_as_the_confidence():
-    made = annotate(plain(), [a_reading("happiness", Box(200, 200, 400, 400))])
-    card = made[:196]
-    filled = (card == COLOURS["happiness"]).all(axis=2).any(axis=0).sum()
-    empty = (card == (90, 90, 90)).all(axis=2).any(axis=0).sum()
-    assert filled / (filled + empty) == pytest.approx(0.88, abs=0.02)
+def test_there_is_a_bar_for_each_expression_as_long_as_its_probability():
+    probs = np.array([0.3, 0.02, 0.08, 0.4, 0.1, 0.06, 0.04], np.float32)
+    made = annotate(plain(), [replace(a_reading("happiness", Box(200, 200, 400, 400)), probs=probs)])
+    # Right of the card's own edge, which has the label's colour.
+    card = made[:190, 208:]
+    tops, shares = [], []
+    for name in LABELS:
+        filled, rest = ((card == colour).all(axis=2).sum(axis=1) for colour in (COLOURS[name], TRACK))
+        row = int(np.flatnonzero((filled > 0) & (filled + rest > 100))[0])
+        tops.append(row)
+        shares.append(filled[row] / (filled[row] + rest[row]))
+    assert shares == pytest.approx(list(probs), abs=0.02)
+    assert tops == sorted(tops)
 
 
-def test_nothing_covers_the_face():
-    box = Box(200, 200, 400, 400)
-    inside = annotate(plain(), [a_reading("fear", box)], Hud(30, 10, rec=Rec(3, 1.2), message="saved", help=True))[205:395, 205:395]
-    assert (inside == 128).all()
+HUDS = [
+    Hud(30, 10, rec=Rec(3, 1.2), message="saved recordings/2026-11-23_04-05-06.mp4", profile="Zoë"),
+    Hud(30, 10, saving=2, dropped=12, paused=True, strip=((Span("anger", 10, 0),), (Span(None, 3, 0),))),
+    Hud(30, 10, rec=Rec(3000, 1200, 5), hidden=True),
+]
+FACES = [
+    [Box(200, 140, 400, 340)],
+    [Box(0, 0, 150, 150)],
+    [Box(490, 330, 640, 480)],
+    [Box(10, 280, 210, 480), Box(430, 10, 630, 210)],
+    [Box(120, 100, 320, 300), Box(330, 100, 530, 300)],
+    [Box(40 + 150 * i, 180, 150 + 150 * i, 290) for i in range(4)],
+]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("hud", [None, *HUDS])
+@pytest.mark.parametrize("boxes", FACES)
+@pytest.mark.parametrize("width", [320, 640, 1920])
+def test_nothing_covers_a_face_in_any_size_and_language(width, boxes, hud, language):
+    factor = width / 640
+    readings = [
+        a_reading("surprise" if i % 2 else "fear", scaled(box, factor), unsure="turned" if i == 1 else None) for i, box in enumerate(boxes)
+    ]
+    readings = [replace(reading, face=replace(reading.face, id=i + 1)) for i, reading in enumerate(readings)]
+    made = annotate(plain(width, width * 3 // 4), readings, hud, LANGUAGES[language])
+    edge = round(5 * max(factor, 0.7)) + 2
+    for reading in readings:
+        box = reading.face.box
+        face = made[max(round(box.y0), 0) + edge : round(box.y1) - edge, max(round(box.x0), 0) + edge : round(box.x1) - edge]
+        assert (face == 128).all()
+    if hud is not None and hud.rec:
+        assert ((made[..., 2] > 200) & (made[..., 1] < 90) & (made[..., 0] < 90)).any()
+
+
+def test_a_tiny_face_has_no_bars_and_a_face_that_fills_the_picture_is_still_told():
+    small = annotate(plain(), [a_reading("anger", Box(300, 200, 330, 230))])
+    assert (small == TRACK).all(axis=2).sum(axis=1).max() < 20
+    full = annotate(plain(), [a_reading("anger", Box(2, 2, 638, 478))])
+    assert ((full == 245).all(axis=2).sum()) > 20
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("size", [(320, 240), (640, 480), (1920, 1080)])
+def test_the_help_fits_into_the_picture_and_has_every_key_and_colour(size, language):
+    made = annotate(plain(*size), [], Hud(None, 3, help=True), LANGUAGES[language])
+    dark = np.argwhere((made < 60).all(axis=2))
+    (top, left), (bottom, right) = dark.min(0), dark.max(0)
+    assert top > 0 and left > 0 and bottom < size[1] - 1 and right < size[0] - 1
+    # A margin without ink all around: nothing is cut.
+    card = made[top : bottom + 1, left : right + 1]
+    assert (card[:, -3:].max(axis=2) < 60).all() and (card[:, :3].max(axis=2) < 60).all()
+    assert all((card == colour).all(axis=2).any() for colour in COLOURS.values())
+
+
+def test_the_strip_shows_the_last_seconds_from_the_left():
+    strip = ((Span("sadness", 10, 5), Span("happiness", 5, 1), Span(None, 1, 0)),)
+    row = annotate(plain(), [], Hud(30, 3, strip=strip))[475]
+    colours = [tuple(int(v) for v in row[x]) for x in (100, 400, 630)]
+    assert colours == [COLOURS["sadness"], COLOURS["happiness"], QUIET]
+
+
+def test_what_is_hidden_or_paused_is_told():
+    reading = a_reading("anger", Box(200, 200, 400, 400))
+    hidden = annotate(plain(), [reading], Hud(30, 3, hidden=True))
+    assert (hidden[190:410, 190:410] == 128).all() and (hidden[440:, :200] != 128).any()
+    paused = annotate(plain(), [], Hud(30, 3, paused=True))[:60, 250:390]
+    assert (paused != 128).any()
+
+
+def seen_by(colour, matrix):
+    """A BGR colour as somebody sees it whose cones lack a kind: Vienot, Brettel and Mollon's matrices (1999), in linear RGB."""
+    linear = np.array([((v / 255 + 0.055) / 1.055) ** 2.4 if v > 10 else v / 255 / 12.92 for v in reversed(colour)])
+    return np.clip(np.array(matrix) @ linear, 0, 1) ** (1 / 2.4)
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        np.eye(3),
+        [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
+        [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],
+    ],
+)
+def test_colours_are_told_apart_also_without_red_or_green(matrix):
+    seen = [seen_by(colour, matrix) for colour in COLOURS.values()]
+    apart = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
+    assert min(apart) > 0.12
 
 
 @pytest.mark.parametrize("box", [Box(-50, -50, 60, 60), Box(600, 440, 700, 540), Box(200, 5, 400, 205), Box(-900, -900, -800, -800)])
@@ -90,7 +186,7 @@ def test_the_hud_shows_recording_only_while_it_runs():
 
 
 def test_dropped_frames_are_told_when_there_are_some():
-    lengths = [int((annotate(plain(), [], Hud(30, 10, dropped=n))[470, :320] != 128).any(axis=1).sum()) for n in (0, 3, 300)]
+    lengths = [int((annotate(plain(), [], Hud(30, 10, dropped=n))[470, :400] != 128).any(axis=1).sum()) for n in (0, 3, 300)]
     assert 50 < lengths[0] < lengths[1] - 40 < lengths[2] - 40
 
 

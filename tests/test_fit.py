@@ -63,11 +63,26 @@ def test_the_head_separates_what_offsets_cannot():
     assert scored(softmax(fresh.embedding @ weights + bias), fresh).accuracy > 0.9
 
 
-def test_a_resting_face_moves_towards_everybodys():
-    takes = person([NEUTRAL], SAD, frames=90)
-    moved = np.log(takes.probs) + rested(takes, SETTINGS, RESTING)
-    assert np.median(moved, 0)[4] - np.median(moved, 0)[6] < np.median(np.log(takes.probs[:, 4] / takes.probs[:, 6])) - 1
+def test_what_hides_a_resting_face_is_lowered_until_neutral_leads_as_it_should():
+    takes = person([NEUTRAL], SAD * 2, frames=90)
+    assert np.median(takes.probs, 0).argmax() == 4
+    found = rested(takes, SETTINGS, RESTING)
+    moved = np.median(np.log(takes.probs), 0) + found
+    assert moved[6] - moved[4] == pytest.approx(SETTINGS.rest_lead * (RESTING[6] - RESTING[4]), abs=0.05)
+    assert found[6] == 0 and found.max() == 0 and found.argmin() == 4
+    assert rested(person([NEUTRAL], SAD * 9, frames=90), SETTINGS, RESTING).min() == -SETTINGS.rest_most
     assert (rested(person([3]), SETTINGS, RESTING) == 0).all()
+
+
+def test_a_resting_face_that_is_read_well_is_left_alone_however_it_differs_from_everybodys():
+    assert (rested(person([NEUTRAL], np.eye(7)[6] * 6, frames=90), SETTINGS, RESTING) == 0).all()
+
+
+def test_a_blink_among_the_frames_is_no_resting_face():
+    takes = person([NEUTRAL], SAD * 2, frames=90)
+    blink = takes.probs.copy()
+    blink[:20] = np.eye(7)[5] * 0.94 + 0.01
+    assert rested(replace(takes, probs=blink), SETTINGS, RESTING) == pytest.approx(rested(takes, SETTINGS, RESTING), abs=0.3)
 
 
 def test_resting_faces_alone_make_a_profile_that_says_what_it_did_not_prove():

@@ -25,7 +25,7 @@ def test_what_a_pi_says_about_its_power_is_told_in_words(said, words):
         ("Raspberry Pi 4 Model B Rev 1.4", "aarch64", 1.8, True),
         ("Raspberry Pi 3 Model B Plus Rev 1.3", "aarch64", None, True),
         ("Raspberry Pi Zero 2 W Rev 1.0", "aarch64", 1.0, True),
-        ("Raspberry Pi 400 Rev 1.0", "aarch64", 1.8, True),
+        ("Raspberry Pi 400 Rev 1.0", "aarch64", None, True),
         ("Raspberry Pi 5 Model B Rev 1.0", "aarch64", 2.4, False),
         ("Raspberry Pi 500 Rev 1.0", "aarch64", 2.4, False),
         ("Libre Computer AML-S905X-CC", "aarch64", 1.5, True),

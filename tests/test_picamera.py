@@ -78,6 +78,14 @@ def test_only_ribbon_cameras_are_the_pis_own():
     assert pi_cameras(lambda: FakePicamera2) == ["imx708"]
 
 
+def test_a_picamera2_of_another_numpy_says_how_to_mend_it(tmp_path, monkeypatch):
+    (tmp_path / "picamera2.py").write_text("raise ValueError('numpy.dtype size changed, may indicate binary incompatibility')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Trouble, match=r"numpy\.dtype size changed.*--no-deps simplejpeg"):
+        picamera2()
+    assert pi_cameras() == []
+
+
 def test_without_picamera2_it_says_how_to_get_it():
     try:
         import picamera2 as _installed  # noqa: F401

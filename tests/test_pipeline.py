@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from fakes import BoxPoints, CollectSink, FakeClock, ScriptedClassifier, ScriptedDetector, ScriptedSource
 
+from realtime.cameras import Delivery, Format
 from realtime.config import PHOTO, Settings
 from realtime.cuts import CutDetector
 from realtime.finder import Finder
@@ -241,6 +242,12 @@ def test_labels_in_code_and_model_agree(real):
 
 def test_the_readings_say_what_they_were_made_with(real):
     header = readings_header("demo.mp4", real, SETTINGS)
+    asked = Format("MJPG", 640, 480, 30)
+    assert "camera" not in header
+    assert readings_header("camera 0", real, SETTINGS, Delivery(asked, replace(asked, rate=15)))["camera"] == {
+        "asked": "MJPG 640x480 at 30 fps",
+        "got": "MJPG 640x480 at 15 fps",
+    }
     assert header["model"]["sha256"] == real.classifier.sha256
     assert header["machine"]["cores"] >= 1
     assert header["settings"]["min_face"] == SETTINGS.finder.min_face

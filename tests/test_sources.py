@@ -732,6 +732,34 @@ def test_a_network_camera_that_dies_and_is_started_again_is_back_within_5_s(make
 
 
 @pytest.mark.timeout(40)
+def test_a_camera_that_died_is_left_for_another_one_and_one_that_never_answers_is_not_taken():
+    with NetworkCamera() as first, RtspCamera(size_wh=(96, 64), brightness=200) as second:
+
+        def made(text):
+            return open_live(text, time.monotonic, CameraSettings(), lambda: switch.due, said.append, told.append)
+
+        def asked():
+            wait_until(lambda: any("reconnecting" in line for line in told))
+            switch.choose("http://127.0.0.1:9/x.mjpg")
+            wait_until(lambda: any(f"{first.address} stays: http://127.0.0.1:9/x.mjpg cannot be read" in line for line in told))
+            switch.choose(second.address)
+
+        told, said, shapes = [], [], []
+        switch = SourceSwitch(made, [first.address], list, told.append)
+        threading.Thread(target=asked, daemon=True).start()
+        with switch as source:
+            for frame in source:
+                shapes.append((frame.index, frame.image.shape))
+                if len(shapes) == 3:
+                    first.die()
+                if frame.image.shape == (64, 96, 3):
+                    break
+    assert shapes[0] == (0, (48, 64, 3))
+    assert rising([index for index, _ in shapes])
+    assert told[-1] == f"now {second.address}"
+
+
+@pytest.mark.timeout(40)
 def test_a_network_camera_that_stalls_is_noticed_after_2_s_and_back_when_it_sends_again():
     with NetworkCamera() as camera:
         watched = Watched(camera.address)

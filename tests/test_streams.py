@@ -66,6 +66,31 @@ def test_a_pipe_gives_its_pictures_and_then_ends(content, raw_wh):
     assert [round(frame.image.mean() / 40) for frame in frames] == [0, 1, 2, 3, 4]
 
 
+def test_the_first_picture_comes_before_megabytes_have():
+    """A camera's MJPEG through a pipe: FFmpeg would wait for seconds of it."""
+    reader, writer = os.pipe()
+    came = threading.Event()
+    noise = np.random.default_rng(1).integers(0, 256, (120, 160, 3), np.uint8)
+    jpeg = cv2.imencode(".jpg", noise)[1].tobytes()
+    in_time = []
+
+    def write() -> None:
+        with os.fdopen(writer, "wb") as file:
+            file.write(jpeg * (400_000 // len(jpeg)))
+            file.flush()
+            in_time.append(came.wait(5))
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    with Pipe(FakeClock(), None, reader) as pipe:
+        for frame in pipe:
+            assert frame.image.shape == (120, 160, 3)
+            came.set()
+    thread.join(10)
+    os.close(reader)
+    assert in_time == [True]
+
+
 def test_a_pipe_without_pictures_is_told_in_one_line():
     with pytest.raises(Trouble, match="the pipe is not a video") as caught:
         through_a_pipe(b"hello " * 5000)
@@ -74,6 +99,7 @@ def test_a_pipe_without_pictures_is_told_in_one_line():
         through_a_pipe(b"")
 
 
+@pytest.mark.timeout(10, method="thread")  # a read that waits for keys cannot be interrupted otherwise
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="Windows has no such terminals")
 def test_a_terminal_is_no_pipe():
     terminal, other = os.openpty()

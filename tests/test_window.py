@@ -9,12 +9,14 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 from conftest import ROOT
 from fakes import NetworkCamera
 
+from realtime.draw import COLOURS
 from realtime.sinks import Window
 
 pytestmark = [
@@ -122,6 +124,64 @@ def test_the_window_shows_the_face_and_obeys_its_keys(screen, tmp_path):
     head, *rest = map(json.loads, readings.read_text().splitlines())
     assert head["source"] == "demo.mp4"
     assert len(rest) > 10
+
+
+def test_pause_hide_mirror_and_help_do_what_they_say(screen, tmp_path):
+    film = tmp_path / "still.mp4"
+    with av.open(str(film), "w") as made:
+        stream = made.add_stream("libx264", 30)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        for i in range(900):
+            # Dark on the left, and a clock of gray in the middle.
+            picture = np.full((480, 640, 3), 200, np.uint8)
+            picture[:, :100], picture[200:280, 300:340] = 40, 60 + i % 100
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "bgr24")))
+        made.mux(stream.encode())
+    process, window = start(screen, tmp_path, "--record", str(tmp_path / "out.mp4"), "--lang", "zh", source=str(film))
+
+    def press(key: str) -> None:
+        screen.xdotool("key", "--window", window, key)
+
+    def clock() -> int:
+        return int(screen.picture()[240, 320, 0])
+
+    def left() -> float:
+        return float(screen.picture()[240, 20:80].mean())
+
+    assert wait_for(lambda: left() < 60, 20)
+    press("m")
+    assert wait_for(lambda: left() > 180, 10)
+    press("h")
+    assert wait_for(lambda: (screen.picture()[150:330, 200:440] < 40).mean() > 0.3, 10)
+    press("question")
+    assert wait_for(lambda: (screen.picture()[150:330, 200:440] < 40).mean() < 0.1, 10)
+    corner = screen.picture()[440:, :200].copy()
+    press("space")
+    assert wait_for(lambda: (screen.picture()[:50, 250:390] < 90).any(), 10)
+    still, written = clock(), (tmp_path / "out.jsonl").read_text().count("\n")
+    assert wait_for(lambda: (tmp_path / "out.jsonl").read_text().count("\n") > written + 15, 10)
+    assert clock() == still
+    press("space")
+    assert wait_for(lambda: clock() != still, 10)
+    press("o")
+    assert wait_for(lambda: (screen.picture()[440:, :200] != corner).any(), 10)
+    for key in ("f", "p", "c", "x"):
+        press(key)
+    press("q")
+    finish(process)
+
+
+def test_calibration_leads_through_its_plan_in_a_window(screen, tmp_path):
+    command = [sys.executable, str(ROOT / "run.py"), "calibrate", "--plan", "neutral", "--source", "demo", "--yes", "--name", "ada"]
+    process = subprocess.Popen(command, env=screen.environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    window = wait_for(lambda: screen.xdotool("search", "--name", "Calibration").split("\n")[0], 30)
+    assert window, process.communicate(timeout=20)
+    # The panel with the drawn face is beside the picture.
+    assert wait_for(lambda: (screen.picture()[:, 512:] == COLOURS["neutral"]).all(axis=2).sum() > 3000, 20)
+    screen.xdotool("windowfocus", "--sync", window)
+    screen.xdotool("key", "--window", window, "q")
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "") and "left after 0 takes" in out
 
 
 def test_with_covered_faces_no_snapshot_shows_them(screen, tmp_path):

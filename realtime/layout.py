@@ -1,0 +1,67 @@
+"""Where cards go, so that none covers a face or another card. Pure; areas are (x, y, width, height) in px."""
+
+from collections.abc import Iterable, Sequence
+
+from realtime.values import Box
+
+Area = tuple[int, int, int, int]
+Size = tuple[int, int]
+
+
+def area_of(box: Box) -> Area:
+    """The pixels that a box touches."""
+    return round(box.x0), round(box.y0), round(box.x1 - box.x0), round(box.y1 - box.y0)
+
+
+def overlap(a: Area, b: Area) -> int:
+    """Pixels that two areas share."""
+    wide = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    tall = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    return max(wide, 0) * max(tall, 0)
+
+
+def inside(area: Area, picture: Size) -> bool:
+    return area[0] >= 0 and area[1] >= 0 and area[0] + area[2] <= picture[0] and area[1] + area[3] <= picture[1]
+
+
+def beside(box: Area, card: Size, gap: int) -> list[Area]:
+    """Places for a card at a face's box, best first: above, below, to the right, to the left, the first two from the right edge."""
+    x, y, wide, tall = box
+    right = x + wide - card[0]
+    above, below = y - gap - card[1], y + tall + gap
+    places = [(x, above), (x, below), (x + wide + gap, y), (x - gap - card[0], y), (right, above), (right, below)]
+    return [(left, top, *card) for left, top in places]
+
+
+def corners(card: Size, picture: Size, order: str) -> list[Area]:
+    """Places for a card in the corners: `order` names them, such as "bl br tl tr" for bottom left first."""
+    places = {
+        "tl": (0, 0),
+        "tr": (picture[0] - card[0], 0),
+        "bl": (0, picture[1] - card[1]),
+        "br": (picture[0] - card[0], picture[1] - card[1]),
+        "tm": ((picture[0] - card[0]) // 2, 0),
+        "bm": ((picture[0] - card[0]) // 2, picture[1] - card[1]),
+    }
+    return [(*places[name], *card) for name in order.split()]
+
+
+def free(places: Iterable[Area], picture: Size, taken: Sequence[Area]) -> Area | None:
+    """The first place that lies in the picture and covers nothing that is taken."""
+    return next((place for place in places if inside(place, picture) and not any(overlap(place, other) for other in taken)), None)
+
+
+def nearby(box: Area, card: Size, picture: Size) -> list[Area]:
+    """Places in rows through the whole picture, the nearest to a box first: for a card that finds no room at its face."""
+    x, y, wide, _ = box
+    across = {0, picture[0] - card[0], (picture[0] - card[0]) // 2, x, x + wide - card[0]}
+    places = [(left, top, *card) for top in range(0, max(picture[1] - card[1], 0) + 1, max(card[1], 1)) for left in across]
+    return sorted(places, key=lambda place: abs(place[0] - x) + abs(place[1] - y))
+
+
+def least(places: Sequence[Area], picture: Size, taken: Sequence[Area]) -> Area:
+    """The place that covers least, moved into the picture."""
+    moved = [
+        (min(max(x, 0), max(picture[0] - wide, 0)), min(max(y, 0), max(picture[1] - tall, 0)), wide, tall) for x, y, wide, tall in places
+    ]
+    return min(moved, key=lambda place: sum(overlap(place, other) for other in taken))

@@ -1,0 +1,36 @@
+from realtime.layout import beside, corners, free, inside, least, nearby, overlap
+
+PICTURE = (640, 480)
+
+
+def test_overlap_counts_shared_pixels():
+    assert overlap((0, 0, 10, 10), (5, 5, 10, 10)) == 25
+    assert overlap((0, 0, 10, 10), (10, 0, 10, 10)) == 0
+    assert overlap((0, 0, 100, 100), (20, 30, 5, 5)) == 25
+
+
+def test_a_card_goes_above_then_below_then_to_the_sides():
+    card = (100, 50)
+
+    def place(box, *taken):
+        return free(beside(box, card, 4), PICTURE, [box, *taken])
+
+    assert place((200, 200, 150, 150)) == (200, 146, 100, 50)
+    assert place((200, 10, 150, 150)) == (200, 164, 100, 50)
+    assert place((200, 10, 150, 460)) == (354, 10, 100, 50)
+    assert place((500, 10, 138, 460)) == (396, 10, 100, 50)
+    assert place((580, 200, 60, 60)) == (476, 200, 100, 50)
+    assert place((200, 200, 150, 150), (190, 100, 200, 60)) == (200, 354, 100, 50)
+    assert place((0, 0, 640, 480)) is None
+
+
+def test_where_all_places_are_taken_the_nearest_row_is_found_and_at_last_what_covers_least():
+    box, card = (0, 0, 300, 480), (400, 40)
+    assert free(beside(box, card, 4), PICTURE, [box]) is None
+    assert free(nearby(box, card, PICTURE), PICTURE, [box]) is None
+    narrow = (300, 40)
+    found = free(nearby(box, narrow, PICTURE), PICTURE, [box])
+    assert found is not None and inside(found, PICTURE) and not overlap(found, box)
+    left = least(corners(card, PICTURE, "tl br"), PICTURE, [box])
+    assert left == (240, 440, 400, 40)
+    assert least([(-50, -20, 100, 50)], PICTURE, []) == (0, 0, 100, 50)
