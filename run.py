@@ -40,6 +40,7 @@ from realtime.config import (
     GovernorSettings,
     ReportSettings,
     Settings,
+    WebSettings,
     model_file,
 )
 from realtime.errors import Trouble, reason
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from realtime.cameras import Measured
     from realtime.recording import Means, Recording
     from realtime.sources import Source
+    from realtime.web.controls import Controls
+    from realtime.web.sink import Web
 
 
 def not_installed(module: str, bits: int, system: str, machine: str) -> str:
@@ -262,9 +265,14 @@ def live(
     ] = None,
     model: SuitedModel = None,
     profile: ProfileName = None,
+    web: Annotated[
+        bool | None, typer.Option(help="Show the picture in browsers.", show_default="where there is no display, unless --no-window")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to serve the page at; 0.0.0.0 lets other machines look, with a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the page; 0 is any free one.", min=0, max=65535)] = WebSettings.port,
     lang: Lang = "en",
 ) -> None:
-    """Show expressions live, in a window or as a line in the terminal."""
+    """Show expressions live: in a window, in browsers, or as a line in the terminal."""
     from calibration.people import ProfileSwitch
     from realtime.batch import face_search
     from realtime.cameras import camera_choices, list_cameras
@@ -276,10 +284,11 @@ def live(
     from realtime.sources import SourceSwitch, Thinned, open_live, open_source, usual_sources
     from realtime.terminal import Line
     from realtime.timing import Countdown, LatencyMeter
+    from realtime.web.controls import Controls
     from realtime.words import LANGUAGES
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
-    windowed = window is not False and has_display()
+    windowed = window is not False and not (web and window is None) and has_display()
     if window and not windowed:
         raise Trouble("there is no display for a window here: leave out --window to see readings in the terminal, or use --record FILE.mp4")
     model, efforts = suited(model, small_board(), console.print)
@@ -298,6 +307,8 @@ def live(
         console.print(why)
         if windowed:
             shown.say(why.splitlines()[-1])
+        if page:
+            page.say(why.splitlines()[-1])
 
     def over() -> bool:
         return stopped() or countdown.over() or (windowed and shown.closed)
@@ -338,17 +349,35 @@ def live(
         if windowed
         else Line(console, clock)
     )
+    page = None
+    if web or (web is None and window is None and not windowed):
+        controls = Controls(
+            lambda: frames.mirror,
+            switch,
+            lambda: drawn.dropped,
+            lambda: pipeline.governor.level,
+            lambda: cameras,
+            ProfileSwitch(pipeline.classifier),
+        )
+        page = open_page(controls, host, port, clock, bool(web), console.print)
+
+    def idle(why: str | None) -> None:
+        shown.idle(why)
+        if page:
+            page.idle(why)
+
     cameras = SourceSwitch(
-        lambda text: open_live(text, clock, camera, lambda: over() or cameras.due, shown.idle, console.print),
+        lambda text: open_live(text, clock, camera, lambda: over() or cameras.due, idle, console.print),
         wanted,
         lambda: camera_choices(cameras.current, list_cameras()),
         tell,
     )
     frames = Thinned(cameras, lambda: pipeline.governor.effort.frame_every)
-    if window is None and not windowed:
-        console.print("No display: readings follow here. To see the picture, run this on a desktop or use --record FILE.mp4. Ctrl-C ends.")
+    if window is None and not windowed and not web:
+        seen = "a browser shows the picture" if page else "to see the picture, run this on a desktop"
+        console.print(f"No display: readings follow here; {seen}. To keep it, use --record FILE.mp4. Ctrl-C ends.")
     try:
-        run_loop(frames, pipeline, Sinks([shown, Tap(drawn.update), switch, Tap(countdown.update)]), over)
+        run_loop(frames, pipeline, Sinks([shown, *([page] if page else []), Tap(drawn.update), switch, Tap(countdown.update)]), over)
     finally:
         if microphone:
             microphone.close()
@@ -356,6 +385,21 @@ def live(
     console.print(f"{drawn.summary()}, latency to drawn {drawn.latency()}{recorded}")
     for made in switch.made:
         console.print(told(made))
+
+
+def open_page(
+    controls: "Controls", host: str, port: int, clock: Callable[[], float], asked: bool, tell: Callable[[str], None]
+) -> "Web | None":
+    """The page, or None where nobody asked for it and it cannot be served: readings in the terminal do without."""
+    try:
+        from realtime.web.sink import Web
+
+        return Web(clock, controls, host, port, WebSettings(), tell)
+    except (Trouble, ModuleNotFoundError) as error:
+        if asked:
+            raise
+        tell(str(error) if isinstance(error, Trouble) else not_installed(str(error.name), *here()))
+        return None
 
 
 def told(made: "Recording") -> str:

@@ -197,6 +197,24 @@ class Choices:
 
 
 @dataclass(frozen=True)
+class WebSettings:
+    """The preview in a browser: `realtime.web`."""
+
+    port: int = 8000  # where it is served; 0 is any free one
+    quality: int = 80  # of the JPEGs, 1 to 100: some 40 kB a picture at 640x480
+    viewers: int = 8  # at once; each takes 1.2 MB a second at 30 fps
+    connections: int = 64  # at once, of all kinds; a page has up to six
+    ahead: int = 2  # pictures that a viewer has not yet said to have: with one, the network's way there and back would be idle time
+    beat_s: float = 1.0  # without a new picture after which a sign of life is sent
+    patience_s: float = 10.0  # for a viewer who takes nothing
+    request_s: float = 10.0  # for a request to arrive
+    request_bytes: int = 16384  # of a request's head
+    message_bytes: int = 1024  # of a command, or of what a viewer says
+    orders: int = 16  # commands that wait for the loop; one is done a frame
+    listed: int = 200  # files that the page lists, newest first
+
+
+@dataclass(frozen=True)
 class FitSettings:
     """How strongly a person's takes may move the model: `calibration.fit`."""
 

@@ -404,6 +404,10 @@ class RecordSwitch:
         """The recording that takes the frames now."""
         return self._running
 
+    def unfinished(self) -> set[str]:
+        """Stems of the files that are not closed yet; from any thread."""
+        return {one.path.stem for one in (self._running, *self._ending) if one is not None}
+
     def __enter__(self) -> Self:
         return self
 

@@ -178,7 +178,7 @@ class Window:
         elif pressed == "r":
             self.say(self.switch.toggle())
         elif pressed == "s" and self._last is not None:
-            self.say(self._snapshot())
+            self.say(snapshot(self.switch, annotate(*self._turned(*self._last), words=self.words)))
         elif pressed == " ":
             self._paused = not self._paused
         elif pressed == "p" and self.profiles is not None:
@@ -210,16 +210,18 @@ class Window:
             strip=self._strip,
         )
 
-    def _snapshot(self) -> str:
-        if self.switch.means.choices.privacy != "none":
-            return "no snapshots with --privacy"
-        try:
-            path = dated(self.switch.folder, ".png")
-        except Trouble as trouble:
-            return str(trouble)
-        _, png = cv2.imencode(".png", annotate(*self._turned(*self._last), words=self.words))
-        try:
-            path.write_bytes(png.tobytes())
-        except OSError as error:
-            return f"cannot write {path} ({reason(error)})"
-        return f"saved {path}"
+
+def snapshot(switch: RecordSwitch, picture: np.ndarray) -> str:
+    """Saves a picture (h, w, 3) BGR uint8 beside the recordings, and says so in a few words, or why not."""
+    if switch.means.choices.privacy != "none":
+        return "no snapshots with --privacy"
+    try:
+        path = dated(switch.folder, ".png")
+    except Trouble as trouble:
+        return str(trouble)
+    _, png = cv2.imencode(".png", picture)
+    try:
+        path.write_bytes(png.tobytes())
+    except OSError as error:
+        return f"cannot write {path} ({reason(error)})"
+    return f"saved {path}"
