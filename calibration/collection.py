@@ -502,11 +502,11 @@ def _kept(path: Path, line: dict[str, Any]) -> Kept:
         raise ValueError(f"no expression is called {line['expression']!r}")
     if not files or not all(PICTURE.fullmatch(file) for file in files) or any(place.shape != (5, 2) for place in points):
         raise ValueError("its shots are not known")
-    texts = [line[name] for name in ("expression", "pose", "light", "camera")]
-    if not all(isinstance(text, str) for text in texts):
+    expression, pose, light, camera = (line[name] for name in ("expression", "pose", "light", "camera"))
+    if not all(isinstance(text, str) for text in (expression, pose, light, camera)):
         raise ValueError("its texts are none")
     quality = {str(name): float(value) for name, value in line["quality"].items()}
-    return Kept(path, int(line["number"]), *texts, quality, float(line["t"]), files, points)
+    return Kept(path, int(line["number"]), expression, pose, light, camera, quality, float(line["t"]), files, points)
 
 
 def _line(take: Kept) -> tuple:

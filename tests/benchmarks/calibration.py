@@ -105,7 +105,7 @@ class Outcome:
         before, after: with it, without and with the profile (the same where none was installed).
         step: of the profile, or "none".
         told: accuracies on held-out takes that the fit told of the profile, before and after; nan where it told none.
-        seconds, size: that the fit took, and bytes of the profile (0: none).
+        seconds, size: of the processor that the fit took, and bytes of the profile (0: none).
     """
 
     base: np.ndarray
@@ -187,9 +187,10 @@ def calibrated(films: Films, seen: Films, rows: Sequence[int], model: EmotionCla
     """Fits a profile to some photos (rows) of a person and judges it on all others."""
     fresh = np.ones(len(films.labels), bool)
     fresh[list(rows)] = False
-    started = time.perf_counter()
+    # Of the processor: others may be busy on the machine.
+    started = time.process_time()
     made = fit("simulated", model.sha256, takes_of(seen, rows), settings, model.resting)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     before = recalls(seen, fresh, None)
     if made.profile is None:
         return Outcome(recalls(films, fresh, None), before, before, "none", (np.nan, np.nan), seconds, 0)
@@ -337,7 +338,7 @@ def goals(result: Result) -> list[tuple[str, str, bool]]:
         rows.append((f"held-out takes tell the truth to 3 points on average; {name}", f"{mean:+.1f} +- {half:.1f}", abs(mean) <= 3))
     every = [one for some in found.values() for one in some]
     slowest, largest = max(one.seconds for one in every), max(one.size for one in every)
-    rows.append(("a fit takes at most 1 s", f"{slowest:.2f} s", slowest <= 1))
+    rows.append(("a fit takes at most 1 s of one processor", f"{slowest:.2f} s", slowest <= 1))
     rows.append(("a profile costs at most 0.05 ms a face", f"{result.apply_ms:.3f} ms", result.apply_ms <= 0.05))
     rows.append(("a profile has at most 20 KB", f"{largest / 1000:.1f} KB", largest <= 20_000))
     return rows
