@@ -239,9 +239,9 @@ class SessionFolder:
             ],
         }
         table = self.path / TAKES
-        length = table.stat().st_size if table.exists() else 0
-        done = False
+        length, done = None, False
         try:
+            length = table.stat().st_size
             pictures = {}
             for file, shot in zip(files, take.shots, strict=True):
                 pictures[self.path / "chips" / file] = _png(shot.chip)
@@ -260,7 +260,8 @@ class SessionFolder:
             # Ctrl-C too must leave no half line: the next take's would be written behind it.
             if not done:
                 with suppress(OSError):
-                    os.truncate(table, length)
+                    if length is not None:
+                        os.truncate(table, length)
                 with suppress(OSError):
                     self._erase(files)
         made = _kept(self.path, line)
@@ -299,7 +300,7 @@ class SessionFolder:
         """Erases what no whole line names."""
         table = self.path / TAKES
         whole = b"".join(_lines(table))
-        if not table.exists() or len(whole) != table.stat().st_size:
+        if len(whole) != table.stat().st_size:
             _replace(table, whole)
         named = {name for take in self._takes for name in take.files}
         for folder in (self.path / "chips", self.path / "crops"):
@@ -334,9 +335,9 @@ def read_session(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Trouble(f"{about} is damaged ({error!r}): {again}") from error
     if schema != SCHEMA:
-        raise Trouble(f"{about} has the schema {schema!r}, this program reads {SCHEMA!r}: use the program that made it")
+        raise Trouble(f"{about} has the schema {schema!r:.60}, this program reads {SCHEMA!r}: use the program that made it")
     if wrong:
-        raise Trouble(f"{about} is damaged ({wrong[0]!r} is {content[wrong[0]]!r}): {again}")
+        raise Trouble(f"{about} is damaged ({wrong[0]!r} is {content[wrong[0]]!r:.60}): {again}")
     return content
 
 
@@ -355,8 +356,8 @@ def read_takes(path: Path) -> list[Kept]:
     for number, line in enumerate(lines, start=1):
         try:
             kept.append(_kept(path, json.loads(line)))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise Trouble(f"{table}, line {number}, is damaged ({error!r}): take that line away, or copy the session again") from error
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise Trouble(f"{table}, line {number}, is damaged ({error!r:.100}): take that line away, or copy the session again") from error
     return kept
 
 
@@ -515,9 +516,7 @@ def _line(take: Kept) -> tuple:
 
 
 def _lines(table: Path) -> list[bytes]:
-    """The whole lines of a file; without it there are none."""
-    if not table.exists():
-        return []
+    """The whole lines of a file."""
     return [line for line in table.read_bytes().splitlines(keepends=True) if line.endswith(b"\n") and line.strip()]
 
 
