@@ -103,9 +103,13 @@ ProfileName = Annotated[
     str | None,
     typer.Option("--profile", help="Whose face it is: a name given to calibrate.", metavar="NAME", show_default="nobody's in particular"),
 ]
-Seconds = Annotated[float | None, typer.Option(help="Stop after this many seconds of film.", min=0.1, show_default="until the end")]
+Seconds = Annotated[
+    float | None, typer.Option(help="Stop after this many seconds of film.", min=0.1, metavar="S", show_default="until the end")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
-MinFace = Annotated[float, typer.Option(help="Smallest face to look for, as a share of the picture's short side.", min=0.03, max=1.0)]
+MinFace = Annotated[
+    float, typer.Option(help="Smallest face to look for, as a share of the picture's short side.", min=0.03, max=1.0, metavar="SHARE")
+]
 RECORDINGS = Path("recordings")
 CONSENT = (
     "Small pictures of the face and its surroundings are kept in the folder people/ on this computer, and nowhere else. They make the "
@@ -127,7 +131,9 @@ Privacy = Annotated[
 ]
 Fps = Annotated[
     float | None,
-    typer.Option(help="Record at a constant rate: repeat or leave out frames.", min=1, max=240, show_default="frames at their times"),
+    typer.Option(
+        help="Record at a constant rate: repeat or leave out frames.", min=1, max=240, metavar="RATE", show_default="frames at their times"
+    ),
 ]
 
 Lang = Annotated[
@@ -222,7 +228,7 @@ def new_recording(
 
 @app.command()
 def live(
-    source: Annotated[str | None, typer.Option(help=SOURCES, show_default="the first camera, else demo")] = None,
+    source: Annotated[str | None, typer.Option(help=SOURCES, metavar="SOURCE", show_default="the first camera, else demo")] = None,
     raw: Raw = None,
     record: Annotated[Path | None, typer.Option(help="Record from the start into this .mp4 file.", metavar="FILE")] = None,
     window: Annotated[
@@ -244,9 +250,16 @@ def live(
     min_face: MinFace = FinderSettings.min_face,
     target_fps: Annotated[
         float | None,
-        typer.Option(help="Frames a second to be reached: spend less on each before they are fewer.", min=1, show_default="all that come"),
+        typer.Option(
+            help="Frames a second to be reached: spend less on each before they are fewer.",
+            min=1,
+            metavar="FPS",
+            show_default="all that come",
+        ),
     ] = None,
-    max_cpu: Annotated[float | None, typer.Option(help="Per cent of one core that may be used.", min=5, show_default="no limit")] = None,
+    max_cpu: Annotated[
+        float | None, typer.Option(help="Per cent of one core that may be used.", min=5, metavar="%", show_default="no limit")
+    ] = None,
     model: SuitedModel = None,
     profile: ProfileName = None,
     lang: Lang = "en",
@@ -531,7 +544,8 @@ def calibrate(
         typer.Option(help="3 s of resting face; 7 expressions, a minute; 35 takes, three lights and from the side; several cameras."),
     ] = "quick",
     source: Annotated[
-        list[str] | None, typer.Option(help="As in live; for the plan room one for each camera.", show_default="the first camera")
+        list[str] | None,
+        typer.Option(help="As in live; for the plan room one for each camera.", metavar="SOURCE", show_default="the first camera"),
     ] = None,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="Keep the takes under a random code instead of a name.")] = False,
     practising: Annotated[bool, typer.Option("--practice", help="Practise expressions and see how well they are recognised.")] = False,
@@ -580,21 +594,21 @@ def calibrate(
 
 
 def install(who: str, model: Path) -> None:
-    """Makes the profile of a person for a model, and shows what it is good for."""
+    """Makes the profiles of a person, and shows what that for `model` is good for; those for the other shipped models come along."""
     from calibration.enrol import enrol
     from calibration.people import PEOPLE
     from calibration.proof import as_text
     from realtime.classifier import EmotionClassifier
     from realtime.config import FitSettings
 
-    console = Console(highlight=False, soft_wrap=True)
-    made, picture = enrol(PEOPLE, who, EmotionClassifier(model), FitSettings())
-    if made.proofs:
-        console.print(as_text(made.proofs[-1]))
-    console.print(made.why)
-    if picture:
-        console.print(f"as a picture: {picture}")
-    if made.profile:
+    console, told = Console(highlight=False, soft_wrap=True), False
+    for file in [model, *(shipped for shipped in SHIPPED.values() if shipped != model)]:
+        made, picture = enrol(PEOPLE, who, EmotionClassifier(file), FitSettings())
+        if file == model and made.proofs:
+            console.print(as_text(made.proofs[-1]))
+        console.print(f"{file.stem}: {made.why}" + (f" (as a picture: {picture})" if picture else ""))
+        told = told or made.profile is not None
+    if told:
         console.print(f"use it with: run.py live --profile {shlex.quote(who)}")
 
 

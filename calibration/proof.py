@@ -6,7 +6,7 @@ import numpy as np
 from calibration.fit import Proof, Scores
 from realtime.values import LABELS
 
-CELL = 56
+CELL = 68
 LEFT, TOP = 110, 110
 INK, PAPER = (40, 40, 40), (255, 255, 255)
 
@@ -24,9 +24,9 @@ def as_text(proof: Proof) -> str:
         f"{'ECE':12}{before.ece:8.3f}{after.ece:8.3f}",
     ]
     for title, scores in (("before", before), ("after", after)):
-        lines += ["", f"{title:12}" + "".join(f"{name[:7]:>8}" for name in LABELS)]
+        lines += ["", f"{title:12}" + "".join(f"{name:>10}" for name in LABELS)]
         asked = [(name, row) for name, row in zip(LABELS, scores.confusion, strict=True) if row.any()]
-        lines += [f"{name:12}" + "".join(f"{count:8.1f}" if count else f"{'':8}" for count in row) for name, row in asked]
+        lines += [f"{name:12}" + "".join(f"{count:10.1f}" if count else f"{'':10}" for count in row) for name, row in asked]
     return "\n".join(lines)
 
 
@@ -48,10 +48,10 @@ def _confusion(title: str, scores: Scores) -> np.ndarray:
         cv2.rectangle(picture, (x, y), (x + CELL - 2, y + CELL - 2), colour, -1)
         cv2.rectangle(picture, (x, y), (x + CELL - 2, y + CELL - 2), (220, 220, 220), 1)
         if count:
-            _text(picture, f"{count:.1f}".removesuffix(".0"), x + 14, y + 34, 0.5, PAPER if share > 0.5 else INK)
+            _text(picture, f"{count:.1f}".removesuffix(".0"), x + CELL // 2 - 8, y + CELL // 2 + 6, 0.5, PAPER if share > 0.5 else INK)
     for i, name in enumerate(LABELS):
-        _text(picture, name, 10, TOP + i * CELL + 34, 0.45)
-        _text(picture, name[:7], LEFT + i * CELL, TOP - 10, 0.38)
+        _text(picture, name, 10, TOP + i * CELL + CELL // 2 + 6, 0.45)
+        _text(picture, name, LEFT + i * CELL + 2, TOP - 10, 0.4)
     return picture
 
 

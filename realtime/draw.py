@@ -257,7 +257,7 @@ def _draw_pieces(
         said = shortened(text, letters, 500, round(share * (width - sign - 2 * pad)))
         card = (text_width(said, letters, 500) + sign + 2 * pad, letters + 2 * pad)
         places = corners(card, (width, height), order)
-        places += [(x, y - strip if y else strip, w, h) for x, y, w, h in places]
+        places = [one for x, y, w, h in places for one in ((x, y, w, h), (x, y - strip if y else strip, w, h))]
         place = free(places, (width, height), taken)
         if place:
             break

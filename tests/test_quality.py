@@ -178,7 +178,8 @@ def test_detail_and_grain_do_not_depend_on_light(face):
 def test_texture_looks_at_the_face_alone():
     chip = np.full((CHIP, CHIP), 90, np.uint8)
     chip[:8], chip[60:], chip[:, :8], chip[:, 56:] = 255, 0, 255, 0
-    assert texture(chip) == (0, 0, 0)
+    # Arm processors leave a rounding error of the contrast.
+    assert texture(chip) == pytest.approx((0, 0, 0), abs=1e-4)
 
 
 def test_texture_of_stripes():
