@@ -381,7 +381,8 @@ TRIED = """\
   the one take's. Of neutral photos of one person 20 to 30 % of the variance is shared (both models). Now only what is in neutral's way is
   lowered, until neutral has 0.4 of its usual lead. 0.1 to 0.6 were tried with both models: 0.2 and below gave back less than half
   everyday. 0.5 gives back 56 and 58 %, of an angry rest 53 and 54 %, but quick then harms 2.0 % of the worst kind of people, the real
-  people of faces_wild are helped less, and who needs no help loses a quarter more. On photos that the models learned from 0.3 to 0.5 are alike.
+  people of faces_wild are helped less, and who needs no help loses a quarter more. On photos that the models learned from, 0.3 to 0.5
+  are alike.
 - **Offsets against a balanced prior**, so that takes teach nothing about how often expressions occur: nobody was harmed either, and
   five takes gained people who need no help 1.5 points in place of 4.3 (alike), and 0.8 in place of 1.5 (everyday)."""
 
