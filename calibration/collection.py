@@ -239,9 +239,9 @@ class SessionFolder:
             ],
         }
         table = self.path / TAKES
-        length = table.stat().st_size if table.exists() else 0
-        done = False
+        length, done = None, False
         try:
+            length = table.stat().st_size
             pictures = {}
             for file, shot in zip(files, take.shots, strict=True):
                 pictures[self.path / "chips" / file] = _png(shot.chip)
@@ -260,7 +260,8 @@ class SessionFolder:
             # Ctrl-C too must leave no half line: the next take's would be written behind it.
             if not done:
                 with suppress(OSError):
-                    os.truncate(table, length)
+                    if length is not None:
+                        os.truncate(table, length)
                 with suppress(OSError):
                     self._erase(files)
         made = _kept(self.path, line)
@@ -299,7 +300,7 @@ class SessionFolder:
         """Erases what no whole line names."""
         table = self.path / TAKES
         whole = b"".join(_lines(table))
-        if not table.exists() or len(whole) != table.stat().st_size:
+        if len(whole) != table.stat().st_size:
             _replace(table, whole)
         named = {name for take in self._takes for name in take.files}
         for folder in (self.path / "chips", self.path / "crops"):
@@ -334,9 +335,9 @@ def read_session(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Trouble(f"{about} is damaged ({error!r}): {again}") from error
     if schema != SCHEMA:
-        raise Trouble(f"{about} has the schema {schema!r}, this program reads {SCHEMA!r}: use the program that made it")
+        raise Trouble(f"{about} has the schema {schema!r:.60}, this program reads {SCHEMA!r}: use the program that made it")
     if wrong:
-        raise Trouble(f"{about} is damaged ({wrong[0]!r} is {content[wrong[0]]!r}): {again}")
+        raise Trouble(f"{about} is damaged ({wrong[0]!r} is {content[wrong[0]]!r:.60}): {again}")
     return content
 
 
@@ -355,8 +356,8 @@ def read_takes(path: Path) -> list[Kept]:
     for number, line in enumerate(lines, start=1):
         try:
             kept.append(_kept(path, json.loads(line)))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise Trouble(f"{table}, line {number}, is damaged ({error!r}): take that line away, or copy the session again") from error
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise Trouble(f"{table}, line {number}, is damaged ({error!r:.100}): take that line away, or copy the session again") from error
     return kept
 
 
@@ -502,11 +503,11 @@ def _kept(path: Path, line: dict[str, Any]) -> Kept:
         raise ValueError(f"no expression is called {line['expression']!r}")
     if not files or not all(PICTURE.fullmatch(file) for file in files) or any(place.shape != (5, 2) for place in points):
         raise ValueError("its shots are not known")
-    texts = [line[name] for name in ("expression", "pose", "light", "camera")]
-    if not all(isinstance(text, str) for text in texts):
+    expression, pose, light, camera = (line[name] for name in ("expression", "pose", "light", "camera"))
+    if not all(isinstance(text, str) for text in (expression, pose, light, camera)):
         raise ValueError("its texts are none")
     quality = {str(name): float(value) for name, value in line["quality"].items()}
-    return Kept(path, int(line["number"]), *texts, quality, float(line["t"]), files, points)
+    return Kept(path, int(line["number"]), expression, pose, light, camera, quality, float(line["t"]), files, points)
 
 
 def _line(take: Kept) -> tuple:
@@ -515,9 +516,7 @@ def _line(take: Kept) -> tuple:
 
 
 def _lines(table: Path) -> list[bytes]:
-    """The whole lines of a file; without it there are none."""
-    if not table.exists():
-        return []
+    """The whole lines of a file."""
     return [line for line in table.read_bytes().splitlines(keepends=True) if line.endswith(b"\n") and line.strip()]
 
 

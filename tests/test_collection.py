@@ -239,6 +239,8 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
         ("session.json", b"[]", "session.json is damaged"),
         ("session.json", b'{"schema": "session/2"}', "has the schema 'session/2', this program reads 'session/1'"),
         ("takes.jsonl", b"{}\n", "takes.jsonl, line 1, is damaged"),
+        ("takes.jsonl", None, r"cannot read .*takes.jsonl \(no such file"),
+        ("takes.jsonl", b'{"number": 1e999}\n', "takes.jsonl, line 1, is damaged"),
         ("takes.jsonl", b"[" * 100_000 + b"\n", "takes.jsonl, line 1, is damaged"),
         ("chips/001-00.png", b"", "001-00.png is not a gray picture"),
         ("chips/001-00.png", None, r"cannot read .*001-00.png \(no such file"),
@@ -252,6 +254,31 @@ def test_damage_is_told_in_one_line(tmp_path, file, content, told):
         SessionFolder(session.path)
         load_takes(tmp_path, "ada")
     assert "\n" not in str(trouble.value)
+
+
+@pytest.mark.parametrize(
+    "damage", [{"quality": None}, {"number": float("inf")}, {"t": 10**400}, {"shots": []}, {"light": 1}, {"expression": "x" * 999}]
+)
+def test_a_damaged_line_is_told_and_erases_no_picture(tmp_path, damage):
+    session = begun(tmp_path)
+    session.add(take())
+    table = session.path / "takes.jsonl"
+    table.write_text(json.dumps(json.loads(table.read_text()) | damage) + "\n")
+    with pytest.raises(Trouble, match=r"takes\.jsonl, line 1, is damaged") as trouble:
+        SessionFolder.unfinished(tmp_path, "ada", "quick")
+    assert len(str(trouble.value)) < 400
+    assert len(list(session.path.glob("c*/001-*.png"))) == 6
+
+
+def test_a_lost_table_erases_no_picture(tmp_path):
+    session = begun(tmp_path)
+    session.add(take())
+    (session.path / "takes.jsonl").unlink()
+    with pytest.raises(Trouble, match="cannot read"):
+        SessionFolder(session.path)
+    with pytest.raises(Trouble, match="cannot keep take 2"):
+        session.add(take())
+    assert len(list(session.path.glob("c*/*.png"))) == 6
 
 
 def test_a_session_from_elsewhere_cannot_name_other_files(tmp_path):
