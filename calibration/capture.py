@@ -81,19 +81,19 @@ def guided(wish: Wish, console: Console, stopped: Callable[[], bool], root: Path
             lambda text: open_live(text, clock, camera, over, idle, console.print, endless=True), texts, list, console.print
         )
 
-    def filmed(number: int, source: Source, pipeline: Pipeline) -> list[Recording]:
+    def filmed(number: int, pipeline: Pipeline) -> list[Recording]:
         """The recording of a camera of a room, beside the takes."""
         if plan != ROOM or folder is None:
             return []
         means = Means(clock, choices=Choices(picture="clean"), live=True, tell=console.print)
         path = dated(folder.path / "video", f"_camera_{number}.mp4")
-        return [Recording(path, lambda: readings_header(source.name, pipeline, settings), means)]
+        return [Recording(path, lambda: readings_header(f"camera {number}", pipeline, settings), means)]
 
     frames = opened(wanted, lambda why: guide.idle(why))
     beside = []
     for number, text in enumerate(sources[1:], start=2):
         source, pipeline = opened([text], lambda why: None), build_pipeline(settings, clock, live=True)
-        beside.append(Onlooker(source, pipeline, filmed(number, source, pipeline), capture, console.print))
+        beside.append(Onlooker(source, pipeline, filmed(number, pipeline), capture, console.print))
     keeper = Keeper(folder, lambda: frames.current, asked, capture, beside) if folder else None
     tries = past(person) if person and practising else []
 
@@ -118,7 +118,7 @@ def guided(wish: Wish, console: Console, stopped: Callable[[], bool], root: Path
     with ExitStack() as stack:
         for onlooker in beside:
             stack.enter_context(onlooker)
-        run_loop(frames, pipeline, Sinks([guide, *filmed(1, frames, pipeline)]), over)
+        run_loop(frames, pipeline, Sinks([guide, *filmed(1, pipeline)]), over)
     if practising and tries:
         console.print(table("asked for, and recognised as", ("asked for", *LABELS, "match"), rows(tries)))
     if not session.done:

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from calibration.collection import SessionFolder, Shot, Take, crop_around, load_takes
+from calibration.collection import Kept, SessionFolder, Shot, Take, crop_around, load_takes
 from calibration.fit import Fit, Takes, fit
 from calibration.people import profile_path
 from calibration.plan import FRONT, SIDE, Prompt
@@ -71,6 +71,22 @@ class Keeper:
             self.folder.redo(number)
 
 
+def moments(takes: Sequence[Kept]) -> list[int]:
+    """Which moment each take is of, as numbers: what several cameras of a room saw at once is one, and must be held out as one."""
+    numbers: list[int] = []
+    cameras: set[str] = set()
+    before = None
+    for take in takes:
+        what = (take.session, take.expression, take.light)
+        if what != before or take.camera in cameras:
+            cameras, before = set(), what
+            numbers.append(numbers[-1] + 1 if numbers else 0)
+        else:
+            numbers.append(numbers[-1])
+        cameras.add(take.camera)
+    return numbers
+
+
 def read_takes(root: Path, name: str, classifier: EmotionClassifier) -> Takes:
     """All takes of a person as the model reads them, without a profile.
 
@@ -90,7 +106,7 @@ def read_takes(root: Path, name: str, classifier: EmotionClassifier) -> Takes:
         probs=np.concatenate([opinion.probs for opinion in opinions]),
         embedding=np.concatenate([opinion.embedding for opinion in opinions]),
         labels=np.repeat([LABELS.index(take.expression) for take, _ in takes], many),
-        takes=np.repeat(np.arange(len(takes)), many),
+        takes=np.repeat(moments([take for take, _ in takes]), many),
         # The light of one session is not that of another one.
         lights=np.repeat([f"{take.session.name} {take.light}" for take, _ in takes], many),
     )

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from calibration.capture import Wish, guided
 from calibration.collection import SessionFolder, load_takes
-from calibration.enrol import enrol, read_takes
+from calibration.enrol import enrol, moments, read_takes
 from calibration.people import ProfileSwitch
 from calibration.plan import ORDER, PRACTICE
 from realtime.classifier import EmotionClassifier
@@ -69,6 +69,7 @@ def test_the_quick_plan_runs_unattended_and_makes_a_profile_or_says_why_not(pers
     assert not (takes[0][0].session / "video").exists()
 
     classifier = EmotionClassifier(SHIPPED["nano"])
+    assert moments([take for take, _ in takes]) == list(range(7))
     read = read_takes(tmp_path, "ada", classifier)
     assert len(read) == sum(len(chips) for _, chips in takes) and set(read.labels) == set(range(7))
     made, picture = enrol(tmp_path, "ada", classifier, FitSettings())
@@ -116,6 +117,9 @@ def test_a_room_has_takes_and_films_of_every_camera(person, tmp_path):
     assert who is None and {take.expression for take, _ in takes} >= set(ORDER[:3])
     by_camera = [take.expression for take, _ in takes]
     assert by_camera[::2] == by_camera[1::2] and {take.light for take, _ in takes} == {"strong"}
+    # The two cameras saw the same moments: none is held out while the other is learned from.
+    groups = moments([take for take, _ in takes])
+    assert groups[::2] == groups[1::2] == list(range(len(takes) // 2))
     films = sorted((takes[0][0].session / "video").glob("*.mp4"))
     assert [film.stem.rpartition("_")[2] for film in films] == ["1", "2"] and all(verify(film)[0] == [] for film in films)
 
