@@ -358,6 +358,7 @@ def live(
             lambda: pipeline.governor.level,
             lambda: cameras,
             ProfileSwitch(pipeline.classifier),
+            LANGUAGES[lang],
         )
         page = open_page(controls, host, port, clock, bool(web), console.print)
 

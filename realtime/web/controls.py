@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from realtime.recording import RecordSwitch
+from realtime.words import ENGLISH, Words
 
 
 class Cameras(Protocol):
@@ -28,7 +29,7 @@ class Profiles(Protocol):
 
 @dataclass(frozen=True)
 class Controls:
-    """What the page shows and turns: see `realtime.sinks.Window` for the first four."""
+    """What the page shows and turns, and in which language: see `realtime.sinks.Window`."""
 
     mirror: Callable[[], bool]
     switch: RecordSwitch
@@ -36,3 +37,4 @@ class Controls:
     saving: Callable[[], int]
     cameras: Callable[[], Cameras]
     profiles: Profiles
+    words: Words = ENGLISH

@@ -12,6 +12,7 @@ import numpy as np
 
 from realtime.draw import annotate
 from realtime.values import Reading
+from realtime.words import Words
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,19 @@ class Shot:
     status: dict[str, Any]
 
 
-def as_jpeg(shot: Shot, quality: int) -> bytes:
+def as_jpeg(shot: Shot, quality: int, words: Words) -> bytes:
     """The annotated picture."""
     if shot.image is None:
         return b""
-    return cv2.imencode(".jpg", annotate(shot.image, shot.readings), [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    return cv2.imencode(".jpg", annotate(shot.image, shot.readings, words=words), [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
 class Hub:
     """One slot between the loop, which overwrites it and never waits, and the server's event loop."""
 
-    def __init__(self, quality: int):
-        """`quality` of the JPEGs, 1 to 100."""
-        self.quality, self.newest = quality, Shot(0, None, [], {}, {})
+    def __init__(self, quality: int, words: Words):
+        """`quality` of the JPEGs, 1 to 100; `words` on them."""
+        self.quality, self.words, self.newest = quality, words, Shot(0, None, [], {}, {})
         self.watching = 0
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._changed: asyncio.Event | None = None
@@ -94,6 +95,6 @@ class Hub:
     async def jpeg(self, shot: Shot) -> bytes:
         """Its picture, encoded once for all who ask, in a thread of its own."""
         if self._jpeg is None or self._jpeg[0] != shot.number:
-            self._jpeg = shot.number, asyncio.ensure_future(asyncio.to_thread(as_jpeg, shot, self.quality))
+            self._jpeg = shot.number, asyncio.ensure_future(asyncio.to_thread(as_jpeg, shot, self.quality, self.words))
         # One viewer who leaves must not take the picture from the others.
         return await asyncio.shield(self._jpeg[1])

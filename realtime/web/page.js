@@ -177,7 +177,7 @@ function newFace(id) {
     const bar = document.createElement("span");
     const fill = document.createElement("i");
     const share = document.createElement("span");
-    name.textContent = label;
+    name.textContent = facts.names[label];
     bar.className = "bar";
     share.className = "share";
     fill.style.background = facts.colours[label];
@@ -191,7 +191,7 @@ function newFace(id) {
 }
 
 function showFace(known, face, t) {
-  known.what.textContent = face.unsure ? `unsure (${face.unsure})` : `${face.label} ${Math.round(face.confidence * 100)} %`;
+  known.what.textContent = face.unsure ? facts.doubts[face.unsure] : `${facts.names[face.label]} ${Math.round(face.confidence * 100)} %`;
   facts.labels.forEach((label, i) => {
     const { row, fill, share } = known.bars[i];
     fill.style.width = `${(face.probs[i] * 100).toFixed(1)}%`;

@@ -19,6 +19,7 @@ from realtime.web.controls import Controls
 from realtime.web.guard import is_loopback, new_door
 from realtime.web.hub import Hub, Shot
 from realtime.web.server import Desk, Server
+from realtime.words import DOUBTS
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -67,7 +68,7 @@ class Web:
             Trouble: the port cannot be had.
         """
         self.clock, self.controls, self.settings, self.tell = clock, controls, settings, tell
-        self.hub = Hub(settings.quality)
+        self.hub = Hub(settings.quality, controls.words)
         listening = listen(host, port)
         self.port = listening.getsockname()[1]
         door = new_door(host, self.port)
@@ -133,12 +134,12 @@ class Web:
             "dropped": self.controls.dropped(),
             "saving": self.controls.saving(),
             "rec": {"s": round(recording.elapsed_s, 1), "mb": round(recording.size_mb, 1)} if recording else None,
-            "message": self._message if self.clock() < self._message_until else None,
-            "why": why,
+            "message": self.controls.words.message(self._message) if self.clock() < self._message_until else None,
+            "why": why and self.controls.words.message(why),
         }
 
     def _facts(self) -> dict[str, Any]:
-        cameras, profiles = self.controls.cameras(), self.controls.profiles
+        cameras, profiles, words = self.controls.cameras(), self.controls.profiles, self.controls.words
         try:
             others = list(cameras.others())
         except Trouble:
@@ -146,6 +147,8 @@ class Web:
         self._offered = others if cameras.current in others else [cameras.current, *others]
         return {
             "labels": LABELS,
+            "names": dict(zip(LABELS, words.labels, strict=True)),
+            "doubts": {doubt: f"{words.unsure} ({words.doubt(doubt)})" for doubt in DOUBTS},
             "colours": {label: f"#{red:02x}{green:02x}{blue:02x}" for label, (blue, green, red) in COLOURS.items()},
             "camera": cameras.current,
             "cameras": self._offered,
@@ -172,7 +175,7 @@ class Web:
             if which is None or (which == "start") != running:
                 self.say(self.controls.switch.toggle())
         elif what == "snapshot" and self._last is not None:
-            self.say(snapshot(self.controls.switch, annotate(*self._last[:2])))
+            self.say(snapshot(self.controls.switch, annotate(*self._last[:2], words=self.controls.words)))
         elif what == "profile":
             self.say(self.controls.profiles.choose(which))
         elif what == "camera" and which in self._offered:
