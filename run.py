@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
 from realtime.config import (
     EFFORTS,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from realtime.web.sink import Web
 
 
-def not_installed(module: str, bits: int, system: str, machine: str) -> str:
+def not_installed(module: str | None, bits: int, system: str, machine: str) -> str:
     """What to do when a module is missing, in one line."""
     if bits < 64:
         remedy = "this is a 32-bit Python, for which there are no wheels; use a 64-bit system, such as the 64-bit Raspberry Pi OS"
@@ -305,13 +305,13 @@ def live(
 
     def tell(why: str) -> None:
         console.print(why)
-        if windowed:
+        if isinstance(shown, Window):
             shown.say(why.splitlines()[-1])
         if page:
             page.say(why.splitlines()[-1])
 
     def over() -> bool:
-        return stopped() or countdown.over() or (windowed and shown.closed)
+        return stopped() or countdown.over() or (isinstance(shown, Window) and shown.closed)
 
     wanted, camera = [source] if source else usual_sources(), CameraSettings(raw_wh=raw)
     drawn, written, countdown = LatencyMeter(clock), LatencyMeter(clock), Countdown(clock, seconds)
@@ -466,7 +466,7 @@ def record_one(
     camera = CameraSettings(raw_wh=raw)
     given = open_source(source, clock, camera)
     is_film = isinstance(given, VideoFile)
-    if is_film:
+    if isinstance(given, VideoFile):
         means = film_means(Job(given.path, out, settings, choices, seconds), console.print, stopped)
     else:
         means = Means(clock, choices=choices, live=True, tell=console.print, search=face_search(choices))
@@ -548,6 +548,7 @@ def bench(
     model, efforts = suited(model, small_board(), console.print)
     settings = Settings(efforts, classifier=ClassifierSettings(model))
     pipeline = build_pipeline(settings, clock, live=not exact, patience_s=math.inf if live_rate else 0.1)
+    shown: Source
     if faces is not None:
         shown = Crowd(portraits(film, pipeline.finder.search, faces), size or (640, 480), live_rate or 30.0)
     else:
@@ -695,11 +696,12 @@ def image(
             failed += 1
             continue
         if as_json:
-            for face in [face_values(reading) for reading in readings] or [None]:
+            values: list[dict[str, Any] | None] = [face_values(reading) for reading in readings]
+            for face in values or [None]:
                 print(json.dumps({"file": str(path), "face": face}))
         else:
-            for reading in readings or [None]:
-                print(f"{path}: {summary([reading] if reading else [])}")
+            for shown in [[reading] for reading in readings] or [[]]:
+                print(f"{path}: {summary(shown)}")
     if failed:
         raise typer.Exit(1)
 
@@ -715,7 +717,9 @@ def cameras(as_json: Annotated[bool, typer.Option("--json", help="One JSON objec
     def sizes(number: int) -> "list[Measured]":
         return measured_sizes(lambda wh: Webcam(number, replace(settings, width=wh[0], height=wh[1]), clock), seconds=1.0)
 
-    probes = [(str(camera.number), camera.name, partial(sizes, camera.number)) for camera in list_cameras()]
+    probes: list[tuple[str, str, Callable[[], list[Measured]]]] = [
+        (str(camera.number), camera.name, partial(sizes, camera.number)) for camera in list_cameras()
+    ]
     probes += [("pi", model, lambda: [measured(PiCamera(settings, clock), 1.0)]) for model in pi_cameras()[:1]]
     if not probes:
         raise Trouble(f"no camera is found: {CHECKS.get(sys.platform, CHECKS['linux'])}")

@@ -23,7 +23,7 @@ from realtime.pipeline import Pipeline, build_pipeline, readings_header, run_loo
 from realtime.recording import Means, Recording, dated
 from realtime.screen import Screen
 from realtime.sinks import Sinks, has_display
-from realtime.sources import Source, SourceSwitch, open_live, usual_sources
+from realtime.sources import SourceSwitch, open_live, usual_sources
 from realtime.terminal import table
 from realtime.values import LABELS
 
@@ -76,7 +76,7 @@ def guided(wish: Wish, console: Console, stopped: Callable[[], bool], root: Path
     def over() -> bool:
         return stopped() or guide.closed
 
-    def opened(texts: list[str], idle: Callable[[str | None], None]) -> Source:
+    def opened(texts: list[str], idle: Callable[[str | None], None]) -> SourceSwitch:
         return SourceSwitch(
             lambda text: open_live(text, clock, camera, over, idle, console.print, endless=True), texts, list, console.print
         )

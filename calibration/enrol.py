@@ -22,8 +22,9 @@ from realtime.values import LABELS
 
 def taken(prompt: Prompt, frames: Sequence[Seen], camera: str, settings: CaptureSettings) -> Take:
     """A take for the disk, of the frames in which a camera saw a face; at least one."""
-    measures = mean_measures([one.measures for one in frames])
-    shots = tuple(Shot(one.chip, *crop_around(one.image, one.face), one.t) for one in frames)
+    measures = mean_measures([one.measures for one in frames if one.measures is not None])
+    seen = [(one, one.chip, one.face) for one in frames if one.chip is not None and one.face is not None]
+    shots = tuple(Shot(chip, *crop_around(one.image, face), one.t) for one, chip, face in seen)
     # The nose moves towards the side to which the head turns; the person's left is on the right of the picture.
     side = "left" if measures["turn"] > 0 else "right"
     return Take(prompt.expression, side if abs(measures["turn"]) >= settings.side else FRONT, prompt.light, camera, measures, shots)

@@ -49,7 +49,7 @@ def prompts(plan: str, hold_s: float, rest_s: float) -> tuple[Prompt, ...]:
     - full: each expression twice from the front, under two lights, and three times from the side, under three.
     - room: each expression from the front of the first camera, under strong and under weak light, for several cameras at once.
     """
-    rows = {
+    plans: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
         "neutral": [(FRONT, "first", ("neutral",))],
         "quick": [(FRONT, "first", ORDER)],
         # Lamps are moved twice only: all that a light is needed for comes in one go.
@@ -61,10 +61,10 @@ def prompts(plan: str, hold_s: float, rest_s: float) -> tuple[Prompt, ...]:
             (SIDE, "third", ORDER),
         ],
         ROOM: [(FRONT, "strong", ORDER), (FRONT, "weak", ORDER)],
-    }[plan]
+    }
     return tuple(
         Prompt(expression, pose, light, rest_s if expression == "neutral" else hold_s)
-        for pose, light, expressions in rows
+        for pose, light, expressions in plans[plan]
         for expression in expressions
     )
 

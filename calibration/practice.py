@@ -26,7 +26,7 @@ class Try:
 
 def judged(prompt: Prompt, frames: Sequence[Seen]) -> Try:
     """A try, of the frames of its take; at least one."""
-    probs = np.mean([one.probs for one in frames], 0)
+    probs = np.mean([one.probs for one in frames if one.probs is not None], 0)
     return Try(prompt.expression, LABELS[int(probs.argmax())], round(float(probs[LABELS.index(prompt.expression)]), 4))
 
 

@@ -159,7 +159,8 @@ class Session:
         self.keep, self.drop = keep, drop
         self._kept = dict(done)
         self._skipped: set[Prompt] = set()
-        self._step, self._since, self._bad_since = READY, NEVER, None
+        self._step, self._since = READY, NEVER
+        self._bad_since: float | None = None
         self._well_since: float | None = None
         self._taken: list[Seen] = []
         self._path: deque[tuple[float, np.ndarray]] = deque()
@@ -259,7 +260,7 @@ class Session:
         if well and (not self._taken or seen.t - self._taken[-1].t >= self.settings.apart_s - 1e-6):
             # The frame's own memory may be used again by its source.
             self._taken.append(replace(seen, image=seen.image.copy()))
-        if seen.t - self._since >= self._prompt.seconds:
+        if self._prompt is not None and seen.t - self._since >= self._prompt.seconds:
             self._enter(REVIEW if len(self._taken) >= self.settings.least else READY)
 
     def _review(self, seen: Seen, well: bool) -> None:
@@ -267,8 +268,9 @@ class Session:
             self._accept()
 
     def _accept(self) -> None:
-        self.keep(self._prompt, self._taken)
-        self._kept[self._prompt] = mean_measures([one.measures for one in self._taken])
+        if self._prompt is not None:
+            self.keep(self._prompt, self._taken)
+            self._kept[self._prompt] = mean_measures([one.measures for one in self._taken if one.measures is not None])
         self._begin(self._next())
 
     def _lost(self, well: bool, t: float) -> bool:
@@ -312,6 +314,8 @@ class Session:
 
     def _speed(self, seen: Seen) -> float:
         """How fast the face moves, in eye distances a second."""
+        if seen.face is None or seen.measures is None:
+            return 0.0
         place = seen.face.points.mean(0)
         self._path.append((seen.t, place))
         while seen.t - self._path[0][0] > self.settings.calm_s:
@@ -336,7 +340,7 @@ class Session:
             checks=checks,
             left=left_s / whole_s if whole_s else 0.0,
             left_s=left_s,
-            chips=tuple(one.chip for one in self._taken) if self._step == REVIEW else (),
+            chips=tuple(one.chip for one in self._taken if one.chip is not None) if self._step == REVIEW else (),
             match=match,
             box=seen.face.box if seen.face else None,
             say=self._say(checks),

@@ -5,14 +5,14 @@ python -m examples.own_loop film.mp4
 """
 
 import sys
-from collections import Counter
+from collections import defaultdict
 
 from realtime import open_pipeline
 
 
 def main(source: str) -> None:
     shown: dict[int, str] = {}
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     before = None
     with open_pipeline(source) as faces:
         try:
@@ -26,7 +26,7 @@ def main(source: str) -> None:
                 before = frame.t
         except KeyboardInterrupt:
             pass
-    for label, time in seconds.most_common():
+    for label, time in sorted(seconds.items(), key=lambda one: -one[1]):
         print(f"{label:10} {time:6.1f} s")
 
 

@@ -124,7 +124,7 @@ def verdicts(faces: Faces, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     copied = (stands != np.arange(len(faces))) | (elsewhere != "")
     verdict = np.select([no_face, copied, denied & ~backed & (labels >= 0)], [NOT_A_FACE, DUPLICATE, SUSPECT], KEEP)
 
-    others = {}
+    others: dict[int, Any] = {}
     for row in np.flatnonzero((np.bincount(evidence.groups)[evidence.groups] > 1) & (labels >= 0)):
         others.setdefault(evidence.groups[row], set()).add(LABELS[labels[row]])
     sure = evidence.probability_of(answers)
@@ -399,7 +399,7 @@ def main(
         print(f"found {pairs}; {len(np.unique(groups))} different pictures", flush=True)
 
         if service:
-            settings = {"judge": service.shown}
+            settings: dict[str, Any] = {"judge": service.shown}
             opinion = service.opinion(faces)
             found = ~np.isnan(opinion[:, 0])
         else:
@@ -407,6 +407,7 @@ def main(
             found = faces_found(faces, out / f"found-{mark(faces.pixels, faces.framed)}.npz")
             fold, learned = dealt(alike, faces.persons, n_folds, seed), learnable(faces)
             name = mark(faces.pixels, faces.framed, *best_known(faces), fold, learned, settings)
+            assert prepare is not None, "made above, as there is no service"
             opinion = CrossValidated(fold, learned, prepare, out / f"judge-{name}").opinion(faces)
 
         evidence = Evidence(opinion, found, majority(faces.votes), groups)

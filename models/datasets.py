@@ -465,7 +465,7 @@ def named(label: str, place: str) -> int:
 def decoded(code: str, codes: dict[int, str], place: str | Path) -> int:
     """The label that a data set's own code stands for; 3 may be written 3.0000000e+00."""
     try:
-        return INDEX[codes[float(code)]]
+        return INDEX[{float(number): name for number, name in codes.items()}[float(code)]]
     except (ValueError, KeyError) as error:
         expected = ", ".join(f"{number} {name}" for number, name in codes.items())
         raise DatasetError(f"{place}: no expression has the code {code!r}: expected one of {expected}") from error

@@ -46,7 +46,7 @@ def reliability(probs: np.ndarray, truth: np.ndarray, bins: int = 15) -> tuple[n
     """Of equal-width bins of the highest probability: how many answers (bins,), their summed probability, how many right."""
     sure, right = probs.max(1), probs.argmax(1) == truth
     which = np.minimum((sure * bins).astype(int), bins - 1)
-    return tuple(np.bincount(which, weights, bins) for weights in (None, sure, right))
+    return np.bincount(which, None, bins), np.bincount(which, sure, bins), np.bincount(which, right, bins)
 
 
 def calibration_error(probs: np.ndarray, truth: np.ndarray, bins: int = 15) -> float:
@@ -214,7 +214,11 @@ def on_wild(model: EmotionClassifier, folder: Path) -> dict[str, Any]:
     photos = load_wild(folder)
     probs = model.probabilities(chips_of(photos))
     new = held_out(photos.persons)
-    made = {"found": len(photos), "all": wild_scores(probs, photos), "never_learned_from": wild_scores(probs[new], photos.where(new))}
+    made: dict[str, Any] = {
+        "found": len(photos),
+        "all": wild_scores(probs, photos),
+        "never_learned_from": wild_scores(probs[new], photos.where(new)),
+    }
     for name in ("all", "never_learned_from"):
         print(as_text(f"{model.path.name} on {folder.name}, {name.replace('_', ' ')}, five classes", made[name]))
         print(f"neutral recall {made[name]['recall']['neutral']:.1%}")

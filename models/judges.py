@@ -96,7 +96,8 @@ class CrossValidated:
 def saved(file: Path, **arrays: np.ndarray) -> None:
     """Writes an .npz that is whole or not there at all."""
     part = file.with_suffix(".part.npz")
-    np.savez(part, **arrays)
+    named: dict[str, Any] = dict(arrays)
+    np.savez(part, **named)
     part.replace(file)
     print(f"wrote {file}", flush=True)
 

@@ -15,6 +15,7 @@ from models.datasets import held_out
 from realtime.align import CROP, sample, similarity
 from realtime.config import DetectorSettings
 from realtime.detector import Detector
+from realtime.errors import Trouble
 from realtime.landmarks import PointPredictor
 from realtime.sources import VideoFile
 
@@ -70,9 +71,12 @@ def backgrounds(folder: Path, n: int, draw: np.random.Generator) -> np.ndarray:
         rows = list(csv.DictReader(file))
     apart = held_out(np.array([row["person"] for row in rows]))
     names = [row["image"] for row, measured in zip(rows, apart, strict=True) if not measured]
-    found = []
+    found: list[np.ndarray] = []
     while len(found) < n:
-        gray = cv2.imread(str(Path(folder) / names[draw.integers(len(names))]), cv2.IMREAD_GRAYSCALE)
+        name = names[draw.integers(len(names))]
+        gray = cv2.imread(str(Path(folder) / name), cv2.IMREAD_GRAYSCALE)
+        if gray is None:
+            raise Trouble(f"{Path(folder) / name} cannot be read: copy the photos again")
         height, width = gray.shape
         side = int(min(height, width) * draw.uniform(0.15, 0.45))
         top, left = int(draw.integers(0, height - side)), int(draw.integers(0, width - side))

@@ -5,6 +5,7 @@ depthwise ones. Chips enter as (u8 - 128) / 128: then the int8 input is the byte
 """
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +74,7 @@ class EmotionNet(TwoHeaded):
         return self.blocks(self.stem(x)).mean((2, 3))
 
 
-NETWORKS = {
+NETWORKS: dict[str, dict[str, Any]] = {
     "emotion": {"widths": (24, 48, 104, 208), "depths": (1, 2, 2, 1), "dropout": 0.1},
     "nano": {"widths": (16, 32, 48, 70), "depths": (0, 1, 1, 1), "dropout": 0.0},
     "wide": {"widths": (32, 64, 128, 256), "depths": (1, 1, 1, 1), "dropout": 0.2},

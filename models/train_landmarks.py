@@ -12,7 +12,7 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -178,7 +178,8 @@ def train(portraits: list[Portrait], recipe: Recipe) -> dlib.shape_predictor:
 
 def read_portraits(folder: Path, teacher: Points) -> tuple[list[Portrait], list[Portrait]]:
     """The faces that the detector finds in the photos of faces_wild: of people to learn from, and of those held out."""
-    draw, parts = np.random.default_rng(0), ([], [])
+    draw = np.random.default_rng(0)
+    parts: tuple[list[Any], list[Any]] = ([], [])
     rows = list(read_table(folder / "labels.csv", ("image", "person", "label")))
     for (place, row), apart in zip(rows, held_out(np.array([row["person"] for _, row in rows])), strict=True):
         gray = read_gray(folder / row["image"], place)
@@ -232,7 +233,8 @@ def summary(found: Iterable[np.ndarray]) -> dict[str, float]:
 
 def scores(predict: Points, portraits: list[Portrait]) -> dict[str, dict[str, float]]:
     """The `summary` of each situation; the same tasks for every predictor."""
-    draw, found = np.random.default_rng(0), {}
+    draw = np.random.default_rng(0)
+    found: dict[str, Any] = {}
     for portrait in portraits:
         for name, task in tasks(portrait, draw).items():
             found.setdefault(name, []).append(errors(answer(predict, task), task.portrait.points))
@@ -255,7 +257,7 @@ def drift(film: Path, predict: Points, teacher: Points) -> dict[str, float]:
     return summary(found)
 
 
-def milliseconds(predictors: dict[str, Points], portrait: Portrait, calls: int = 300) -> dict[str, dict[str, float]]:
+def milliseconds(predictors: Mapping[str, Points], portrait: Portrait, calls: int = 300) -> dict[str, dict[str, float]]:
     """Median time of a call: "hot", one right after the other, and "cold", after 32 MB of other memory were touched."""
     other = np.zeros(32_000_000, np.uint8)
 

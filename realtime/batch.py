@@ -192,7 +192,9 @@ def record_all(jobs: Sequence[Job], show: Show, stopped: Callable[[], bool], wor
     """Records films in `workers` processes at a time, by default one for every core; gives those that failed."""
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    left, running, failed = list(jobs), {}, []
+    left, failed = list(jobs), []
+    # Windows has connections of another class.
+    running: dict[Any, tuple[multiprocessing.process.BaseProcess, Job]] = {}
     while running or (left and not stopped()):
         while left and not stopped() and len(running) < (workers or os.cpu_count() or 1):
             job = left.pop(0)
@@ -202,9 +204,11 @@ def record_all(jobs: Sequence[Job], show: Show, stopped: Callable[[], bool], wor
             theirs.close()
             running[ours] = (process, job)
         for pipe in wait(list(running), timeout=TOLD_S):
-            process, job = running[pipe]
+            child, job = running[pipe]
+            said: Any = pipe
+            values: list[Any]
             try:
-                kind, *values = pipe.recv()
+                kind, *values = said.recv()
             except EOFError:
                 kind, values = "failed", [f"{job.film} failed: its process ended unexpectedly"]
             if kind == "saw":
@@ -213,7 +217,7 @@ def record_all(jobs: Sequence[Job], show: Show, stopped: Callable[[], bool], wor
                 show.tell(values[0])
             else:
                 del running[pipe]
-                process.join()
+                child.join()
                 failed += [job.film] if kind == "failed" else []
                 show.end(job.film.name, values[0] if kind == "failed" else ended(job, values[0], whole=kind == "done"))
         if stopped():

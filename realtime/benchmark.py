@@ -137,7 +137,8 @@ def measure(frames: Iterable[Frame], pipeline: Pipeline, clocks: Clocks, seconds
     """
     timer, clock, history = pipeline.timer, clocks.wall, LabelHistory()
     begun = drawn = clock()
-    warm, faces, frame, cpu, first = False, 0, None, clocks.cpu(), 0
+    frame: Frame | None = None
+    warm, faces, cpu, first = False, 0, clocks.cpu(), 0
     for frame in frames:
         captured, before = clock(), drawn
         readings = pipeline.read(frame)
@@ -157,7 +158,7 @@ def measure(frames: Iterable[Frame], pipeline: Pipeline, clocks: Clocks, seconds
         if warm and drawn - begun >= seconds:
             break
     whole = timer.seconds.get("frame")
-    if not warm or not whole:
+    if not warm or not whole or frame is None:
         raise Trouble("the clip ended within the warm-up: choose a longer one, or --source demo")
     rated = ("processing", "display") if live else ("capture", "processing", "display")
     return {

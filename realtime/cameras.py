@@ -49,7 +49,9 @@ def list_cameras(find: Callable[[int], Sequence[Any]] | None = None, system: str
         system: as in `sys.platform`.
     """
     if find is None:
-        from cv2_enumerate_cameras import enumerate_cameras as find
+        from cv2_enumerate_cameras import enumerate_cameras
+
+        find = enumerate_cameras
     found = {camera.index: Camera(camera.index, camera.name) for camera in find(BACKENDS.get(system, (cv2.CAP_ANY,))[0])}
     return [found[number] for number in sorted(found) if not found[number].name.startswith(NO_CAMERAS)]
 
@@ -226,12 +228,14 @@ def measured(camera: Opened, seconds: float) -> Measured:
         started = next(frames).t
         frame = next(frame for frame in frames if frame.t - started >= seconds)
         height, width = frame.image.shape[:2]
-        return Measured(camera.delivery.got, (width, height), frame.index / (frame.t - started))
+        delivery = camera.delivery
+        said = delivery.got if delivery else Format("", width, height, 0.0)
+        return Measured(said, (width, height), frame.index / (frame.t - started))
 
 
 def measured_sizes(open_at: Callable[[tuple[int, int]], Opened], seconds: float) -> list[Measured]:
     """What comes of a camera that is asked for each usual size; `open_at(size)` gives it, not yet opened. No size is told twice."""
-    found = {}
+    found: dict[tuple[Any, ...], Measured] = {}
     for size_wh in USUAL_SIZES:
         one = measured(open_at(size_wh), seconds)
         found.setdefault((one.size_wh, one.said.coding), one)

@@ -75,7 +75,11 @@ def check_packages(requirements: str, installed: Callable[[str], str | None]) ->
     lines = [line for line in requirements.splitlines() if line and not line.startswith("#")]
     wanted = [one for one in map(Requirement, lines) if one.marker is None or one.marker.evaluate()]
     found = {one: installed(one.name) for one in wanted}
-    bad = [f"{one.name} {version or 'missing'} (needs {one.specifier})" for one, version in found.items() if version not in one.specifier]
+    bad = [
+        f"{one.name} {version or 'missing'} (needs {one.specifier})"
+        for one, version in found.items()
+        if version is None or version not in one.specifier
+    ]
     if bad:
         return Check("packages", "fault", ", ".join(bad), "run `pip install -r requirements.txt` in the venv")
     return Check("packages", "ok", f"all {len(wanted)} of requirements.txt")
@@ -213,7 +217,7 @@ def within(seconds: float, work: Callable[[], Measured]) -> Measured:
 
 def probe_camera(camera: CameraSettings) -> Check:
     """The first camera, or the Pi's own."""
-    probes = [(one.name, Webcam(one.number, camera, time.monotonic)) for one in list_cameras()[:1]]
+    probes: list[tuple[str, Webcam | PiCamera]] = [(one.name, Webcam(one.number, camera, time.monotonic)) for one in list_cameras()[:1]]
     probes = probes or [(model, PiCamera(camera, time.monotonic)) for model in pi_cameras()[:1]]
     if not probes:
         return check_camera(None, None, None, camera.rate)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def told(what: str) -> Iterator[None]:
         raise Trouble(f"{what} cannot be read ({reason(error)}); check the path or address") from error
 
 
-def open_film(address: str, what: str, **options: object) -> "InputContainer":
+def open_film(address: str, what: str, **options: Any) -> "InputContainer":
     """An open container that holds video; messages call it `what`, `options` are `av.open`'s."""
     import av
 
@@ -87,7 +87,7 @@ class VideoFile:
             for picture in self._container.decode(self._stream):
                 # A file without times, or with times that go back, still moves forward.
                 t = picture.time if picture.time is not None and (index == 0 or picture.time > t) else t + interval
-                image = picture.to_ndarray(format="bgr24")
+                image: np.ndarray = picture.to_ndarray(format="bgr24")
                 if picture.rotation:
                     image = np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)))
                 yield Frame(image, t, index)

@@ -173,7 +173,7 @@ class BackgroundFinder:
             while True:
                 with self._changed:
                     self._changed.wait_for(lambda: self._asked is not None or self._ended)
-                    if self._ended:
+                    if self._ended or self._asked is None:
                         return
                     gray, small, t, sides = self._asked
                     shot, self._asked, self._busy = self._shot, None, True

@@ -48,6 +48,7 @@ class Governor:
         if self._window is None:
             self._open(now, index)
         self._taken += 1
+        assert self._window is not None, "opened above"
         started, cpu, first = self._window
         if now - started >= self.settings.window_s:
             self._judge(now, now - started, index - first, self.cpu_clock() - cpu)

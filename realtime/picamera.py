@@ -77,7 +77,8 @@ class PiCamera:
         given = self._camera.camera_configuration()
         self._small_wh = given["lores"]["size"]
         self.delivery = Delivery(
-            Format(CODING, asked.width, asked.height, asked.rate), Format(given["main"]["format"], *given["main"]["size"], asked.rate)
+            Format(CODING, asked.width, asked.height, asked.rate),
+            Format(given["main"]["format"], given["main"]["size"][0], given["main"]["size"][1], asked.rate),
         )
         return self
 

@@ -14,7 +14,7 @@ from realtime.errors import Trouble, reason
 from realtime.quiet import quiet, silence_ffmpeg
 
 if TYPE_CHECKING:
-    from av import Packet
+    from av import Packet, VideoFrame
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
@@ -115,8 +115,10 @@ class VideoWriter:
     def __init__(self, path: Path, settings: RecorderSettings, encoder: str = SOFTWARE, sound: Sound | None = None):
         self.path, self.settings, self.encoder, self.sound = Path(path), settings, encoder, sound
         self.frames = 0
-        self._container = None
+        self._container: OutputContainer | None = None
         self._journal: Journal | None = None
+        self._stream: VideoStream
+        self._last, self._frame_s = -1, 0.0
 
     @property
     def size(self) -> int:
@@ -134,28 +136,28 @@ class VideoWriter:
         import av
 
         try:
-            if self._container is None:
-                self._open(image, source_t)
+            container, journal = (
+                self._open(image, source_t) if self._container is None or self._journal is None else (self._container, self._journal)
+            )
             before_s = max(self._last, 0) / TICKS
             picture = as_picture(image, self._stream)
             picture.pts = self._last = max(round(t * TICKS), self._last + 1)
             picture.time_base = Fraction(1, TICKS)
             self._frame_s = self._last / TICKS - before_s
-            self._container.mux(self._stream.encode(picture))
+            container.mux(self._stream.encode(picture))
             if self.sound is not None:
-                self._container.mux(self.sound.until(t))
-            self._journal.commit()
+                container.mux(self.sound.until(t))
+            journal.commit()
             self.frames += 1
         except (av.error.FFmpegError, OSError, ValueError) as error:
             self._drop()
             raise self._trouble(error) from error
 
-    def _open(self, image: np.ndarray, source_t: float) -> None:
+    def _open(self, image: np.ndarray, source_t: float) -> "tuple[OutputContainer, Journal]":
         import av
 
         silence_ffmpeg()
-        self._last, self._frame_s = -1, 0.0
-        self._journal = Journal(self.path)
+        journal = self._journal = Journal(self.path)
         options = {
             # The index waits for the first fragment and has edit lists: sound that begins before or after the pictures stays in place.
             "movflags": "+hybrid_fragmented+delay_moov",
@@ -165,10 +167,11 @@ class VideoWriter:
             # Pictures do not wait longer for a sound that does not come.
             "max_interleave_delta": "200000",
         }
-        self._container = av.open(self._journal, "w", format="mp4", options=options)
-        self._stream = add_video(self._container, self.encoder, (image.shape[1], image.shape[0]), self.settings)
+        container = self._container = av.open(journal, "w", format="mp4", options=options)
+        self._stream = add_video(container, self.encoder, (image.shape[1], image.shape[0]), self.settings)
         if self.sound is not None:
-            self.sound.begin(self._container, source_t)
+            self.sound.begin(container, source_t)
+        return container, journal
 
     def close(self, cut: bool = False) -> None:
         """Finishes the file. Without a frame there is none. `cut` says that more frames were to come, so that the sound ends here too.
@@ -178,7 +181,7 @@ class VideoWriter:
         """
         import av
 
-        if self._container is None:
+        if self._container is None or self._journal is None:
             return
         try:
             self._container.mux(self._stream.encode(None))
@@ -212,8 +215,11 @@ class VideoWriter:
 
 def add_video(container: "OutputContainer", encoder: str, size_wh: tuple[int, int], settings: RecorderSettings) -> "VideoStream":
     """A video stream for pictures of this size in an open container; raises what PyAV raises."""
+    from av.video.stream import VideoStream
+
     # The rate is only a hint to the rate control; time stamps decide.
     stream = container.add_stream(encoder, rate=30)
+    assert isinstance(stream, VideoStream), encoder
     # H.264 in yuv420p has even sides.
     stream.width, stream.height = (max(2, side // 2 * 2) for side in size_wh)
     formats = [form.name for form in stream.codec.video_formats or ()]
@@ -229,7 +235,7 @@ def add_video(container: "OutputContainer", encoder: str, size_wh: tuple[int, in
     return stream
 
 
-def as_picture(image: np.ndarray, stream: "VideoStream") -> object:
+def as_picture(image: np.ndarray, stream: "VideoStream") -> "VideoFrame":
     """(h, w, 3) BGR uint8 as a frame of the stream's size: an odd column or row is cut off; PyAV stretches a single one."""
     import av
 
@@ -265,8 +271,8 @@ def works(encoder: str, size_wh: tuple[int, int], settings: RecorderSettings) ->
                     container.mux(stream.encode(picture))
                 container.mux(stream.encode(None))
             content.seek(0)
-            with av.open(content) as container:
-                back = [(frame.time, frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
+            with av.open(content, "r") as made:
+                back = [(frame.time, frame.to_ndarray(format="bgr24")) for frame in made.decode(video=0)]
     except (av.error.FFmpegError, OSError, ValueError, MemoryError):
         return False
     return len(back) == len(times) and all(

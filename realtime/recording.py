@@ -18,7 +18,7 @@ from realtime.draw import annotate, fitted
 from realtime.errors import Trouble, reason
 from realtime.exports import CsvFile, Export, SrtFile
 from realtime.privacy import FaceBlur, Search, Shot
-from realtime.recorder import TICKS, Journal, Sound, VideoWriter, best_encoder
+from realtime.recorder import SOFTWARE, TICKS, Journal, Sound, VideoWriter, best_encoder
 from realtime.timing import Clock
 from realtime.values import LABELS, Frame, Reading
 from realtime.words import LANGUAGES
@@ -274,6 +274,8 @@ class Recording:
         return frame, shot
 
     def _run(self) -> None:
+        if self._made is None:
+            return
         try:
             with self._made as files:
                 for frame, shot in iter(self._next, None):
@@ -296,7 +298,7 @@ class _Files:
         self.paths, self.header, self.means, self.source_t = paths, header, means, source_t
         self.frames = 0
         self._watch = DiskWatch(means.settings, means.clock, means.tell, means.free)
-        self._covers = FaceBlur(means.search, PrivacySettings(), means.live) if means.choices.privacy == "blur" else None
+        self._covers = FaceBlur(means.search, PrivacySettings(), means.live) if means.search and means.choices.privacy == "blur" else None
         self._even = EvenRate(means.choices.fps) if means.choices.fps else None
         self._words = LANGUAGES[means.choices.lang]
         self._videos: list[VideoWriter] = []
@@ -312,7 +314,7 @@ class _Files:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *error: Any) -> None:
         self._open.__exit__(*error)
 
     def write(self, shot: Shot) -> None:
@@ -352,7 +354,7 @@ class _Files:
         pictures = [path for path in self.paths if path.suffix.lower() == ".mp4"]
         encoder = self.means.encoder(self._size_wh, settings) if pictures else None
         for path in pictures:
-            video = VideoWriter(path, settings, encoder, self.means.sound())
+            video = VideoWriter(path, settings, encoder or SOFTWARE, self.means.sound())
             self._videos.append(video)
             self._open.push(lambda error, *_, video=video: video.close(cut=error is not None))
         try:
@@ -376,6 +378,8 @@ class _Files:
 
     def _say(self, values: dict[str, Any]) -> None:
         """Writes a line of readings, whole and at once."""
+        if self._lines is None:
+            return
         try:
             self._lines.write(json.dumps(values).encode() + b"\n")
             self._lines.commit()

@@ -111,7 +111,7 @@ def session(path: Path, key: str, beside: Path, settings: ReportSettings) -> Ses
         len(all_people) - len(people),
         max(float(times[-1] + lasting(times)[-1]), 0.1) if len(times) else 0.1,
         None if video is None else _address(video, beside),
-        {person.id: thumbnails(video, readings, person, settings) for person, _ in people} if pictured else {},
+        {person.id: thumbnails(video, readings, person, settings) for person, _ in people} if pictured and video is not None else {},
     )
 
 
@@ -137,7 +137,7 @@ def thumbnails(video: Path, readings: Readings, person: Person, settings: Report
             stream = container.streams.video[0]
             for place, at in clearest(readings, person):
                 t = float(readings.t[person.rows[at]])
-                container.seek(int(t / stream.time_base), stream=stream)
+                container.seek(int(t / (stream.time_base or 1)), stream=stream)
                 picture = next(frame for frame in container.decode(stream) if frame.time is not None and frame.time >= t - 0.001)
                 image = picture.to_ndarray(format="bgr24")
                 scale = image.shape[1] / readings.facts.get("width", image.shape[1])

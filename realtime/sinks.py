@@ -49,7 +49,7 @@ class Sinks:
             self._open = stack.pop_all()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *error: Any) -> None:
         self._open.__exit__(*error)
 
     def write(self, frame: Frame, readings: list[Reading]) -> None:

@@ -17,7 +17,7 @@ from realtime.timing import Clock
 if TYPE_CHECKING:
     from av import AudioFrame, Packet
     from av.audio.stream import AudioStream
-    from av.container import OutputContainer
+    from av.container import InputContainer, OutputContainer
 
 ALSA = Path("/usr/share/alsa/alsa.conf")
 """Where Linux keeps what ALSA needs to know of sound cards; the one inside PyAV's wheels looks for it where it was built."""
@@ -41,7 +41,7 @@ class FilmSound:
         """`tell` gets a line when there is sound that cannot be taken along. `seconds` of film are wanted; `cut()` says at the end that
         the pictures broke off early, and so must the sound."""
         self.path, self.tell, self.seconds, self.cut = Path(path), tell, seconds, cut
-        self._film = None
+        self._film: InputContainer | None = None
         self._packets: Iterator[Packet] = iter(())
         self._next: Packet | None = None
 
@@ -61,8 +61,8 @@ class FilmSound:
             self.tell(f"{self.path} is recorded without sound: {why}; convert its sound to AAC first to keep it")
             return
         self._stream = container.add_stream_from_template(stream)
-        self._shift = round(t / stream.time_base)
-        self._tick_s = float(stream.time_base)
+        tick_s = stream.time_base or Fraction(1, 1000)
+        self._shift, self._tick_s = round(t / tick_s), float(tick_s)
         self._packets = self._film.demux(stream)
         self._step()
 
@@ -70,7 +70,7 @@ class FilmSound:
         """See `realtime.recorder.Sound`."""
         elapsed_s = min(elapsed_s, self.seconds or elapsed_s)
         taken = []
-        while self._next is not None and self._next.pts * self._tick_s <= elapsed_s:
+        while self._next is not None and (self._next.pts or 0) * self._tick_s <= elapsed_s:
             taken.append(self._next)
             self._step()
         return taken
@@ -90,7 +90,7 @@ class FilmSound:
             self._next = None
             self.tell(f"{self.path}: its sound is damaged and breaks off early ({reason(error)})")
         if self._next is not None:
-            self._next.pts -= self._shift
+            self._next.pts = (self._next.pts or 0) - self._shift
             self._next.dts = self._next.pts
             self._next.stream = self._stream
 
@@ -122,7 +122,7 @@ class Microphone:
         """`device` is "default" or FFmpeg's name of one; `inputs` are FFmpeg's formats that are tried, by default this platform's."""
         self.device, self.clock = device, clock
         self.inputs = MICROPHONES.get(sys.platform, ()) if inputs is None else inputs
-        self._container = None
+        self._container: InputContainer | None = None
         self._frames: deque[tuple[float, AudioFrame]] = deque(maxlen=WAITING)
         self._lock = threading.Lock()
         self._ended = False
@@ -158,6 +158,8 @@ class Microphone:
     def _run(self) -> None:
         import av
 
+        if self._container is None:
+            return
         try:
             for frame in self._container.decode(audio=0):
                 if self._ended:

@@ -73,11 +73,12 @@ class Photo:
             raise Trouble(f"{self.path} cannot be read ({reason(error)}); check the path") from error
         try:
             with quiet():
-                self._image = cv2.imdecode(content, cv2.IMREAD_COLOR_BGR) if len(content) else None
+                image = cv2.imdecode(content, cv2.IMREAD_COLOR_BGR) if len(content) else None
         except cv2.error as error:
             raise Trouble(f"{self.path} is too large a picture, or is damaged; try a smaller or another one") from error
-        if self._image is None:
+        if image is None:
             raise Trouble(f"{self.path} is not a picture that OpenCV can read (JPEG, PNG, WebP, TIFF, BMP and others); convert it first")
+        self._image: np.ndarray = image
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -134,7 +135,7 @@ class Repeated(_Wrapper):
                     before, last = last, frame.t
                     yield Frame(frame.image, offset + frame.t - first, index)
                     index += 1
-            if before is None:
+            if before is None or last is None or first is None:
                 return
             offset += 2 * last - before - first
 
@@ -516,7 +517,7 @@ def open_source(text: str, clock: Clock, camera: CameraSettings) -> Source:
         return Webcam(int(device), camera, clock)
     if "://" in text:
         return NetworkStream(text, clock)
-    words = {
+    words: dict[str, Callable[[], Source]] = {
         "demo": lambda: VideoFile(DEMO),
         "pi": lambda: PiCamera(camera, clock),
         "screen": lambda: Screen(camera.rate, clock),

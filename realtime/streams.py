@@ -73,7 +73,7 @@ class Pipe(Stream):
         self.descriptor = descriptor
         if raw_wh is None:
             # Enough to know the stream by; FFmpeg would take 5 MB of MJPEG, seconds of pictures, before it gives the first.
-            how = {"options": {"probesize": "65536", "fpsprobesize": "0"}}
+            how: dict[str, Any] = {"options": {"probesize": "65536", "fpsprobesize": "0"}}
         else:
             how = {"format": "rawvideo", "options": {"video_size": f"{raw_wh[0]}x{raw_wh[1]}", "pixel_format": "bgr24"}}
         super().__init__("the pipe", f"pipe:{descriptor}", clock, **how)

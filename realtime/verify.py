@@ -93,7 +93,7 @@ def watch(path: Path) -> Film:
             raise Trouble(f"{path} holds no pictures; name the recording itself")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        lasts_s = float(stream.duration * stream.time_base) if stream.duration else None
+        lasts_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
         times, broken, corrupt = [], None, 0
         try:
             for picture in container.decode(stream):

@@ -14,7 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -153,7 +153,7 @@ def application(hub: Hub, desk: Desk, door: Door, settings: WebSettings) -> Guar
         # As a download: its scripts are within the page, which this server's pages may not have.
         return FileResponse(path, filename=path.name) if path else PlainTextResponse("no such recording\n", 404)
 
-    routes = [Route(address, page) for address in PAGE]
+    routes: list[BaseRoute] = [Route(address, page) for address in PAGE]
     routes += [
         Route("/favicon.ico", no_icon),
         Route("/state", state),
