@@ -134,11 +134,12 @@ def fit(name: str, model: str, takes: Takes, settings: FitSettings, resting: np.
         if all(proof.refused is None for proof in tried):
             profile = _profile(name, model, step, made(takes), takes, settings, tried)
             worst = min(tried, key=lambda proof: proof.gain)
-            return Fit(
-                profile,
-                f"{step} helps: log loss {worst.before.log_loss:.3f} -> {worst.after.log_loss:.3f} on held-out takes",
-                tuple(proofs),
-            )
+            why = f"{step} helps: log loss {worst.before.log_loss:.3f} -> {worst.after.log_loss:.3f} on held-out takes"
+            if worst.after.accuracy < settings.unclear:
+                why += (
+                    f"; even so only {worst.after.accuracy:.0%} of them are read as what was asked for: show them more clearly, or practise"
+                )
+            return Fit(profile, why, tuple(proofs))
     reasons = "; ".join(dict.fromkeys(f"{proof.step} {proof.refused}" for proof in proofs if proof.refused is not None))
     return Fit(None, f"no profile installed, the base model stays: {reasons}", tuple(proofs))
 

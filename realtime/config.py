@@ -223,6 +223,7 @@ class FitSettings:
     offset_sigma: float = 0.5  # how far the seven offsets of a person are from 0, as the natural logarithm of a ratio
     pull: float = 1.0  # of the head towards the model's own, where the embedding is scaled to a mean square length of 1
     least_frames: int = 10  # of resting face: a third of a second at 30 fps
+    unclear: float = 0.5  # share of takes read rightly under which the user is told that the faces may not show what was asked for
     least_expressions: int = 3  # with a take each; fewer say too little about the borders between the seven
 
 
