@@ -31,7 +31,9 @@ class Screen:
     def __init__(self, folder: Path):
         self.file = folder / "Xvfb_screen0"
         read, write = os.pipe()
-        command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-fbdir", str(folder)]
+        # Without -noreset it starts anew whenever its last client leaves, xdotool or the look whether there is a display, and whoever comes
+        # in that moment is thrown out: Qt ends the process then.
+        command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-fbdir", str(folder)]
         self.process = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
         os.close(write)
         with os.fdopen(read) as pipe:
