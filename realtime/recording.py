@@ -298,7 +298,11 @@ class _Files:
         self.paths, self.header, self.means, self.source_t = paths, header, means, source_t
         self.frames = 0
         self._watch = DiskWatch(means.settings, means.clock, means.tell, means.free)
-        self._covers = FaceBlur(means.search, PrivacySettings(), means.live) if means.search and means.choices.privacy == "blur" else None
+        self._covers: FaceBlur | None = None
+        if means.choices.privacy == "blur":
+            if means.search is None:
+                raise ValueError("faces that nobody searches for would be recorded uncovered")
+            self._covers = FaceBlur(means.search, PrivacySettings(), means.live)
         self._even = EvenRate(means.choices.fps) if means.choices.fps else None
         self._words = LANGUAGES[means.choices.lang]
         self._videos: list[VideoWriter] = []
@@ -378,8 +382,7 @@ class _Files:
 
     def _say(self, values: dict[str, Any]) -> None:
         """Writes a line of readings, whole and at once."""
-        if self._lines is None:
-            return
+        assert self._lines is not None, "opened before the first line"
         try:
             self._lines.write(json.dumps(values).encode() + b"\n")
             self._lines.commit()

@@ -307,6 +307,15 @@ def test_numbers_alone_are_no_pictures(tmp_path):
     assert len(lines) == 3
 
 
+def test_faces_are_not_recorded_uncovered_where_nothing_searches_for_them(tmp_path):
+    with (
+        pytest.raises(ValueError, match="uncovered"),
+        Recording(tmp_path / "out.mp4", dict, Means(time.monotonic, choices=Choices(privacy="blur"))) as recording,
+    ):
+        recording.write(frame(0), [a_reading()])
+    assert not (tmp_path / "out.mp4").exists()
+
+
 @pytest.mark.parametrize("privacy", ["none", "numbers"])
 def test_table_and_subtitles_say_what_the_readings_say(tmp_path, privacy):
     frames = [(frame(5 + i / 10, i), [a_reading()]) for i in range(4)]
