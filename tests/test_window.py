@@ -22,6 +22,9 @@ from realtime.sinks import Window
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.skipif(not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Debian's packages xvfb and xdotool"),
+    # On a virtual screen without a window manager OpenCV's Qt loses its first or later requests to paint, some two times in twenty, also
+    # when OpenCV alone shows a picture: the window then stays as it is. A fault of ours fails four times.
+    pytest.mark.flaky(reruns=3),
 ]
 
 
