@@ -121,7 +121,7 @@ def check_fonts(draw: Callable[[str], np.ndarray]) -> Check:
     if not chinese.any():
         return Check("fonts", "fault", "no text can be drawn", "install opencv-python anew: `pip install --force-reinstall opencv-python`")
     if np.array_equal(chinese, missing):
-        return Check("fonts", "warning", "no Chinese letters", "`pip install --force-reinstall opencv-python`: its own font has them")
+        return Check("fonts", "warning", "no Chinese letters", "for `--lang zh` and `ja`: sudo apt install fonts-wqy-microhei")
     return Check("fonts", "ok", "Latin and Chinese letters are drawn")
 
 

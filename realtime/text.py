@@ -1,14 +1,22 @@
 """Text in a real font, drawn fast: what was drawn once is kept as a picture of its ink.
 
-OpenCV 5 carries its fonts within: Rubik for Latin letters, WenQuanYi Micro Hei for Chinese and Japanese. No system needs any of its own.
+OpenCV 5 carries its fonts within: Rubik for Latin letters, WenQuanYi Micro Hei for Chinese and Japanese. Its wheel for 64-bit Arm Linux
+lacks the latter: there a font of the system's is used.
 """
 
 from functools import lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 FONT = "sans"
+EASTERN = (
+    "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf",
+)
+"""Where Debian's packages put fonts with Chinese and Japanese letters (fonts-wqy-microhei, fonts-noto-cjk, fonts-droid-fallback)."""
 KEPT = 1024
 """Texts whose ink is kept; a window shows some thirty at a time, and numbers come again."""
 
@@ -34,7 +42,7 @@ def draw_text(picture: np.ndarray, text: str, x: int, baseline: int, size: int, 
 @lru_cache(KEPT)
 def _ink(text: str, size: int, weight: int) -> tuple[np.ndarray, int]:
     """How much of each pixel is inked, (h, w, 1) float32, 0 to 1, with the text's beginning at (size, 2 size); and its width in px."""
-    face = cv2.FontFace(FONT)
+    face = cv2.FontFace(eastern_font() if any(letter >= "\u2e80" for letter in text) else FONT)
     wide = cv2.getTextSize((0, 0), text, (0, 0), face, size, weight)[2]
     canvas = np.zeros((3 * size, wide + 2 * size, 3), np.uint8)
     cv2.putText(canvas, text, (size, 2 * size), (255, 255, 255), face, size, weight)
@@ -42,3 +50,18 @@ def _ink(text: str, size: int, weight: int) -> tuple[np.ndarray, int]:
     # Shared by all who draw it.
     ink.setflags(write=False)
     return ink, wide
+
+
+@lru_cache(1)
+def eastern_font() -> str:
+    """The font for Chinese and Japanese letters: OpenCV's own where it has them, else one of the system's, if there is one."""
+
+    def drawn(text: str) -> np.ndarray:
+        canvas = np.zeros((60, 120, 3), np.uint8)
+        cv2.putText(canvas, text, (10, 40), (255, 255, 255), cv2.FontFace(FONT), 30, 400)
+        return canvas
+
+    # A letter that a font lacks becomes a question mark.
+    if not np.array_equal(drawn("\u9ad8\u5174"), drawn("??")):
+        return FONT
+    return next((path for path in EASTERN if Path(path).is_file()), FONT)

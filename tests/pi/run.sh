@@ -22,8 +22,8 @@ formats=/proc/sys/fs/binfmt_misc
 
 if [ ! -e "$root/ready" ]; then
     rm -rf "$root"
-    # What the README asks for on a fresh system, and no more.
-    debootstrap --arch=arm64 --variant=minbase --include=ca-certificates,python3,python3-venv,libgl1,libglib2.0-0 bookworm "$root" "$mirror"
+    # What the README asks for on a fresh system, and no more; the font is for --lang zh and ja.
+    debootstrap --arch=arm64 --variant=minbase --include=ca-certificates,python3,python3-venv,libgl1,libglib2.0-0,fonts-wqy-microhei bookworm "$root" "$mirror"
     touch "$root/ready"
 fi
 # Where this machine reaches the registries through a proxy of its own, the system inside must believe in it too.
