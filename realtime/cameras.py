@@ -1,8 +1,10 @@
 """Cameras of this machine: which there are, by number and name, and the pictures of one of them."""
 
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, Self
 
 import cv2
@@ -29,6 +31,8 @@ CHECKS = {
     "then start the terminal again",
 }
 """What keeps a camera from being found or opened, by system."""
+SIZE_S = 20.0
+"""A camera that has not opened by then hangs; large sizes take some of them 10 s."""
 USUAL_SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
 """In px; what nearly all cameras have some of. One that lacks a size gives the nearest that it has."""
 
@@ -233,10 +237,38 @@ def measured(camera: Opened, seconds: float) -> Measured:
         return Measured(said, (width, height), frame.index / (frame.t - started))
 
 
-def measured_sizes(open_at: Callable[[tuple[int, int]], Opened], seconds: float) -> list[Measured]:
-    """What comes of a camera that is asked for each usual size; `open_at(size)` gives it, not yet opened. No size is told twice."""
+def within(seconds: float, work: Callable[[], Measured]) -> Measured:
+    """What `work()` gives or raises. A driver that hangs is left to its thread.
+
+    Raises:
+        Trouble: it is not done after so many seconds.
+    """
+    got: list[Measured | Exception] = []
+
+    def run() -> None:
+        try:
+            got.append(work())
+        except Exception as error:
+            got.append(error)
+
+    thread = threading.Thread(target=run, name="probe", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not got:
+        raise Trouble(f"it has not answered for {seconds:g} s: unplug it and plug it in again, or restart the machine")
+    if isinstance(got[0], Exception):
+        raise got[0]
+    return got[0]
+
+
+def measured_sizes(open_at: Callable[[tuple[int, int]], Opened], seconds: float, limit_s: float = SIZE_S) -> list[Measured]:
+    """What comes of a camera that is asked for each usual size; `open_at(size)` gives it, not yet opened. No size is told twice.
+
+    Raises:
+        Trouble: it cannot be opened, fails, or hangs.
+    """
     found: dict[tuple[Any, ...], Measured] = {}
     for size_wh in USUAL_SIZES:
-        one = measured(open_at(size_wh), seconds)
+        one = within(limit_s, partial(measured, open_at(size_wh), seconds))
         found.setdefault((one.size_wh, one.said.coding), one)
     return list(found.values())

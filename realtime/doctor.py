@@ -8,7 +8,6 @@ import platform
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import cv2
 import numpy as np
 
 from calibration.people import PEOPLE, usable, with_profile
-from realtime.cameras import CHECKS, Measured, Webcam, list_cameras, measured
+from realtime.cameras import CHECKS, Measured, Webcam, list_cameras, measured, within
 from realtime.classifier import EmotionClassifier
 from realtime.config import CameraSettings, RecorderSettings, Settings
 from realtime.draw import annotate
@@ -189,30 +188,6 @@ def check_profiles(folder: str, names: Sequence[str], damaged: Sequence[str]) ->
     if damaged:
         return Check("profiles", "warning", "; ".join(damaged), "run `run.py calibrate --name NAME` again for them")
     return Check("profiles", "ok", f"{folder}/ has {', '.join(names)}" if names else "nobody's yet: everybody's face is read alike")
-
-
-def within(seconds: float, work: Callable[[], Measured]) -> Measured:
-    """What `work()` gives or raises. A driver that hangs is left to its thread.
-
-    Raises:
-        Trouble: it is not done after so many seconds.
-    """
-    got: list[Measured | Exception] = []
-
-    def run() -> None:
-        try:
-            got.append(work())
-        except Exception as error:
-            got.append(error)
-
-    thread = threading.Thread(target=run, name="probe", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not got:
-        raise Trouble(f"it has not answered for {seconds:g} s: unplug it and plug it in again, or restart the machine")
-    if isinstance(got[0], Exception):
-        raise got[0]
-    return got[0]
 
 
 def probe_camera(camera: CameraSettings) -> Check:

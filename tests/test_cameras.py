@@ -1,3 +1,6 @@
+import threading
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from realtime.cameras import (
     measured,
     measured_sizes,
     named_camera,
+    within,
 )
 from realtime.config import CameraSettings
 from realtime.errors import Trouble
@@ -198,3 +202,25 @@ def test_each_size_is_measured_once():
     found = measured_sizes(at, 1.0)
     assert [one.size_wh for one in found] == [(640, 480), (1280, 720)]
     assert [str(one) for one in found] == ["640x480 MJPG, 30.0 frames a second", "1280x720 MJPG, 30.0 frames a second"]
+
+
+def test_a_driver_that_hangs_is_left():
+    hanging = threading.Event()
+
+    class Hanging(Device):
+        def read(self):
+            hanging.wait(5)
+            return super().read()
+
+    began = time.monotonic()
+    with pytest.raises(Trouble, match=r"has not answered for 0\.2 s: unplug it"):
+        measured_sizes(lambda size_wh: webcam(Hanging(FakeClock())), 1.0, limit_s=0.2)
+    assert time.monotonic() - began < 3
+    hanging.set()
+
+
+def test_what_a_driver_gives_or_raises_in_time_comes_through():
+    good = measured(webcam(Device(FakeClock())), 1.0)
+    assert within(5.0, lambda: good) == good
+    with pytest.raises(Trouble, match="busy"):
+        within(5.0, lambda: (_ for _ in ()).throw(Trouble("busy")))

@@ -234,7 +234,7 @@ class Server:
         class Impatient(H11Protocol):
             """Takes only so many connections, and drops those that ask for nothing."""
 
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # asyncio declares the wider BaseTransport
                 self.late: asyncio.TimerHandle | None = None
                 super().connection_made(transport)
                 if len(self.connections) > settings.connections:
