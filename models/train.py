@@ -55,7 +55,7 @@ RECIPES = {
     # Features that are already good are spoilt by a high learning rate and need few passes.
     "face112": Recipe(epochs=40, learning_rate=0.04, warmup_epochs=1),
     "face132": Recipe(epochs=40, learning_rate=0.04, warmup_epochs=1),
-    "mobile160": Recipe(epochs=14, learning_rate=0.04, warmup_epochs=1),
+    "mobile160": Recipe(epochs=12, learning_rate=0.04, warmup_epochs=1),
 }
 
 
