@@ -115,6 +115,29 @@ def repeated(learned: Lesson) -> Lesson:
     return learned.rows(torch.cat([torch.arange(len(learned)), rare.nonzero()[:, 0].repeat(3)]))
 
 
+@dataclass(frozen=True)
+class Mixture:
+    """How the faces of a view are seen through others.
+
+    Attributes:
+        other: (n,) which face shines through each.
+        own: (n,) how much of each face is its own, 0.5 to 1; 1 where nothing shines through.
+    """
+
+    other: np.ndarray
+    own: np.ndarray
+
+    def of(self, chips: np.ndarray) -> np.ndarray:
+        """(n, 64, 64) uint8 chips, mixed."""
+        own = self.own[:, None, None].astype(np.float32)
+        return np.rint(own * chips + (1 - own) * chips[self.other]).astype(np.uint8)
+
+
+def mixture(n: int, share: float, draw: np.random.Generator) -> Mixture:
+    """A random share of n faces mixed with any others: pictures between the faces that there are, for the teachers to judge."""
+    return Mixture(draw.permutation(n), np.where(draw.uniform(size=n) < share, draw.uniform(0.5, 1, n), 1.0))
+
+
 @torch.no_grad()
 def answers(teachers: dict[torch.nn.Module, int], chips: np.ndarray, device: torch.device) -> np.ndarray:
     """(n, 8 + 7) float16: the teachers' probabilities by both heads for (n, 64, 64) uint8 chips, each times its weight, summed."""
@@ -139,6 +162,9 @@ def views(
     people: Annotated[Path | None, typer.Option(help="Folder of people who calibrated: adds their takes.")] = None,
     out: Annotated[Path, typer.Option(help="Where the lessons go (120 MB a view).")] = Path("runs/views"),
     count: Annotated[int, typer.Option(help="How often each face is cut.")] = 16,
+    mixed: Annotated[
+        float, typer.Option(help="Share of the faces through which another shines; nobody but the teachers labels them.")
+    ] = 0.0,
 ) -> None:
     """Cuts the training faces and asks the teachers; a run that was cut goes on after its last whole view."""
     out.mkdir(parents=True, exist_ok=True)
@@ -162,12 +188,14 @@ def views(
         draw = np.random.default_rng(number)
         chips = view(learned, draw)
         negatives = negative_view(learned, torch.from_numpy(scenery).unsqueeze(1), len(chips) // 8, draw)
+        mix = mixture(len(chips), mixed, np.random.default_rng((number, 1)))
+        chips = mix.of(chips)
         said = answers(framed, chips, device)
         if whole:
-            said += answers(whole, view(uncut, draw), device)
+            said += answers(whole, mix.of(view(uncut, draw)), device)
         said /= sum(framed.values()) + sum(whole.values())
         unfinished = out / "unfinished.npz"
-        np.savez(unfinished, chips=chips, negatives=negatives, answers=said)
+        np.savez(unfinished, chips=chips, negatives=negatives, answers=said, plain=mix.own == 1)
         unfinished.rename(out / f"{number:02}.npz")
         print(f"view {number + 1} of {count}", flush=True)
 
@@ -202,6 +230,7 @@ def learn(
     def losses_of(model: torch.nn.Module, epoch: int) -> Iterator[Tensor]:
         with np.load(files[epoch % len(files)]) as file:
             faces, negatives, said = (torch.from_numpy(file[name]).to(device) for name in ("chips", "negatives", "answers"))
+            plain = torch.from_numpy(file["plain"]).to(device)
         order, other = torch.randperm(len(faces), device=device), torch.randperm(len(negatives), device=device)
         for step in range(steps):
             rows = order[step * n_faces : (step + 1) * n_faces]
@@ -209,10 +238,10 @@ def learn(
             chips = torch.cat([faces[rows], negatives[extra]]).unsqueeze(1).float() / 255
             chips = torch.where(torch.rand(len(chips), 1, 1, 1, device=device) < 0.5, chips, chips.flip(3))
             chips = (lit(chips).clamp(0, 1) * (255 / 128) - 1).contiguous(memory_format=torch.channels_last)
-            share = schedule.votes_share * learned.weight[rows, None]
+            share = schedule.votes_share * (learned.weight[rows] * plain[rows])[:, None]
             wanted = (1 - share) * said[rows, :N_LOGITS].float() + share * learned.distribution[rows]
             single = learned.single[rows]
-            share = schedule.single_share * (single >= 0)[:, None]
+            share = schedule.single_share * ((single >= 0) & plain[rows])[:, None]
             classic = (1 - share) * said[rows, N_LOGITS:].float() + share * F.one_hot(single.clamp(min=0), N_EXPRESSIONS)
             with torch.autocast(device.type, torch.bfloat16):
                 logits, original = model.training_logits(chips)

@@ -11,7 +11,7 @@ from models.framing import placement_of, sampling_matrix
 
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
-from models.distill import answers, compressed, negative_view, repeated, view  # noqa: E402
+from models.distill import answers, compressed, mixture, negative_view, repeated, view  # noqa: E402
 from models.quantize import fit_calibration, log_sum_exp, reject_offset  # noqa: E402
 from models.teacher import FACE_WEIGHTS, FaceNet, adopt_statistics, load_face_weights  # noqa: E402
 from models.teacher_mobile import MOBILE_WEIGHTS, MobileFaceNet, Unit, load_mobile_weights, mobile_weights  # noqa: E402
@@ -212,6 +212,19 @@ def test_a_teacher_named_twice_weighs_twice():
     said = answers({Says(1): 2, Says(3): 1}, np.zeros((5, 64, 64), np.uint8), torch.device("cpu"))
     assert said.shape == (5, 15)
     assert said[:, :8].tolist() == [[0, 2, 0, 1, 0, 0, 0, 0]] * 5
+
+
+def test_a_mixed_face_is_half_its_own_or_more():
+    chips = np.random.default_rng(0).integers(0, 256, (400, 64, 64), np.uint8)
+    mix = mixture(400, 0.5, np.random.default_rng(1))
+    made = mix.of(chips)
+    plain = mix.own == 1
+    assert 0.4 < plain.mean() < 0.6
+    assert (made[plain] == chips[plain]).all()
+    own = np.array([np.corrcoef(made[i].ravel(), chips[i].ravel())[0, 1] for i in np.flatnonzero(~plain & (mix.other != np.arange(400)))])
+    assert own.min() > 0.65
+    assert np.median(own) < 0.98
+    assert (mixture(400, 0.0, np.random.default_rng(1)).of(chips) == chips).all()
 
 
 def test_views_repeat_and_negatives_are_as_many_as_asked():
