@@ -287,10 +287,10 @@ def test_another_service_is_asked_anew(service, tmp_path):
     assert len(service.asked) == 2
 
 
-@pytest.mark.parametrize("trouble", [(429, b"", {}), (503, b"", {}), 0.5])
+@pytest.mark.parametrize("trouble", [(429, b"", {}), (503, b"", {}), 1.0])
 def test_a_service_that_stumbles_is_asked_again(service, tmp_path, trouble):
     service.script = [trouble, trouble, service.answer("fear")]
-    asker, clock = judge(service, tmp_path, timeout_s=0.1)
+    asker, clock = judge(service, tmp_path, timeout_s=0.5 if trouble == 1.0 else 10.0)
     assert asker.opinion(table(1))[0].argmax() == LABELS.index("fear")
     assert len(service.asked) == 3
     assert clock.now == pytest.approx(1 + 2, abs=0.1)
@@ -317,7 +317,7 @@ def test_requests_keep_their_distance(service, tmp_path):
         ((404, b"", {}), r"answered 404 \(Not Found\): check --judge-url", 1),
         ((302, b"", {"Location": "http://127.0.0.1:9/elsewhere"}), "answered 302", 1),
         ((500, b"", {}), r"failed 5 times in a row \(500 Internal Server Error\): try again later", TRIES),
-        (0.5, r"failed 5 times in a row \(timed out\)", TRIES),
+        (1.0, r"failed 5 times in a row \(timed out\)", TRIES),
         ((200, b"<html>hello", {}), "answered with '<html>hello', not with the JSON of models.judges.RemoteJudge", 1),
         ((200, b'{"faces": []}', {}), "not with the JSON", 1),
         ((200, b"[1]", {}), "not with the JSON", 1),
@@ -326,7 +326,8 @@ def test_requests_keep_their_distance(service, tmp_path):
 )
 def test_a_service_that_fails_is_told_in_one_line_and_nothing_judged_is_lost(service, tmp_path, answer, said, requests):
     service.script = [service.answer("fear"), service.answer("anger"), answer]
-    asker, _ = judge(service, tmp_path, timeout_s=0.1)
+    # Short only where time runs out: on a busy machine a good answer must not come too late.
+    asker, _ = judge(service, tmp_path, timeout_s=0.5 if answer == 1.0 else 10.0)
     with pytest.raises(Trouble, match=said) as told:
         asker.opinion(table(4))
     assert "\n" not in str(told.value)
