@@ -91,14 +91,18 @@ class DiskWatch:
         if now < self._next:
             return
         self._next = now + self.settings.check_s
-        for file in files:
-            if not file.exists():
-                raise Trouble(f"{file} was moved or removed while it was written: leave the folder alone until the recording has ended")
         folder = files[0].parent
+        # Room first: a folder removed in between would be called a broken disk.
+        free_mb, failed = 0.0, None
         try:
             free_mb = self.free(folder) / MB
         except OSError as error:
-            raise Trouble(f"{folder} cannot be reached any more ({reason(error)}): check the disk") from error
+            failed = error
+        for file in files:
+            if not file.exists():
+                raise Trouble(f"{file} was moved or removed while it was written: leave the folder alone until the recording has ended")
+        if failed:
+            raise Trouble(f"{folder} cannot be reached any more ({reason(failed)}): check the disk") from failed
         if free_mb < self.settings.stop_free_mb:
             raise Full(f"only {free_mb:.0f} MB are left on the disk: {files[0]} was finished early; make room, or record to another disk")
         if free_mb < self.settings.warn_free_mb and not self._warned:
