@@ -103,6 +103,14 @@ def dlib_tensors(path: Path) -> list[np.ndarray]:
     return found
 
 
+def fix(norm: nn.BatchNorm2d, factor: Tensor | float, offset: Tensor) -> None:
+    """Makes a new normalisation multiply and add, and nothing else, until it learns other statistics."""
+    norm.weight.data[:] = factor
+    norm.bias.data[:] = offset
+    norm.running_mean.zero_()
+    norm.running_var.fill_(1 - norm.eps)
+
+
 def load_face_weights(net: FaceNet, path: Path) -> None:
     """Fills the layers of `net` from dlib's file; its colour input becomes a gray one, which is exact for gray pictures."""
     units = [module for module in net.modules() if isinstance(module, Unit)]
@@ -118,15 +126,12 @@ def load_face_weights(net: FaceNet, path: Path) -> None:
             weight = colours.sum(1) / 2
             bias = bias + weight.sum((1, 2)) - (colours.sum((2, 3)) * RGB_MEAN).sum(1) / 256
         unit.conv.weight.data.copy_(weight.reshape(unit.conv.weight.shape))
-        unit.norm.weight.data.copy_(affine[:n])
-        unit.norm.bias.data.copy_(affine[n:] + affine[:n] * bias)
-        unit.norm.running_mean.zero_()
-        unit.norm.running_var.fill_(1 - unit.norm.eps)
+        fix(unit.norm, affine[:n], affine[n:] + affine[:n] * bias)
 
 
 @torch.no_grad()
-def adopt_statistics(net: FaceNet, chips: Tensor) -> None:
-    """Makes the normalisations (fixed scales in dlib's file) batch normalisations that compute the same on `chips`."""
+def adopt_statistics(net: TwoHeaded, chips: Tensor) -> None:
+    """Makes the normalisations (fixed scales in the published files) batch normalisations that compute the same on `chips`."""
 
     def adopt(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
         mean, variance = inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3), unbiased=False)

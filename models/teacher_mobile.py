@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.network import TwoHeaded
+from models.teacher import fix
 
 MOBILE_WEIGHTS = "faceres-deep"
 """Its two files in the npm package's folder `models`, without `.json` and `.bin`."""
@@ -119,9 +120,7 @@ def load_mobile_weights(net: MobileFaceNet, stem: Path) -> None:
         unit, after = next(units), user[node["name"]]
         order = (3, 2, 0, 1) if node["op"] == "Conv2D" else (2, 3, 0, 1)
         unit.conv.weight.data.copy_(torch.from_numpy(tensors[node["input"][1]].transpose(order).astype("f4")))
+        factor: Tensor | float = 1.0
         if after["op"] == "Mul":
-            unit.norm.weight.data.copy_(torch.from_numpy(tensors[after["input"][1]].astype("f4")))
-            after = user[after["name"]]
-        unit.norm.bias.data.copy_(torch.from_numpy(tensors[after["input"][1]].astype("f4")))
-        unit.norm.running_mean.zero_()
-        unit.norm.running_var.fill_(1 - unit.norm.eps)
+            factor, after = torch.from_numpy(tensors[after["input"][1]].astype("f4")), user[after["name"]]
+        fix(unit.norm, factor, torch.from_numpy(tensors[after["input"][1]].astype("f4")))

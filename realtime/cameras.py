@@ -4,7 +4,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol, Self
 
 import cv2
@@ -31,8 +30,8 @@ CHECKS = {
     "then start the terminal again",
 }
 """What keeps a camera from being found or opened, by system."""
-SIZE_S = 20.0
-"""A camera that has not opened by then hangs; large sizes take some of them 10 s."""
+LIMIT_S = 20.0
+"""A camera that has not opened and been measured by then hangs; large sizes take some of them 10 s."""
 USUAL_SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
 """In px; what nearly all cameras have some of. One that lacks a size gives the nearest that it has."""
 
@@ -221,22 +220,6 @@ class Measured:
         return f"{self.size_wh[0]}x{self.size_wh[1]} {self.said.coding}, {self.rate:.1f} frames a second{says}"
 
 
-def measured(camera: Opened, seconds: float) -> Measured:
-    """Opens a camera, counts its frames for some seconds after the first, for which it measures the light, and closes it.
-
-    Raises:
-        Trouble: it cannot be opened, or fails.
-    """
-    with camera:
-        frames = iter(camera)
-        started = next(frames).t
-        frame = next(frame for frame in frames if frame.t - started >= seconds)
-        height, width = frame.image.shape[:2]
-        delivery = camera.delivery
-        said = delivery.got if delivery else Format("", width, height, 0.0)
-        return Measured(said, (width, height), frame.index / (frame.t - started))
-
-
 def within(seconds: float, work: Callable[[], Measured]) -> Measured:
     """What `work()` gives or raises. A driver that hangs is left to its thread.
 
@@ -261,7 +244,27 @@ def within(seconds: float, work: Callable[[], Measured]) -> Measured:
     return got[0]
 
 
-def measured_sizes(open_at: Callable[[tuple[int, int]], Opened], seconds: float, limit_s: float = SIZE_S) -> list[Measured]:
+def measured(camera: Opened, seconds: float, limit_s: float = LIMIT_S) -> Measured:
+    """Opens a camera, counts its frames for some seconds after the first, for which it measures the light, and closes it.
+
+    Raises:
+        Trouble: it cannot be opened, fails, or is not done after `limit_s` seconds.
+    """
+
+    def counted() -> Measured:
+        with camera:
+            frames = iter(camera)
+            started = next(frames).t
+            frame = next(frame for frame in frames if frame.t - started >= seconds)
+            height, width = frame.image.shape[:2]
+            delivery = camera.delivery
+            said = delivery.got if delivery else Format("", width, height, 0.0)
+            return Measured(said, (width, height), frame.index / (frame.t - started))
+
+    return within(limit_s, counted)
+
+
+def measured_sizes(open_at: Callable[[tuple[int, int]], Opened], seconds: float, limit_s: float = LIMIT_S) -> list[Measured]:
     """What comes of a camera that is asked for each usual size; `open_at(size)` gives it, not yet opened. No size is told twice.
 
     Raises:
@@ -269,6 +272,6 @@ def measured_sizes(open_at: Callable[[tuple[int, int]], Opened], seconds: float,
     """
     found: dict[tuple[Any, ...], Measured] = {}
     for size_wh in USUAL_SIZES:
-        one = within(limit_s, partial(measured, open_at(size_wh), seconds))
+        one = measured(open_at(size_wh), seconds, limit_s)
         found.setdefault((one.size_wh, one.said.coding), one)
     return list(found.values())

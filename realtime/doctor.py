@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from calibration.people import PEOPLE, usable, with_profile
-from realtime.cameras import CHECKS, Measured, Webcam, list_cameras, measured, within
+from realtime.cameras import CHECKS, Measured, Webcam, list_cameras, measured
 from realtime.classifier import EmotionClassifier
 from realtime.config import CameraSettings, RecorderSettings, Settings
 from realtime.draw import annotate
@@ -198,7 +198,7 @@ def probe_camera(camera: CameraSettings) -> Check:
         return check_camera(None, None, None, camera.rate)
     name, source = probes[0]
     try:
-        return check_camera(name, within(CAMERA_S, lambda: measured(source, 1.0)), None, camera.rate)
+        return check_camera(name, measured(source, 1.0, CAMERA_S), None, camera.rate)
     except Trouble as trouble:
         return check_camera(name, None, str(trouble), camera.rate)
 
