@@ -40,6 +40,7 @@ from models.train import (
     public_test,
     smeared,
     to_input,
+    twisted,
 )
 from realtime.values import LABELS
 
@@ -88,21 +89,30 @@ def view(learned: Lesson, draw: np.random.Generator) -> np.ndarray:
     return compressed(to_bytes(torch.cat(parts)), draw)
 
 
+def beside(crops: Tensor, framing: Tensor, scenery: Tensor) -> Tensor:
+    """Badly placed cuts of (n, 1, 48, 48) uint8 crops, with (n, 1, 64, 64) scenery where the crop ends, not its edge drawn out."""
+    inside = F.pad(torch.full((len(crops), 1, 46, 46), 255, dtype=torch.uint8, device=crops.device), (1, 1, 1, 1))
+    face, seen = cut(torch.cat([crops, inside], 1), framing, negative=True).split(1, 1)
+    return torch.lerp(scenery, face, seen / 255)
+
+
 def negative_view(learned: Lesson, scenery: Tensor, n: int, draw: np.random.Generator) -> np.ndarray:
     """(n, 64, 64) uint8 pictures without a readable face: a third misplaced faces, a third spoilt ones, a third scenery.
 
-    Spoilt faces are covered, smeared or jumbled, a third of them each.
+    Half of the misplaced faces end where other scenery begins. Spoilt ones are covered, smeared, jumbled or twisted, a quarter each.
     """
     third = n // 3
     misplaced, spoilt = torch.randint(len(learned), (third,)), torch.randint(len(learned), (third,))
     other = cut(scenery[torch.randint(len(scenery), (n,))], torch.eye(2, 3).expand(n, 2, 3))
     near = cut(learned.crops[spoilt], learned.framing[spoilt])
-    ninth = third // 3
+    half, quarter = third // 2, third // 4
     parts = [
-        cut(learned.crops[misplaced], learned.framing[misplaced], negative=True),
-        covered(near[:ninth], other[:ninth]),
-        smeared(near[ninth : 2 * ninth]),
-        jumbled(near[2 * ninth :]),
+        cut(learned.crops[misplaced[:half]], learned.framing[misplaced[:half]], negative=True),
+        beside(learned.crops[misplaced[half:]], learned.framing[misplaced[half:]], other[half:third]),
+        covered(near[:quarter], other[third : third + quarter]),
+        smeared(near[quarter : 2 * quarter]),
+        jumbled(near[2 * quarter : 3 * quarter]),
+        twisted(near[3 * quarter :]),
         other[2 * third :],
     ]
     return compressed(to_bytes(torch.cat(parts)), draw)

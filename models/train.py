@@ -176,6 +176,20 @@ def jumbled(chips: Tensor) -> Tensor:
     return torch.where(torch.rand(n, 1, 1, 1, device=chips.device) < 0.5, across, down)
 
 
+def twisted(chips: Tensor) -> Tensor:
+    """Chips (n, 1, h, w) stirred about a point near their middle, by a sixth to half a turn there and less farther out."""
+    n, side, device = len(chips), chips.shape[-1], chips.device
+    axis = (torch.arange(side, device=device) * 2 + 1) / side - 1
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    centre = uniform(2 * n, -0.25, 0.25, device).reshape(2, n, 1, 1)
+    x, y = x - centre[0], y - centre[1]
+    sense = torch.randint(0, 2, (n,), device=device) * 2.0 - 1.0
+    turn = (sense * uniform(n, 1 / 3, 1, device) * math.pi)[:, None, None] * torch.exp(-(x**2 + y**2) / 0.5)
+    cos, sin = torch.cos(turn), torch.sin(turn)
+    grid = torch.stack([cos * x - sin * y + centre[0], sin * x + cos * y + centre[1]], 3)
+    return F.grid_sample(chips, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
 def covered(chips: Tensor, covers: Tensor) -> Tensor:
     """Chips (n, 1, h, w) of which pictures `covers` of the same shape hide two thirds or more: a hand, a mug, a mask to the eyes."""
     n, side = len(chips), chips.shape[-1]

@@ -11,7 +11,7 @@ from models.framing import placement_of, sampling_matrix
 
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
-from models.distill import answers, compressed, mixture, negative_view, repeated, view  # noqa: E402
+from models.distill import answers, beside, compressed, mixture, negative_view, repeated, view  # noqa: E402
 from models.quantize import fit_calibration, log_sum_exp, reject_offset  # noqa: E402
 from models.teacher import FACE_WEIGHTS, FaceNet, adopt_statistics, load_face_weights  # noqa: E402
 from models.teacher_mobile import MOBILE_WEIGHTS, MobileFaceNet, Unit, load_mobile_weights, mobile_weights  # noqa: E402
@@ -29,6 +29,7 @@ from models.train import (  # noqa: E402
     placement,
     smeared,
     to_input,
+    twisted,
     warp,
 )
 from realtime.values import LABELS  # noqa: E402
@@ -312,6 +313,25 @@ def test_takes_of_people_are_learned_from_but_for_every_third_person(tmp_path):
     assert learned.distribution[1:, LABELS.index("disgust")].numpy() == pytest.approx(0.85 + 0.15 / 7)
     assert learned.distribution.sum(1).numpy() == pytest.approx(1)
     assert learned.weight.numpy() == pytest.approx([1] + [0.6] * taken.sum())
+
+
+def test_twisting_stirs_the_middle_and_leaves_the_corners():
+    torch.manual_seed(0)
+    across = torch.linspace(0, 1, 64).expand(100, 1, 64, 64)
+    moved = (twisted(across) - across).abs()[:, 0]
+    assert float(moved[:, 22:42, 22:42].amax((1, 2)).min()) > 0.05
+    assert float(moved[:, [0, 0, -1, -1], [0, -1, 0, -1]].max()) < 0.15
+    assert float(moved.amax((1, 2)).median()) > 0.3
+
+
+def test_a_misplaced_face_ends_where_the_scenery_begins():
+    torch.manual_seed(0)
+    face, scenery = torch.full((100, 1, 48, 48), 200, dtype=torch.uint8), torch.full((100, 1, 64, 64), 50.0)
+    made = beside(face, torch.eye(2, 3).expand(100, 2, 3), scenery)
+    assert float(made.min()) > 45
+    assert float(made.max()) < 201
+    shares = (made > 125).float().mean((1, 2, 3))
+    assert 0.2 < float(shares.mean()) < 0.8
 
 
 def test_a_jumbled_face_has_all_its_bands_but_not_in_their_order():
