@@ -313,7 +313,7 @@ def families(chosen: SmoothingSettings, prior: np.ndarray) -> dict[str, dict[str
         "hold_s": (0.0,),
     }
     screen = {"tie": (0.05, 0.15), "clear": (0.4,), "tie_s": (1.0,)}
-    looks = (2.0, 3.5, chosen.looks_per_s, 7.0, 10.0)
+    looks = (2.0, 3.5, 5.0, chosen.looks_per_s, 10.0)
     return {
         "none": {"the classifier's best": lambda probs, rate: probs.argmax(2)},
         "average, lead 0.1": {f"{time_s} s": average(time_s, 0.1) for time_s in (0.8, 0.5, 0.35, 0.2, 0.1)},
