@@ -1,13 +1,13 @@
 """The classifier's architecture: a small dense residual network on 64x64 gray chips.
 
 Dense 3x3 convolutions keep their accuracy under plain per-channel int8 and reach more MACs a second on small Arm cores than
-depthwise ones. Chips enter as (u8 - 128) / 128: then the int8 input is the byte minus 128, with scale 1/128 and zero point 0.
+depthwise ones, which were not better either (README.md). Chips enter as (u8 - 128) / 128: then the int8 input is the byte minus 128,
+with scale 1/128 and zero point 0.
 """
 
 from itertools import pairwise
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 N_EXPRESSIONS = 7
@@ -18,15 +18,16 @@ N_LOGITS = 8
 class Residual(nn.Module):
     """Two 3x3 convolutions beside a shortcut; the shortcut is a 1x1 convolution where the shape changes."""
 
-    def __init__(self, n_in: int, n_out: int, stride: int):
+    def __init__(self, n_in: int, n_out: int, stride: int, activation: type[nn.Module]):
         super().__init__()
+        self.activation = activation()
         self.first = nn.Sequential(nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.BatchNorm2d(n_out))
         self.second = nn.Sequential(nn.Conv2d(n_out, n_out, 3, 1, 1, bias=False), nn.BatchNorm2d(n_out))
         same = stride == 1 and n_in == n_out
         self.shortcut = nn.Identity() if same else nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.second(torch.relu(self.first(x))) + self.shortcut(x))
+        return self.activation(self.second(self.activation(self.first(x))) + self.shortcut(x))
 
 
 class TwoHeaded(nn.Module):
@@ -59,14 +60,15 @@ class EmotionNet(TwoHeaded):
         widths: channels at 32x32, 16x16, 8x8 and 4x4 pixels.
         depths: residual blocks at each of these sizes; the first may have none, since convolutions cost most there.
         dropout: share of the embedding that is hidden from the heads in training.
+        activation: what follows each convolution; GELU is one table look-up in int8.
     """
 
-    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], dropout: float):
+    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], dropout: float, activation: type[nn.Module] = nn.ReLU):
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
-        blocks = [Residual(widths[0], widths[0], 1) for _ in range(depths[0])]
+        self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), activation())
+        blocks = [Residual(widths[0], widths[0], 1, activation) for _ in range(depths[0])]
         for (n_in, n_out), depth in zip(pairwise(widths), depths[1:], strict=True):
-            blocks += [Residual(n_in, n_out, 2)] + [Residual(n_out, n_out, 1) for _ in range(depth - 1)]
+            blocks += [Residual(n_in, n_out, 2, activation)] + [Residual(n_out, n_out, 1, activation) for _ in range(depth - 1)]
         self.blocks = nn.Sequential(*blocks)
         self.add_heads(widths[-1], dropout)
 
@@ -76,7 +78,7 @@ class EmotionNet(TwoHeaded):
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "emotion": {"widths": (24, 48, 104, 208), "depths": (1, 2, 2, 1), "dropout": 0.1},
-    "nano": {"widths": (16, 32, 48, 70), "depths": (0, 1, 1, 1), "dropout": 0.0},
+    "nano": {"widths": (16, 32, 50, 72), "depths": (0, 1, 1, 1), "dropout": 0.0, "activation": nn.GELU},
     "wide": {"widths": (32, 64, 128, 256), "depths": (1, 1, 1, 1), "dropout": 0.2},
 }
 """What `EmotionNet` is built with, by name: emotion and nano are shipped, wide is a teacher that starts from nothing."""

@@ -32,6 +32,8 @@ from models.train import (  # noqa: E402
     twisted,
     warp,
 )
+from realtime.classifier import interpreter_class  # noqa: E402
+from realtime.config import SHIPPED  # noqa: E402
 from realtime.values import LABELS  # noqa: E402
 
 
@@ -101,6 +103,33 @@ def test_folding_batch_norms_changes_nothing():
     before = model(x)[0]
     assert torch.allclose(folded(model)(x)[0], before, atol=1e-4)
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules())
+
+
+def test_a_compact_file_answers_as_the_roomy_one_does():
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    from models.quantize import compact
+
+    def answers(model: bytes) -> list[np.ndarray]:
+        interpreter = interpreter_class()[0](model_content=model)
+        interpreter.allocate_tensors()
+        chips = np.random.default_rng(0).integers(-128, 128, (5, 1, 64, 64, 1), np.int8)
+        said = []
+        for chip in chips:
+            interpreter.set_tensor(interpreter.get_input_details()[0]["index"], chip)
+            interpreter.invoke()
+            said += [interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()]
+        return said
+
+    shipped = SHIPPED["nano"].read_bytes()
+    builder = flatbuffers.Builder(len(shipped))
+    builder.Finish(schema.ModelT.InitFromPackedBuf(shipped, 0).Pack(builder), b"TFL3")
+    roomy = bytes(builder.Output())
+    made = compact(roomy)
+    assert len(roomy) - len(made) > 5000
+    assert len(made) <= 150_000
+    assert all(np.array_equal(one, other) for one, other in zip(answers(roomy), answers(made), strict=True))
 
 
 def test_the_nano_is_an_eighth_of_the_work():
