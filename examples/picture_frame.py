@@ -52,7 +52,8 @@ def main(folder: Path, source: str) -> None:
                 number, picture = (number + 1) % len(photos), None
                 print(f"a smile: {photos[number].name}")
             if picture is None:
-                picture = cv2.imread(str(photos[number]))
+                content = np.fromfile(photos[number], np.uint8)
+                picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
                 picture = np.zeros((480, 640, 3), np.uint8) if picture is None else picture
                 cv2.imshow("photo", picture)
             if cv2.waitKey(1) in (ord("q"), 27):

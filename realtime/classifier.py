@@ -67,7 +67,7 @@ class EmotionClassifier:
         Raises:
             Trouble: a file is missing or damaged, or the two do not describe the model that this program expects.
         """
-        path = Path(path)
+        self.path = path = Path(path)
         self.card = self._read_card(path)
         content = self._read(path)
         if hashlib.sha256(content).hexdigest() != self.card["sha256"]:
@@ -81,15 +81,18 @@ class EmotionClassifier:
                 self._model.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise Trouble(f"model {path} does not load in {self.runtime}: {reason(error)}; upgrade it or retrain the model") from error
-        self.path, self.sha256 = path, self.card["sha256"]
-        self.temperature, self.bias = float(self.card["temperature"]), np.array(self.card["bias"], np.float32)
-        self.prior = np.array(self.card["prior"], np.float32)
+        self.sha256 = self.card["sha256"]
+        self.temperature = float(self._numbers("temperature", ()))
+        if self.temperature <= 0:
+            raise Trouble(f"{path.with_suffix('.json')} is damaged (temperature is {self.temperature}): restore it from its release")
+        self.bias = self._numbers("bias", (len(LABELS) + 1,)).astype(np.float32)
+        self.prior = self._numbers("prior", (len(LABELS),)).astype(np.float32)
         """How often each label occurs in what the model learned from; (7,), sums to 1."""
-        self.resting = self._resting(path)
+        self.resting = None if self.card.get("resting") is None else self._numbers("resting", (len(LABELS),))
         """Mean log-probabilities (7,) of everybody's resting face; None where the card does not tell."""
         self.profile: Profile | None = None
         """Whose face is read; may change at any time, also from another thread. None: everybody's."""
-        self.embedding = int(self.card["embedding"])
+        self.embedding = int(self._numbers("embedding", ()))
         """Numbers in an embedding."""
         self._input = self._tensor(self._model.get_input_details(), (1, CHIP, CHIP, 1), "input")
         outputs = self._model.get_output_details()
@@ -131,18 +134,19 @@ class EmotionClassifier:
             raise Trouble(f"{beside} has the labels {', '.join(map(str, labels))}; expected, in this order: {', '.join(LABELS)}")
         return card
 
-    def _resting(self, path: Path) -> np.ndarray | None:
-        told = self.card.get("resting")
-        if told is None:
-            return None
+    def _numbers(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """The card's finite numbers under a name, in float64."""
+        told = self.card[name]
         try:
-            resting = np.array(told, float)
+            values = np.array(told, float)
         except (ValueError, TypeError):
-            resting = np.zeros(0)
-        if resting.shape != (len(LABELS),) or not np.isfinite(resting).all():
-            expected = f"expected {len(LABELS)} numbers"
-            raise Trouble(f"{path.with_suffix('.json')} is damaged (resting is {told!r:.60}, {expected}): restore it from its release")
-        return resting
+            values = np.full(1, np.nan)
+        if values.shape != shape or not np.isfinite(values).all():
+            expected = f"{shape[0]} numbers" if shape else "a number"
+            raise Trouble(
+                f"{self.path.with_suffix('.json')} is damaged ({name} is {told!r:.60}, expected {expected}): restore it from its release"
+            )
+        return values
 
     def _tensor(self, details: list[dict[str, Any]], shape: tuple[int, ...], name: str) -> dict[str, Any]:
         for detail in details:

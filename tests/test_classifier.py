@@ -130,6 +130,11 @@ def test_a_file_that_is_no_model_but_has_the_right_hash(copy):
         ({"resting": [float("nan")] * 7}, "expected 7 numbers"),
         ({"resting": "rested"}, "expected 7 numbers"),
         ({"resting": [[1], 2]}, "expected 7 numbers"),
+        ({"temperature": 0}, r"is damaged \(temperature is 0\.0\)"),
+        ({"temperature": "warm"}, r"is damaged \(temperature is 'warm', expected a number\)"),
+        ({"bias": [0.0] * 7}, "expected 8 numbers"),
+        ({"prior": None}, r"prior is None, expected 7 numbers"),
+        ({"embedding": [208]}, r"embedding is \[208\], expected a number"),
         ({"embedding": 123}, r"has no embedding tensor \(1, 123\) int8 \(it has"),
     ],
 )
