@@ -11,7 +11,6 @@ was cut goes on where it stopped. Without `--judge-url` no network connection is
 """
 
 import csv
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -23,8 +22,9 @@ import cv2
 import numpy as np
 import typer
 
+from models.command import one_line
 from models.copies import ALIKE, COPY, Copies, dealt, joined, near_copies
-from models.datasets import VOTED, DatasetError, Faces, load, majority, without_single_votes
+from models.datasets import VOTED, Faces, load, majority, mark, without_single_votes
 from models.evaluate import confusion
 from models.judges import KEY, TRAIN, CrossValidated, RemoteJudge, best_known, faces_found, learnable, networks, png
 from realtime.align import CROP
@@ -343,14 +343,6 @@ def write_sheets(out: Path, faces: Faces, evidence: Evidence, verdict: np.ndarra
 # The command
 
 
-def mark(*parts: object) -> str:
-    """A short name for data and settings: other arrays or values give another one."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
-    return digest.hexdigest()[:12]
-
-
 def write_all(out: Path, faces: Faces, evidence: Evidence, copies: Copies, settings: dict[str, Any]) -> None:
     """Weighs the evidence and writes what the module's docstring lists; prints the report."""
     verdict, why = verdicts(faces, evidence)
@@ -369,6 +361,7 @@ def write_all(out: Path, faces: Faces, evidence: Evidence, copies: Copies, setti
     print(text)
 
 
+@one_line
 def main(
     data: Annotated[Path, typer.Option(help="Folder with a data set that models.datasets reads.")],
     out: Annotated[Path, typer.Option(help="Where lists, counts and sheets go; a cut run goes on there.")] = Path("runs/clean"),
@@ -381,41 +374,38 @@ def main(
     judge_rate: Annotated[float, typer.Option(min=0.01, help="Requests a second to that service, at most.")] = 2.0,
 ) -> None:
     """Finds wrong labels, pictures without a face and copies."""
-    try:
-        if tree is not None and tree.exists() and (not tree.is_dir() or any(tree.iterdir())):
-            raise Trouble(f"--tree {tree} holds something already: name a new or an empty folder")
-        out.mkdir(parents=True, exist_ok=True)
-        # What can be wrong with a judge shows before the long work.
-        service = None if judge_url is None else RemoteJudge(judge_url, os.environ.get(KEY, ""), out, judge_rate)
-        prepare = None if service else networks(net, epochs, seed)
+    if tree is not None and tree.exists() and (not tree.is_dir() or any(tree.iterdir())):
+        raise Trouble(f"--tree {tree} holds something already: name a new or an empty folder")
+    out.mkdir(parents=True, exist_ok=True)
+    # What can be wrong with a judge shows before the long work.
+    service = None if judge_url is None else RemoteJudge(judge_url, os.environ.get(KEY, ""), out, judge_rate)
+    prepare = None if service else networks(net, epochs, seed)
 
-        faces = load(data)
-        sizes = ", ".join(f"{name or 'no split'} {(faces.splits == name).sum()}" for name in np.unique(faces.splits))
-        print(f"read {len(faces)} faces from {data}: {sizes}", flush=True)
-        alike = near_copies(faces.pixels, ALIKE)
-        copies = alike.above(COPY)
-        groups = joined(len(faces), copies.pairs)
-        pairs = f"{len(copies.pairs)} pairs of copies, {copies.exact.sum()} of them exact"
-        print(f"found {pairs}; {len(np.unique(groups))} different pictures", flush=True)
+    faces = load(data)
+    sizes = ", ".join(f"{name or 'no split'} {(faces.splits == name).sum()}" for name in np.unique(faces.splits))
+    print(f"read {len(faces)} faces from {data}: {sizes}", flush=True)
+    alike = near_copies(faces.pixels, ALIKE)
+    copies = alike.above(COPY)
+    groups = joined(len(faces), copies.pairs)
+    pairs = f"{len(copies.pairs)} pairs of copies, {copies.exact.sum()} of them exact"
+    print(f"found {pairs}; {len(np.unique(groups))} different pictures", flush=True)
 
-        if service:
-            settings: dict[str, Any] = {"judge": service.shown}
-            opinion = service.opinion(faces)
-            found = ~np.isnan(opinion[:, 0])
-        else:
-            settings = {"judge": f"cross-validated {net}", "folds": n_folds, "epochs": epochs, "seed": seed}
-            found = faces_found(faces, out / f"found-{mark(faces.pixels, faces.framed)}.npz")
-            fold, learned = dealt(alike, faces.persons, n_folds, seed), learnable(faces)
-            name = mark(faces.pixels, faces.framed, *best_known(faces), fold, learned, settings)
-            assert prepare is not None, "made above, as there is no service"
-            opinion = CrossValidated(fold, learned, prepare, out / f"judge-{name}").opinion(faces)
+    if service:
+        settings: dict[str, Any] = {"judge": service.shown}
+        opinion = service.opinion(faces)
+        found = ~np.isnan(opinion[:, 0])
+    else:
+        settings = {"judge": f"cross-validated {net}", "folds": n_folds, "epochs": epochs, "seed": seed}
+        found = faces_found(faces, out / f"found-{mark(faces.pixels, faces.framed)}.npz")
+        fold, learned = dealt(alike, faces.persons, n_folds, seed), learnable(faces)
+        name = mark(faces.pixels, faces.framed, *best_known(faces), fold, learned, settings)
+        assert prepare is not None, "made above, as there is no service"
+        opinion = CrossValidated(fold, learned, prepare, out / f"judge-{name}").opinion(faces)
 
-        evidence = Evidence(opinion, found, majority(faces.votes), groups)
-        write_all(out, faces, evidence, alike, settings | {"copy_threshold": COPY, "data": mark(faces.pixels, faces.labels)})
-        if tree is not None:
-            write_tree(tree, faces, evidence)
-    except (Trouble, DatasetError, OSError) as error:
-        raise SystemExit(f"models.clean: {error}") from None
+    evidence = Evidence(opinion, found, majority(faces.votes), groups)
+    write_all(out, faces, evidence, alike, settings | {"copy_threshold": COPY, "data": mark(faces.pixels, faces.labels)})
+    if tree is not None:
+        write_tree(tree, faces, evidence)
 
 
 if __name__ == "__main__":

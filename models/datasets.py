@@ -145,7 +145,13 @@ def load_fer2013(folder: Path, split: str) -> Faces:
     if not rows:
         raise DatasetError(f"{table} has no row of the split {split!r}")
     mosaic = read_gray(picture)
+    if mosaic.shape[1] != COLUMNS[split] * CROP:
+        raise DatasetError(f"{picture} is {mosaic.shape[1]} px wide: expected {COLUMNS[split] * CROP}, {COLUMNS[split]} tiles of {CROP} px")
     tiles = np.array([whole(row, "tile", place) for place, row in rows])
+    placed = dict(zip(tiles.tolist(), (place for place, _ in rows), strict=True))
+    for tile, (place, _) in zip(tiles.tolist(), rows, strict=True):
+        if placed[tile] != place:
+            raise DatasetError(f"{place} and {placed[tile].rpartition(', ')[2]} both name tile {tile}: copy the table again")
     top, left = CROP * (tiles // COLUMNS[split]), CROP * (tiles % COLUMNS[split])
     if top.max() + CROP > mosaic.shape[0] or left.max() + CROP > mosaic.shape[1]:
         raise DatasetError(f"{picture} is {mosaic.shape[1]}x{mosaic.shape[0]}, too small for tile {tiles.max()} of {table}")
@@ -370,7 +376,9 @@ def read_gray(path: Path, place: str = "") -> np.ndarray:
     teller = f" ({place}, names it)" if place else ""
     if not path.is_file():
         raise DatasetError(f"{path} is missing{teller}: copy or unpack the data set again")
-    gray = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    # OpenCV ends the program where a file's name is not UTF-8: it gets the content.
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    gray = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
     if gray is None:
         raise DatasetError(f"{path} is not a picture that OpenCV can read{teller}: copy it again")
     return gray
@@ -489,6 +497,14 @@ def first_of(folder: Path, *places: str) -> Path:
 def folders_in(folder: Path) -> list[Path]:
     """Its folders, without hidden ones, by name."""
     return sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith((".", "__")))
+
+
+def mark(*parts: object) -> str:
+    """A short name for data and settings: other arrays or values give another one."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
+    return digest.hexdigest()[:12]
 
 
 def without_single_votes(votes: np.ndarray) -> np.ndarray:

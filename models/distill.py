@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
+from zipfile import ZipFile
 
 import cv2
 import numpy as np
@@ -21,7 +22,8 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor
 
-from models.datasets import VOTED, load_fer2013
+from models.command import one_line
+from models.datasets import VOTED, load_fer2013, mark
 from models.negatives import backgrounds, textures
 from models.network import N_EXPRESSIONS, N_LOGITS
 from models.train import (
@@ -35,6 +37,7 @@ from models.train import (
     lesson,
     lit,
     load_trained,
+    mixed_precision,
     patched,
     placed,
     public_test,
@@ -42,6 +45,7 @@ from models.train import (
     to_input,
     twisted,
 )
+from realtime.errors import Trouble
 from realtime.values import LABELS
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -57,6 +61,9 @@ class Schedule(Recipe):
     single_share: float = 0.35  # of the extra head's target that is the one FER2013 label; the rest is the teachers'
     original_weight: float = 0.5
 
+
+MEAN_SHARE = 0.7
+"""Of what the teachers say: the share that is their mean over all cuts of the face. Their answer to one cut is noisier than that mean."""
 
 SCHEDULES = {"emotion": Schedule(), "nano": Schedule(epochs=120, weight_decay=1e-4)}
 SECOND_RATE = 0.04
@@ -156,14 +163,33 @@ def answers(teachers: dict[torch.nn.Module, int], chips: np.ndarray, device: tor
         x = to_input(part).to(device, memory_format=torch.channels_last)
         total = torch.zeros(len(part), N_LOGITS + N_EXPRESSIONS, device=device)
         for teacher, weight in teachers.items():
-            with torch.autocast(device.type, torch.bfloat16):
+            with mixed_precision(device):
                 logits, original = teacher.training_logits(x)
             total += weight * torch.cat([logits.float().softmax(1), original.float().softmax(1)], 1)
         said.append(total.half().cpu().numpy())
     return np.concatenate(said)
 
 
+def contents(files: list[Path]) -> str:
+    """A short name for what is in .npz or .pt files, by the checksums that they carry."""
+    return mark([(path.name, member.filename, member.CRC) for path in files for member in ZipFile(path).infolist()])
+
+
+def mean_answers(files: list[Path]) -> np.ndarray:
+    """(n, 8 + 7) float32: the mean of what the teachers said to each face over all views in which nothing shines through it.
+
+    A face that was never seen alone has zeros.
+    """
+    parts = []
+    for path in files:
+        with np.load(path) as file:
+            parts.append((file["answers"], file["plain"][:, None]))
+    said, alone = map(np.array, zip(*parts, strict=True))
+    return np.sum(said, 0, np.float32, where=alone) / np.maximum(alone.sum(0), 1).astype(np.float32)
+
+
 @app.command()
+@one_line
 def views(
     fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
     wild: Annotated[Path, typer.Option(help="Folder of faces_wild.")],
@@ -189,6 +215,11 @@ def views(
     nobody = faces.pixels[(faces.votes[:, VOTED.index("not_face")] > 5) & (faces.near_copy_in == "")]
     draw = np.random.default_rng(0)
     scenery = np.concatenate([nobody, textures(3000, draw), backgrounds(wild, 4000, draw)])
+    made_with = mark(learned.mark(), mixed, [(folder, contents([folder / "weights.pt"])) for folder in (*teacher, *(whole_teacher or []))])
+    told = out / "made_with.txt"
+    if told.exists() and told.read_text() != made_with:
+        raise Trouble(f"{out} holds views of other faces, teachers or settings: choose another --out, or delete it")
+    told.write_text(made_with)
     torch.save(asdict(learned), out / "lesson.pt")
     print(f"{len(learned)} faces, {len(scenery)} pictures of scenery, {len(framed) + len(whole)} teachers, on {device}", flush=True)
     for number in range(count):
@@ -211,6 +242,7 @@ def views(
 
 
 @app.command()
+@one_line
 def learn(
     fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
     views: Annotated[Path, typer.Option(help="Folder that `views` wrote.")] = Path("runs/views"),
@@ -232,6 +264,7 @@ def learn(
     print(f"read {len(learned)} faces in {len(files)} views; training {net} on {device}", flush=True)
     model = build(net) if start is None else load_trained(start / "weights.pt")
     model = model.to(device, memory_format=torch.channels_last)
+    means = torch.from_numpy(mean_answers(files)).to(device)
     n_negative = round(schedule.batch * schedule.negatives)
     n_faces = schedule.batch - n_negative
     steps = len(learned) // n_faces
@@ -241,6 +274,7 @@ def learn(
         with np.load(files[epoch % len(files)]) as file:
             faces, negatives, said = (torch.from_numpy(file[name]).to(device) for name in ("chips", "negatives", "answers"))
             plain = torch.from_numpy(file["plain"]).to(device)
+        said = torch.where(plain[:, None], torch.lerp(said.float(), means, MEAN_SHARE), said.float())
         order, other = torch.randperm(len(faces), device=device), torch.randperm(len(negatives), device=device)
         for step in range(steps):
             rows = order[step * n_faces : (step + 1) * n_faces]
@@ -249,16 +283,16 @@ def learn(
             chips = torch.where(torch.rand(len(chips), 1, 1, 1, device=device) < 0.5, chips, chips.flip(3))
             chips = (lit(chips).clamp(0, 1) * (255 / 128) - 1).contiguous(memory_format=torch.channels_last)
             share = schedule.votes_share * (learned.weight[rows] * plain[rows])[:, None]
-            wanted = (1 - share) * said[rows, :N_LOGITS].float() + share * learned.distribution[rows]
+            wanted = (1 - share) * said[rows, :N_LOGITS] + share * learned.distribution[rows]
             single = learned.single[rows]
             share = schedule.single_share * ((single >= 0) & plain[rows])[:, None]
-            classic = (1 - share) * said[rows, N_LOGITS:].float() + share * F.one_hot(single.clamp(min=0), N_EXPRESSIONS)
-            with torch.autocast(device.type, torch.bfloat16):
+            classic = (1 - share) * said[rows, N_LOGITS:] + share * F.one_hot(single.clamp(min=0), N_EXPRESSIONS)
+            with mixed_precision(device):
                 logits, original = model.training_logits(chips)
             loss = F.cross_entropy(logits.float(), torch.cat([wanted, reject]))
             yield loss + schedule.original_weight * F.cross_entropy(original[:n_faces].float(), classic)
 
-    fit(model, net, schedule, steps, losses_of, public_test(fer2013, device), out)
+    fit(model, net, schedule, steps, losses_of, public_test(fer2013, device), out, contents(files))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,12 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from models.command import one_line
 from models.datasets import Faces, chip_from_crop, chips_of, held_out, load, load_fer2013, load_wild, majority
 from models.negatives import UNSEEN, false_alarms, unseen
 from realtime.align import enlarge
 from realtime.classifier import EmotionClassifier, softmax
+from realtime.errors import Trouble
 from realtime.values import LABELS
 
 WILD_LABELS = ("happiness", "neutral", "surprise", "anger", "sadness")
@@ -59,8 +61,8 @@ def scores(probs: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
     """Accuracy with n and interval, macro-F1, recall and count of each class, confusion and calibration error.
 
     Args:
-        probs: (n, 7).
-        truth: (n,) indices of the true labels.
+        probs: (n, 7), n at least 1.
+        truth: (n,) indices of the true labels. Macro-F1 is over those that occur.
     """
     counts = confusion(truth, probs.argmax(1))
     right, n = int(np.trace(counts)), len(truth)
@@ -68,7 +70,7 @@ def scores(probs: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
         "n": n,
         "accuracy": round(right / n, 4),
         "interval95": [round(v, 4) for v in wilson(right, n)],
-        "macro_f1": round(float(f1(counts).mean()), 4),
+        "macro_f1": round(float(f1(counts)[counts.sum(1) > 0].mean()), 4),
         "recall": {name: round(counts[i, i] / max(counts[i].sum(), 1), 3) for i, name in enumerate(LABELS)},
         "count": {name: int(counts[i].sum()) for i, name in enumerate(LABELS)},
         "ece": round(calibration_error(probs, truth), 4),
@@ -84,9 +86,9 @@ def plain_label(votes: np.ndarray) -> np.ndarray:
     return np.where(alone & (top > 0), seven.argmax(1), -1)
 
 
-def labelled(probs: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    """`scores` of the rows that have a label (0 or above)."""
-    return scores(probs[truth >= 0], truth[truth >= 0])
+def labelled(probs: np.ndarray, truths: dict[str, np.ndarray]) -> dict[str, Any]:
+    """`scores` of the rows that have a label (0 or above), by each of several truths (n,); one without any label is left out."""
+    return {name: scores(probs[truth >= 0], truth[truth >= 0]) for name, truth in truths.items() if (truth >= 0).any()}
 
 
 def score_rows(probs: np.ndarray, faces: Faces) -> dict[str, Any]:
@@ -95,10 +97,24 @@ def score_rows(probs: np.ndarray, faces: Faces) -> dict[str, Any]:
     `probs` (n, 7) are a model's answers for these faces.
     """
     truth = majority(faces.votes)
-    return {
-        "official": labelled(probs, truth),
-        "leak_free": labelled(probs, np.where(faces.near_copy_in == "", truth, -1)),
-    }
+    return labelled(probs, {"official": truth, "leak_free": np.where(faces.near_copy_in == "", truth, -1)})
+
+
+def score_splits(probs: np.ndarray, faces: Faces) -> dict[str, Any]:
+    """Scores of each split of any data set: by FER+ majority where there are votes, and by its own labels where there are any.
+
+    Raises:
+        Trouble: no face has one of the seven labels.
+    """
+    truths = {}
+    for split in np.unique(faces.splits).tolist():
+        here = faces.splits == split
+        for name, truth in (("majority", majority(faces.votes)), ("its own labels", faces.labels)):
+            truths[", ".join(filter(None, (split, name)))] = np.where(here, truth, -1)
+    made = labelled(probs, truths)
+    if not made:
+        raise Trouble(f"none of the {len(faces)} faces has one of the labels {', '.join(LABELS)}: nothing to score")
+    return made
 
 
 def auroc(faces: np.ndarray, others: np.ndarray) -> float:
@@ -149,10 +165,10 @@ def on_fer2013(model: EmotionClassifier, faces: Faces, chips: np.ndarray, weight
     split, truth = faces.splits[0], majority(faces.votes)
     raw = model.logits(chips)[0]
     probs, reject = model.calibrated(raw)
-    made = score_rows(probs, faces)
+    if not (truth >= 0).any():
+        raise Trouble(f"no face of the split {split} has a majority of its votes for one of the seven: nothing to score")
     plain = plain_label(faces.votes)
-    made["plain_rule"] = labelled(probs, plain)
-    made["original_labels"] = scores(probs, faces.labels)
+    made = score_rows(probs, faces) | labelled(probs, {"plain_rule": plain, "original_labels": faces.labels})
     for name, part in made.items():
         print(as_text(f"{model.path.name} on {split}, {name.replace('_', ' ')}", part))
     perfect = float((faces.labels == plain).mean())
@@ -225,6 +241,16 @@ def on_wild(model: EmotionClassifier, folder: Path) -> dict[str, Any]:
     return made
 
 
+def update_card(path: Path, split: str, found: dict[str, Any]) -> None:
+    """Writes a split's scores into a model's description. What only the float weights can tell stays where they are not there."""
+    card = json.loads(path.read_text())
+    scores = card.setdefault("scores", {})
+    scores[split] = found | {"float": found.get("float") or scores.get(split, {}).get("float")}
+    path.write_text(json.dumps(card, indent=1) + "\n")
+    print(f"wrote {path}")
+
+
+@one_line
 def main(
     model: Annotated[Path, typer.Option(help="The .tflite file.")],
     fer2013: Annotated[Path | None, typer.Option(help="Folder with labels.csv and the mosaics.")] = None,
@@ -235,6 +261,7 @@ def main(
     weights: Annotated[Path | None, typer.Option(help="With --fer2013: the float weights.pt to compare with.")] = None,
     plots: Annotated[Path | None, typer.Option(help="With --fer2013: folder for the plots.")] = None,
     out: Annotated[Path | None, typer.Option("--json", help="Write the scores to this file.")] = None,
+    card: Annotated[bool, typer.Option("--card", help="With --fer2013: write the scores into the model's .json.")] = False,
 ) -> None:
     """Scores a model file."""
     if not (fer2013 or wild or data or without_faces):
@@ -243,13 +270,17 @@ def main(
     made: dict[str, Any] = {"model": model.name, "sha256": classifier.sha256}
     if fer2013 is not None:
         faces = load_fer2013(fer2013, split)
-        made |= {"split": split} | on_fer2013(classifier, faces, chips_of(faces), weights, plots)
+        fresh = on_fer2013(classifier, faces, chips_of(faces), weights, plots)
+        made |= {"split": split} | fresh
+        if card:
+            update_card(model.with_suffix(".json"), split, fresh)
     if wild is not None:
         made["wild"] = on_wild(classifier, wild)
     if data is not None:
         faces = load(data)
-        made["data"] = labelled(classifier.probabilities(chips_of(faces)), faces.labels)
-        print(as_text(f"{model.name} on {data.name}, its own labels", made["data"]))
+        made["data"] = score_splits(classifier.probabilities(chips_of(faces)), faces)
+        for name, part in made["data"].items():
+            print(as_text(f"{model.name} on {data.name}, {name}", part))
     if without_faces is not None:
         found = false_alarms(without_faces)
         rejected = classifier.read(np.stack([enlarge(crop) for crop in found])).reject if len(found) else np.zeros(0)

@@ -134,7 +134,7 @@ def networks(net: str, epochs: int, seed: int) -> Prepare:
             "the judge is a network, and torch is not installed: run `pip install -r models/requirements.txt`, or give --judge-url"
         ) from error
     from models.network import N_LOGITS, NETWORKS
-    from models.train import RECIPES, augment, best_device, build, fit, load_trained, logits_of
+    from models.train import RECIPES, augment, best_device, build, fit, load_trained, logits_of, mixed_precision
 
     if net not in NETWORKS:
         raise Trouble(f"no network called {net!r} for --net: choose one of {', '.join(NETWORKS)}")
@@ -158,7 +158,7 @@ def networks(net: str, epochs: int, seed: int) -> Prepare:
                 for rows in lesson[torch.randperm(len(lesson), device=device)].split(recipe.batch)[:steps]:
                     negative = torch.rand(len(rows), device=device) < recipe.negatives
                     chips = augment(crops[rows].float(), framing[rows], negative).contiguous(memory_format=torch.channels_last)
-                    with torch.autocast(device.type, torch.bfloat16):
+                    with mixed_precision(device):
                         logits, _ = model.training_logits(chips)
                     loss = F.cross_entropy(logits.float(), torch.where(negative[:, None], reject, wanted[rows]), reduction="none")
                     yield (loss * torch.where(negative, 1.0, trust[rows])).mean()

@@ -11,11 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from models.datasets import held_out
+from models.datasets import held_out, read_gray
 from realtime.align import CROP, sample, similarity
 from realtime.config import DetectorSettings
 from realtime.detector import Detector
-from realtime.errors import Trouble
 from realtime.landmarks import PointPredictor
 from realtime.sources import VideoFile
 
@@ -74,9 +73,7 @@ def backgrounds(folder: Path, n: int, draw: np.random.Generator) -> np.ndarray:
     found: list[np.ndarray] = []
     while len(found) < n:
         name = names[draw.integers(len(names))]
-        gray = cv2.imread(str(Path(folder) / name), cv2.IMREAD_GRAYSCALE)
-        if gray is None:
-            raise Trouble(f"{Path(folder) / name} cannot be read: copy the photos again")
+        gray = read_gray(Path(folder) / name)
         height, width = gray.shape
         side = int(min(height, width) * draw.uniform(0.15, 0.45))
         top, left = int(draw.integers(0, height - side)), int(draw.integers(0, width - side))

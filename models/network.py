@@ -8,6 +8,7 @@ with scale 1/128 and zero point 0.
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 N_EXPRESSIONS = 7
@@ -18,16 +19,15 @@ N_LOGITS = 8
 class Residual(nn.Module):
     """Two 3x3 convolutions beside a shortcut; the shortcut is a 1x1 convolution where the shape changes."""
 
-    def __init__(self, n_in: int, n_out: int, stride: int, activation: type[nn.Module]):
+    def __init__(self, n_in: int, n_out: int, stride: int):
         super().__init__()
-        self.activation = activation()
         self.first = nn.Sequential(nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.BatchNorm2d(n_out))
         self.second = nn.Sequential(nn.Conv2d(n_out, n_out, 3, 1, 1, bias=False), nn.BatchNorm2d(n_out))
         same = stride == 1 and n_in == n_out
         self.shortcut = nn.Identity() if same else nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.activation(self.second(self.activation(self.first(x))) + self.shortcut(x))
+        return torch.relu(self.second(torch.relu(self.first(x))) + self.shortcut(x))
 
 
 class TwoHeaded(nn.Module):
@@ -60,15 +60,14 @@ class EmotionNet(TwoHeaded):
         widths: channels at 32x32, 16x16, 8x8 and 4x4 pixels.
         depths: residual blocks at each of these sizes; the first may have none, since convolutions cost most there.
         dropout: share of the embedding that is hidden from the heads in training.
-        activation: what follows each convolution; GELU is one table look-up in int8.
     """
 
-    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], dropout: float, activation: type[nn.Module] = nn.ReLU):
+    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], dropout: float):
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), activation())
-        blocks = [Residual(widths[0], widths[0], 1, activation) for _ in range(depths[0])]
+        self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
+        blocks = [Residual(widths[0], widths[0], 1) for _ in range(depths[0])]
         for (n_in, n_out), depth in zip(pairwise(widths), depths[1:], strict=True):
-            blocks += [Residual(n_in, n_out, 2, activation)] + [Residual(n_out, n_out, 1, activation) for _ in range(depth - 1)]
+            blocks += [Residual(n_in, n_out, 2)] + [Residual(n_out, n_out, 1) for _ in range(depth - 1)]
         self.blocks = nn.Sequential(*blocks)
         self.add_heads(widths[-1], dropout)
 
@@ -76,9 +75,24 @@ class EmotionNet(TwoHeaded):
         return self.blocks(self.stem(x)).mean((2, 3))
 
 
+class PointsNet(nn.Module):
+    """(n, 1, 48, 48) crops in [-1, 1) -> (n, 10) where their five points are, x and y in shares of the side, from `TEMPLATE` on."""
+
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96)):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 1, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
+        self.blocks = nn.Sequential(*[Residual(n_in, n_out, 2) for n_in, n_out in pairwise(widths)])
+        # Where a feature lies is what is asked: no averaging over the 6x6 places.
+        self.last = nn.Sequential(nn.Conv2d(widths[-1], 32, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU())
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(32 * 36, 128), nn.ReLU(), nn.Linear(128, 10))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.last(self.blocks(self.stem(x))))
+
+
 NETWORKS: dict[str, dict[str, Any]] = {
     "emotion": {"widths": (24, 48, 104, 208), "depths": (1, 2, 2, 1), "dropout": 0.1},
-    "nano": {"widths": (16, 32, 50, 72), "depths": (0, 1, 1, 1), "dropout": 0.0, "activation": nn.GELU},
+    "nano": {"widths": (16, 32, 50, 72), "depths": (0, 1, 1, 1), "dropout": 0.0},
     "wide": {"widths": (32, 64, 128, 256), "depths": (1, 1, 1, 1), "dropout": 0.2},
 }
 """What `EmotionNet` is built with, by name: emotion and nano are shipped, wide is a teacher that starts from nothing."""

@@ -22,6 +22,7 @@ import typer
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from models.command import one_line
 from models.datasets import Faces, chips_of, load_fer2013, load_wild, majority, targets
 from models.evaluate import on_fer2013
 from models.network import N_LOGITS, EmotionNet
@@ -169,6 +170,7 @@ def reject_offset(scaled: np.ndarray, lost: float = 0.005) -> float:
     return -float(np.quantile(scaled[:, -1] - log_sum_exp(scaled[:, :-1]), 1 - lost))
 
 
+@one_line
 def main(
     weights: Annotated[Path, typer.Option(help="weights.pt from models.distill or models.train.")],
     fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],

@@ -14,6 +14,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from models.command import one_line
 from models.datasets import Faces, chips_of, held_out, load_wild
 from realtime.classifier import EmotionClassifier
 from realtime.values import LABELS
@@ -35,6 +36,7 @@ def resting(model: EmotionClassifier, neutral: Faces) -> list[float]:
     return [round(float(value), 3) for value in mean_of_people(model.probabilities(chips_of(neutral)), neutral.persons)]
 
 
+@one_line
 def main(
     model: Annotated[list[Path], typer.Option(help="The .tflite file; give several to read the photos once.")],
     wild: Annotated[Path, typer.Option(help="Folder of faces_wild.")],

@@ -23,22 +23,19 @@ import dlib
 import numpy as np
 import typer
 
+from models.command import one_line
 from models.datasets import SEARCHED, central_box, detector, held_out, read_gray, read_table
 from models.public import public_predictor_path
 from realtime.benchmark import machine, versions
 from realtime.config import POINTS
 from realtime.geometry import box_around, mirrored, scaled, width
-from realtime.landmarks import PointPredictor, corners
+from realtime.landmarks import MIRRORED, PointPredictor, corners
 from realtime.quality import eye_distance, turn
 from realtime.sources import VideoFile
 from realtime.values import Box
 
 Points = Callable[[np.ndarray, Box], np.ndarray]
 """`PointPredictor.points`: a gray picture and a box -> (5, 2) positions."""
-
-MIRRORED = [2, 3, 0, 1, 4]
-"""The order of the five points in a mirrored picture: the eyes change places."""
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -318,6 +315,7 @@ def make(wild: Path, teacher: Path, out: Path, films: list[Path], recipe: Recipe
     print(f"wrote {out} and {card}")
 
 
+@one_line
 def main(
     wild: Annotated[Path, typer.Option(help="Folder of faces_wild: labels.csv and photos.")],
     out: Annotated[Path, typer.Option(help="The predictor's file, .dat.")] = POINTS,

@@ -10,6 +10,9 @@ from realtime.config import POINTS
 from realtime.errors import Trouble, reason
 from realtime.values import Box
 
+MIRRORED = [2, 3, 0, 1, 4]
+"""The order of the five points in a mirrored picture: the eyes change places."""
+
 
 def corners(box: Box) -> tuple[int, int, int, int]:
     """The box as dlib takes it: left, top, right and bottom pixel, the last two still inside."""

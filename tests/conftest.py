@@ -6,11 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from models import framing
-from models.public import FIVE_POINTS, public_file
+from models.public import public_file
 from realtime.classifier import EmotionClassifier
-from realtime.config import POINTS, ClassifierSettings
-from realtime.landmarks import PointPredictor
+from realtime.config import ClassifierSettings
 from realtime.sources import Photo
 
 ROOT = Path(__file__).parent.parent
@@ -59,13 +57,6 @@ def public():
             pytest.skip(str(missing))
 
     return find
-
-
-@pytest.fixture(params=["public", "own"])
-def predictor(request, public, monkeypatch):
-    """Framing by the public predictor, where it is installed, and by our own, so that the arithmetic is tested everywhere."""
-    path = public(FIVE_POINTS) if request.param == "public" else POINTS
-    monkeypatch.setattr(framing, "_predictor", lambda: PointPredictor(path))
 
 
 @pytest.fixture

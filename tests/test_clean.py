@@ -24,7 +24,6 @@ from models.clean import (
     copied_elsewhere,
     counted,
     main,
-    mark,
     tree_place,
     verdicts,
 )
@@ -183,13 +182,6 @@ def test_a_contact_sheet_shows_every_face_with_its_text():
 def service():
     with Service() as started:
         yield started
-
-
-def test_other_data_or_settings_have_another_mark():
-    faces = pictures(2)
-    marks = {mark(faces, {"seed": 1}), mark(faces, {"seed": 2}), mark(faces[::-1], {"seed": 1}), mark(faces[:, :, ::-1], {"seed": 1})}
-    assert len(marks) == 4
-    assert mark(faces, {"seed": 1}) in marks
 
 
 def write_data(folder: Path, n: int = 30) -> Path:

@@ -1,4 +1,5 @@
 import csv
+import os
 from datetime import datetime
 
 import cv2
@@ -24,6 +25,7 @@ from models.datasets import (
     load_sessions,
     load_wild,
     majority,
+    mark,
     reduced,
     targets,
     without_single_votes,
@@ -136,6 +138,7 @@ def test_tiles_votes_and_labels_belong_together(tmp_path):
         ([row()], "train", r"train\.png is missing"),
         ([row(split="train")], "public_test", "has no row of the split"),
         ([row(tile=120)], "public_test", "too small for tile 120"),
+        ([row("a", tile=5), row("b", tile=5)], "public_test", r"labels\.csv, line 2 and line 3 both name tile 5"),
         ([row(label="bored")], "public_test", "has the label 'bored': expected one of anger"),
         ([row(), row(tile=-1)], "public_test", r"labels\.csv, line 3: tile is '-1': expected a whole number"),
         ([row(fear="many")], "public_test", r"line 2: votes_fear is 'many': expected a whole number"),
@@ -162,6 +165,12 @@ def test_all_mosaics_that_are_there_are_read(tmp_path):
     for name in ("train", "public_test"):
         (tmp_path / f"{name}.png").unlink()
     refuses(load, tmp_path, "holds labels.csv but no mosaic: expected one or more of train.png, public_test.png, private_test.png")
+
+
+def test_a_mosaic_of_another_width_is_refused(tmp_path):
+    write_tree(tmp_path, [row()])
+    cv2.imwrite(str(tmp_path / "public_test.png"), np.zeros((96, 48 * 61), np.uint8))
+    refuses(load, tmp_path, "2928 px wide: expected 2880, 60 tiles of 48 px")
 
 
 def test_a_mosaic_that_is_no_picture(tmp_path):
@@ -687,7 +696,25 @@ def test_single_votes_fall_away():
     assert without_single_votes(votes(anger=1, fear=2)).sum() == 2
 
 
-def test_a_crop_becomes_a_chip(predictor):
+def test_a_name_that_is_not_utf8_is_read(tmp_path):
+    folder = tmp_path / "happy"
+    folder.mkdir()
+    (folder / os.fsdecode(b"\xff.png")).write_bytes(cv2.imencode(".png", tile(0))[1].tobytes())
+    (folder / "empty.png").touch()
+    with pytest.raises(DatasetError, match=r"empty\.png is not a picture"):
+        load(tmp_path)
+    (folder / "empty.png").unlink()
+    assert (load(tmp_path).pixels == [tile(0)]).all()
+
+
+def test_other_data_or_settings_have_another_mark():
+    faces = np.stack([tile(0), tile(1)])
+    marks = {mark(faces, {"seed": 1}), mark(faces, {"seed": 2}), mark(faces[::-1], {"seed": 1}), mark(faces[:, :, ::-1], {"seed": 1})}
+    assert len(marks) == 4
+    assert mark(faces, {"seed": 1}) in marks
+
+
+def test_a_crop_becomes_a_chip():
     chip = chip_from_crop(np.full((48, 48), 99, np.uint8))
     assert chip.shape == (64, 64)
     assert (chip == 99).all()

@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,12 +15,14 @@ from models.evaluate import (
     plain_label,
     reject_scores,
     score_rows,
+    score_splits,
     scores,
+    update_card,
     wild_scores,
     wilson,
 )
-from models.public import FIVE_POINTS
 from realtime.config import ClassifierSettings
+from realtime.errors import Trouble
 from realtime.values import LABELS
 
 
@@ -39,8 +44,8 @@ def test_scores_by_hand():
     assert confusion(truth, np.array(answers))[:3, :3].tolist() == [[2, 1, 0], [0, 2, 0], [1, 0, 0]]
     assert made["accuracy"] == pytest.approx(4 / 6, abs=1e-4)
     assert made["recall"]["anger"] == pytest.approx(2 / 3, abs=1e-3)
-    # F1 of the three classes: 2*2/(3+3), 2*2/(2+3), 0; the other four have none.
-    assert made["macro_f1"] == pytest.approx((2 / 3 + 0.8 + 0) / 7, abs=1e-4)
+    # F1 of the three classes: 2*2/(3+3), 2*2/(2+3), 0; the other four do not occur.
+    assert made["macro_f1"] == pytest.approx((2 / 3 + 0.8 + 0) / 3, abs=1e-4)
     assert made["ece"] == pytest.approx(abs(4 / 6 - 0.7), abs=1e-4)
     assert "66.7% right" in as_text("x", made)
 
@@ -52,8 +57,7 @@ def test_calibration_error_is_zero_for_honest_answers():
 
 
 @pytest.mark.timeout(120)
-def test_the_shipped_model_is_as_good_as_its_description_says(classifier, shared, public):
-    public(FIVE_POINTS)
+def test_the_shipped_model_is_as_good_as_its_description_says(classifier, shared):
     faces = load_fer2013(shared("fer2013/labels.csv").parent, "public_test")
     made = score_rows(classifier.probabilities(chips_of(faces)), faces)
     card = json.loads(ClassifierSettings().model.with_suffix(".json").read_text())
@@ -118,3 +122,39 @@ def test_photos_are_scored_over_five_classes():
     made = wild_scores(one_hot([LABELS.index(n) for n in ("happiness", "neutral", "surprise", "anger", "fear", "happiness")], 0.9), photos)
     assert made["n"] == 5
     assert made["macro_f1"] == pytest.approx(4 / 5)
+
+
+def test_each_split_is_scored_by_what_it_has():
+    votes = np.zeros((4, len(VOTED)), np.float32)
+    votes[:2, LABELS.index("fear")] = 9
+    faces = replace(table(["fear", "fear", "anger", "anger"], votes), splits=np.array(["train", "train", "test", "test"]))
+    made = score_splits(one_hot([2, 0, 0, 0], 0.9), replace(faces, labels=np.array([-1, -1, 0, 0])))
+    found = {name: (part["n"], part["accuracy"]) for name, part in made.items()}
+    assert found == {"train, majority": (2, 0.5), "test, its own labels": (2, 1)}
+
+
+def test_faces_without_any_label_are_refused_in_a_line():
+    faces = replace(table(["fear"] * 3), labels=np.full(3, -1))
+    with pytest.raises(Trouble, match="none of the 3 faces has one of the labels anger"):
+        score_splits(one_hot([0, 0, 0], 0.9), faces)
+
+
+@pytest.mark.parametrize("script", ["evaluate", "clean"])
+def test_a_script_ends_in_one_line(script, tmp_path):
+    further = {"evaluate": ["--model", "models/emotion.tflite"], "clean": ["--judge-url", "x"]}[script]
+    command = [sys.executable, "-m", f"models.{script}", "--data", str(tmp_path), *further]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"models.{script}: ")
+
+
+def test_new_scores_keep_what_only_float_weights_can_tell(tmp_path):
+    card = tmp_path / "nano.json"
+    card.write_text(json.dumps({"name": "nano", "scores": {"public_test": {"official": 1, "float": {"accuracy": 0.9}}}}))
+    update_card(card, "public_test", {"official": 2})
+    update_card(card, "private_test", {"official": 3, "float": {"accuracy": 0.8}})
+    assert json.loads(card.read_text())["scores"] == {
+        "public_test": {"official": 2, "float": {"accuracy": 0.9}},
+        "private_test": {"official": 3, "float": {"accuracy": 0.8}},
+    }

@@ -154,7 +154,7 @@ def test_a_judge_learns_votes_where_there_are_any_and_labels_elsewhere():
     assert weight.tolist() == [1, 1, 0, 0]
 
 
-def test_a_crop_is_framed_unless_the_camera_framed_it(gray, predictor):
+def test_a_crop_is_framed_unless_the_camera_framed_it(gray):
     face = crop(gray)
     framing = framing_of(table(2, pixels=[face, face], framed=[True, False]))
     assert framing.dtype == np.float32

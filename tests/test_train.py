@@ -11,7 +11,7 @@ from models.framing import placement_of, sampling_matrix
 
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
-from models.distill import answers, beside, compressed, mixture, negative_view, repeated, view  # noqa: E402
+from models.distill import answers, beside, compressed, contents, mean_answers, mixture, negative_view, repeated, view  # noqa: E402
 from models.quantize import fit_calibration, log_sum_exp, reject_offset  # noqa: E402
 from models.teacher import FACE_WEIGHTS, FaceNet, adopt_statistics, load_face_weights  # noqa: E402
 from models.teacher_mobile import MOBILE_WEIGHTS, MobileFaceNet, Unit, load_mobile_weights, mobile_weights  # noqa: E402
@@ -30,10 +30,12 @@ from models.train import (  # noqa: E402
     smeared,
     to_input,
     twisted,
+    versions_of,
     warp,
 )
 from realtime.classifier import interpreter_class  # noqa: E402
 from realtime.config import SHIPPED  # noqa: E402
+from realtime.errors import Trouble  # noqa: E402
 from realtime.values import LABELS  # noqa: E402
 
 
@@ -298,7 +300,7 @@ def test_the_reject_offset_loses_as_many_faces_as_asked():
 
 
 def test_a_run_that_was_cut_goes_on_and_other_settings_are_refused(tmp_path):
-    def run(recipe):
+    def run(recipe, lessons="these"):
         torch.manual_seed(0)
         model = build("nano")
         seen = []
@@ -308,15 +310,61 @@ def test_a_run_that_was_cut_goes_on_and_other_settings_are_refused(tmp_path):
             x = torch.rand(4, 1, 64, 64)
             yield model(x)[0].square().mean()
 
-        fit(model, "nano", recipe, 1, losses_of, lambda model: {"ferplus7": 0.5, "fer2013": 0.5}, tmp_path)
+        fit(model, "nano", recipe, 1, losses_of, lambda model: {"ferplus7": 0.5, "fer2013": 0.5}, tmp_path, lessons)
         return seen
 
     assert run(Recipe(epochs=2, warmup_epochs=1)) == [0, 1]
     assert run(Recipe(epochs=2, warmup_epochs=1)) == []
     assert load_trained(tmp_path / "weights.pt").head.out_features == 8
     assert (tmp_path / "curves.png").stat().st_size > 1000
-    with pytest.raises(SystemExit, match="made with other settings"):
+    with pytest.raises(Trouble, match=r"last\.pt is of another run \(recipe: .*'seed': 1.*now .*'seed': 9"):
         run(replace(Recipe(epochs=2, warmup_epochs=1), seed=9))
+    with pytest.raises(Trouble, match=r"of another run \(lessons: these, now those\): choose another --out, or delete it"):
+        run(Recipe(epochs=2, warmup_epochs=1), "those")
+
+
+def test_a_cut_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path, monkeypatch):
+    def losses_of(model, epoch):
+        yield model(torch.rand(4, 1, 64, 64))[0].square().mean()
+
+    def run():
+        fit(build("nano"), "nano", Recipe(epochs=3, warmup_epochs=1), 1, losses_of, lambda model: {}, tmp_path)
+
+    real, written = torch.save, []
+
+    def power_cut(content, path):
+        written.append(path)
+        real(content, path)
+        if len(written) == 2:
+            path.write_bytes(path.read_bytes()[:1000])
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", power_cut)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert torch.load(tmp_path / "last.pt")["epoch"] == 1
+    monkeypatch.undo()
+    run()
+    assert torch.load(tmp_path / "last.pt")["epoch"] == 3
+
+
+def test_other_versions_of_a_test_picture_are_known():
+    draw = np.random.default_rng(0)
+    faces = np.stack([cv2.resize(draw.integers(0, 256, (8, 8), np.uint8), (48, 48), interpolation=cv2.INTER_CUBIC) for _ in range(6)])
+    noisy = np.clip(faces[4].astype(int) + draw.integers(-25, 26, (48, 48)), 0, 255).astype(np.uint8)
+    tests = np.stack([noisy, faces[1][:, ::-1], faces[5]])
+    assert versions_of(faces[:5], [tests]).tolist() == [False, True, False, False, True]
+    assert not versions_of(faces[:5], []).any()
+
+
+def test_what_teachers_say_on_average_leaves_out_faces_through_which_others_shine(tmp_path):
+    for number, (value, alone) in enumerate([(0.25, [True, True, False]), (0.75, [True, False, False])]):
+        np.savez(tmp_path / f"{number:02}.npz", answers=np.full((3, 15), value, np.float16), plain=np.array(alone))
+    files = sorted(tmp_path.glob("*.npz"))
+    assert mean_answers(files)[:, 0].tolist() == [0.5, 0.25, 0]
+    before = contents(files)
+    np.savez(files[0], answers=np.zeros((3, 15), np.float16), plain=np.array([True, True, False]))
+    assert contents(files) != before
 
 
 def test_photos_of_rare_expressions_are_taken_four_times():
@@ -329,7 +377,7 @@ def test_photos_of_rare_expressions_are_taken_four_times():
 
 
 def test_takes_of_people_are_learned_from_but_for_every_third_person(tmp_path):
-    write_tree(tmp_path, [row("a", "train", 0, fear=10), row("b", "train", 1, near="public_test", fear=10)])
+    write_tree(tmp_path, [row("a", "train", 0, fear=10), row("b", "train", 1, near="public_test", fear=10), row("c")])
     cv2.imwrite(str(tmp_path / "train.png"), np.zeros((48, 48 * 170), np.uint8))
     for number in range(6):
         give(tmp_path / "people", f"person {number}", ["disgust"])

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from models.datasets import chips_of, held_out, load_fer2013, majority, named, point_predictor, read_gray, read_table
 from models.evaluate import WILD_LABELS, wilson
-from models.framing import placement_of, points_in_crop
+from models.framing import crop_points, placement_of
 from realtime.align import align
 from realtime.classifier import EmotionClassifier
 from realtime.config import ClassifierSettings, DetectorSettings, QualitySettings
@@ -169,7 +169,7 @@ def fer2013(folder: Path, model: EmotionClassifier, settings: QualitySettings) -
     faces = load_fer2013(folder, "public_test")
     faces = faces.where(majority(faces.votes) >= 0)
     faces = faces.where(np.array([(placement_of(crop) != np.eye(2, 3)).any() for crop in faces.pixels]))
-    points = np.stack([points_in_crop(crop) for crop in faces.pixels])
+    points = np.stack([crop_points(crop) for crop in faces.pixels])
     return looks(chips_of(faces), points, majority(faces.votes), model, settings)
 
 
