@@ -92,7 +92,7 @@ class PointsNet(nn.Module):
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "emotion": {"widths": (24, 48, 104, 208), "depths": (1, 2, 2, 1), "dropout": 0.1},
-    "nano": {"widths": (16, 32, 50, 72), "depths": (0, 1, 1, 1), "dropout": 0.0},
+    "nano": {"widths": (16, 32, 48, 70), "depths": (0, 1, 1, 1), "dropout": 0.0},
     "wide": {"widths": (32, 64, 128, 256), "depths": (1, 1, 1, 1), "dropout": 0.2},
 }
 """What `EmotionNet` is built with, by name: emotion and nano are shipped, wide is a teacher that starts from nothing."""

@@ -137,7 +137,7 @@ def shown(lessons: Lessons, around: float, light: bool = True) -> tuple[Tensor, 
 
 
 def export(net: PointsNet, out: Path) -> None:
-    """Writes the network with int8 weights; it computes in float, which one crop at a time can afford."""
+    """Writes the network with int8 weights, and float between its layers: a crop of a data set can afford that."""
     import litert_torch
     from ai_edge_quantizer import quantizer, recipe
 
