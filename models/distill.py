@@ -215,7 +215,8 @@ def views(
     nobody = faces.pixels[(faces.votes[:, VOTED.index("not_face")] > 5) & (faces.near_copy_in == "")]
     draw = np.random.default_rng(0)
     scenery = np.concatenate([nobody, textures(3000, draw), backgrounds(wild, 4000, draw)])
-    made_with = mark(learned.mark(), mixed, [(folder, contents([folder / "weights.pt"])) for folder in (*teacher, *(whole_teacher or []))])
+    both = (teacher, whole_teacher or [])
+    made_with = mark(learned.mark(), mixed, *([contents([folder / "weights.pt"]) for folder in folders] for folders in both))
     told = out / "made_with.txt"
     if told.exists() and told.read_text() != made_with:
         raise Trouble(f"{out} holds views of other faces, teachers or settings: choose another --out, or delete it")

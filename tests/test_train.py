@@ -377,7 +377,7 @@ def test_photos_of_rare_expressions_are_taken_four_times():
 
 
 def test_takes_of_people_are_learned_from_but_for_every_third_person(tmp_path):
-    write_tree(tmp_path, [row("a", "train", 0, fear=10), row("b", "train", 1, near="public_test", fear=10), row("c")])
+    write_tree(tmp_path, [row("a", "train", 0, fear=10), row("b", "train", 1, near="public_test", fear=10), row("c", tile=7)])
     cv2.imwrite(str(tmp_path / "train.png"), np.zeros((48, 48 * 170), np.uint8))
     for number in range(6):
         give(tmp_path / "people", f"person {number}", ["disgust"])
