@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zipfile import ZipFile
 
 import cv2
@@ -32,6 +32,7 @@ from models.train import (
     best_device,
     build,
     covered,
+    crowded,
     fit,
     jumbled,
     lesson,
@@ -43,6 +44,7 @@ from models.train import (
     public_test,
     smeared,
     to_input,
+    torn,
     twisted,
 )
 from realtime.errors import Trouble
@@ -65,7 +67,7 @@ class Schedule(Recipe):
 MEAN_SHARE = 0.7
 """Of what the teachers say: the share that is their mean over all cuts of the face. Their answer to one cut is noisier than that mean."""
 
-SCHEDULES = {"emotion": Schedule(), "nano": Schedule(epochs=120, weight_decay=1e-4)}
+SCHEDULES = {"emotion": Schedule(), "nano": Schedule(epochs=120, weight_decay=1e-4, negatives=0.12)}
 SECOND_RATE = 0.04
 """Learning rate of a second course: enough to leave a minimum, too little to forget."""
 BATCH = 256
@@ -106,20 +108,23 @@ def beside(crops: Tensor, framing: Tensor, scenery: Tensor) -> Tensor:
 def negative_view(learned: Lesson, scenery: Tensor, n: int, draw: np.random.Generator) -> np.ndarray:
     """(n, 64, 64) uint8 pictures without a readable face: a third misplaced faces, a third spoilt ones, a third scenery.
 
-    Half of the misplaced faces end where other scenery begins. Spoilt ones are covered, smeared, jumbled or twisted, a quarter each.
+    Half of the misplaced faces end where other scenery begins. Spoilt ones are covered, smeared, jumbled, twisted, torn or crowded, a
+    sixth each.
     """
     third = n // 3
     misplaced, spoilt = torch.randint(len(learned), (third,)), torch.randint(len(learned), (third,))
     other = cut(scenery[torch.randint(len(scenery), (n,))], torch.eye(2, 3).expand(n, 2, 3))
     near = cut(learned.crops[spoilt], learned.framing[spoilt])
-    half, quarter = third // 2, third // 4
+    half, sixth = third // 2, third // 6
     parts = [
         cut(learned.crops[misplaced[:half]], learned.framing[misplaced[:half]], negative=True),
         beside(learned.crops[misplaced[half:]], learned.framing[misplaced[half:]], other[half:third]),
-        covered(near[:quarter], other[third : third + quarter]),
-        smeared(near[quarter : 2 * quarter]),
-        jumbled(near[2 * quarter : 3 * quarter]),
-        twisted(near[3 * quarter :]),
+        covered(near[:sixth], other[third : third + sixth]),
+        smeared(near[sixth : 2 * sixth]),
+        jumbled(near[2 * sixth : 3 * sixth]),
+        twisted(near[3 * sixth : 4 * sixth]),
+        torn(near[4 * sixth : 5 * sixth]),
+        crowded(near[5 * sixth :]),
         other[2 * third :],
     ]
     return compressed(to_bytes(torch.cat(parts)), draw)
@@ -247,7 +252,7 @@ def views(
 def learn(
     fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
     views: Annotated[Path, typer.Option(help="Folder that `views` wrote.")] = Path("runs/views"),
-    net: Annotated[str, typer.Option(help="emotion or nano.")] = "emotion",
+    net: Annotated[Literal["emotion", "nano"], typer.Option(help="Which network.")] = "emotion",
     out: Annotated[Path, typer.Option(help="Where weights and log go.")] = Path("runs/emotion"),
     start: Annotated[Path | None, typer.Option(help="Folder of a trained student to go on from, more gently.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
@@ -262,6 +267,8 @@ def learn(
     out.mkdir(parents=True, exist_ok=True)
     learned = Lesson(**torch.load(views / "lesson.pt", weights_only=True)).to(device)
     files = sorted(views.glob("[0-9][0-9].npz"))
+    if not files:
+        raise Trouble(f"{views} holds no view yet: run `python -m models.distill views --out {views} ...` first")
     print(f"read {len(learned)} faces in {len(files)} views; training {net} on {device}", flush=True)
     model = build(net) if start is None else load_trained(start / "weights.pt")
     model = model.to(device, memory_format=torch.channels_last)
@@ -294,6 +301,26 @@ def learn(
             yield loss + schedule.original_weight * F.cross_entropy(original[:n_faces].float(), classic)
 
     fit(model, net, schedule, steps, losses_of, public_test(fer2013, device), out, contents(files))
+
+
+@app.command()
+@one_line
+def mean(
+    run: Annotated[list[Path], typer.Option(help="Folder of a student's course; give all that followed one another.")],
+    out: Annotated[Path, typer.Option(help="Where weights.pt goes.")],
+) -> None:
+    """Averages the weights of a student's courses (stochastic weight averaging, Izmailov et al. 2018)."""
+    courses = [torch.load(folder / "weights.pt", map_location="cpu", weights_only=True) for folder in run]
+    if len({course["net"] for course in courses}) > 1:
+        raise Trouble(f"courses of different networks cannot be averaged: {', '.join(course['net'] for course in courses)}")
+    averaged = {
+        # Counters of batches are whole numbers.
+        name: torch.stack([course["weights"][name] for course in courses]).mean(0) if value.is_floating_point() else value
+        for name, value in courses[-1]["weights"].items()
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    torch.save(courses[-1] | {"recipe": courses[-1]["recipe"] | {"mean_of": len(courses)}, "weights": averaged}, out / "weights.pt")
+    print(f"wrote {out / 'weights.pt'}, the mean of {len(courses)}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ fitted anew, by logistic regression on the embeddings of the training rows. Writ
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -99,7 +99,7 @@ def fit_head(embeddings: Tensor, labels: Tensor, classes: int, decay: float = 1e
 def main(
     model: Annotated[Path, typer.Option(help="The .tflite file.")],
     fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
-    net: Annotated[str, typer.Option(help="The network it was made from: emotion or nano.")] = "emotion",
+    net: Annotated[Literal["emotion", "nano"], typer.Option(help="The network it was made from.")] = "emotion",
     out: Annotated[Path, typer.Option(help="Where weights.pt goes.")] = Path("runs/shipped"),
     cuts: Annotated[int, typer.Option(help="How often each training face is cut for the extra head.")] = 3,
 ) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -197,6 +197,27 @@ def twisted(chips: Tensor) -> Tensor:
     cos, sin = torch.cos(turn), torch.sin(turn)
     grid = torch.stack([cos * x - sin * y + centre[0], sin * x + cos * y + centre[1]], 3)
     return F.grid_sample(chips, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def torn(chips: Tensor) -> Tensor:
+    """Chips (n, 1, h, w) torn in two, across or down; one part is moved along the tear by a quarter to a half, so that nothing fits."""
+    n, side, device = len(chips), chips.shape[-1], chips.device
+    pixels = torch.arange(side, device=device)
+    tear = torch.randint(side * 3 // 8, side * 5 // 8 + 1, (n, 1), device=device)
+    far = torch.randint(side // 4, side // 2 + 1, (n, 1), device=device) * (torch.randint(0, 2, (n, 1), device=device) * 2 - 1)
+    moved = torch.where(pixels < tear, far, 0)
+    # [i, line, pixel]: where along its line each pixel comes from; what leaves at one end comes back at the other.
+    taken = ((pixels[None, None, :] - moved[:, :, None]) % side)[:, None]
+    across, down = chips.gather(3, taken), chips.mT.gather(3, taken).mT
+    return torch.where(torch.rand(n, 1, 1, 1, device=device) < 0.5, across, down)
+
+
+def crowded(chips: Tensor) -> Tensor:
+    """Pictures (n, 1, h, w) of four of the chips (n, 1, h, w) each, at half their size: a row of heads, a poster, a screen."""
+    n, half = len(chips), chips.shape[-1] // 2
+    small = F.interpolate(chips, size=(half, half), mode="area")
+    four = [small[torch.randperm(n, device=chips.device)] for _ in range(4)]
+    return torch.cat([torch.cat(four[:2], 3), torch.cat(four[2:], 3)], 2)
 
 
 def covered(chips: Tensor, covers: Tensor) -> Tensor:
@@ -423,7 +444,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Where weights and log go.")] = Path("runs/emotion"),
     wild: Annotated[Path | None, typer.Option(help="Folder of faces_wild: adds camera-like faces.")] = None,
     people: Annotated[Path | None, typer.Option(help="Folder of people who calibrated: adds their takes.")] = None,
-    net: Annotated[str, typer.Option(help="Which network: emotion, nano, or a teacher: wide, face112, face132, mobile160.")] = "emotion",
+    net: Annotated[
+        Literal["emotion", "nano", "wide", "face112", "face132", "mobile160"], typer.Option(help="Which network; from wide on, a teacher.")
+    ] = "emotion",
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the order, the weights and the augmentation.")] = Recipe.seed,
     original_weight: Annotated[

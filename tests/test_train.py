@@ -11,7 +11,20 @@ from models.framing import placement_of, sampling_matrix
 
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
-from models.distill import answers, beside, compressed, contents, mean_answers, mixture, negative_view, repeated, view  # noqa: E402
+from models.distill import (  # noqa: E402
+    SCHEDULES,
+    answers,
+    beside,
+    compressed,
+    contents,
+    learn,
+    mean,
+    mean_answers,
+    mixture,
+    negative_view,
+    repeated,
+    view,
+)
 from models.quantize import fit_calibration, log_sum_exp, reject_offset  # noqa: E402
 from models.teacher import FACE_WEIGHTS, FaceNet, adopt_statistics, load_face_weights  # noqa: E402
 from models.teacher_mobile import MOBILE_WEIGHTS, MobileFaceNet, Unit, load_mobile_weights, mobile_weights  # noqa: E402
@@ -22,6 +35,7 @@ from models.train import (  # noqa: E402
     build,
     composed,
     covered,
+    crowded,
     fit,
     jumbled,
     lesson,
@@ -29,6 +43,7 @@ from models.train import (  # noqa: E402
     placement,
     smeared,
     to_input,
+    torn,
     twisted,
     versions_of,
     warp,
@@ -367,6 +382,50 @@ def test_what_teachers_say_on_average_leaves_out_faces_through_which_others_shin
     assert contents(files) != before
 
 
+def test_a_student_takes_over_what_the_teachers_said(tmp_path, monkeypatch):
+    # So few steps want a short memory.
+    monkeypatch.setitem(SCHEDULES, "nano", replace(SCHEDULES["nano"], average_decay=0.8))
+    write_tree(tmp_path, [row(f"f{tile}", tile=tile, fear=10) for tile in range(4)])
+    views, out = tmp_path / "views", tmp_path / "out"
+    views.mkdir()
+    n = 240
+    bright = np.arange(n) % 2 == 1
+    truth = torch.full((n, 8), 1 / 8)
+    faces = {"crops": torch.from_numpy(crops(n)).unsqueeze(1), "framing": still(n), "distribution": truth, "weight": torch.zeros(n)}
+    torch.save(faces | {"single": torch.full((n,), -1)}, views / "lesson.pt")
+    with pytest.raises(SystemExit, match=r"views holds no view yet: run `python -m models\.distill views --out "):
+        learn(tmp_path, views, "nano", out)
+
+    # Dark below or above: that is fear or surprise, say the teachers.
+    chips = np.full((n, 64, 64), 60, np.uint8)
+    chips[bright, :32], chips[~bright, 32:] = 200, 200
+    said = np.zeros((n, 15), np.float16)
+    said[bright, 2], said[~bright, 5], said[:, 8] = 1, 1, 1
+    noise = np.random.default_rng(1).integers(0, 256, (40, 64, 64), np.uint8)
+    np.savez(views / "00.npz", chips=chips, negatives=noise, answers=said, plain=np.ones(n, dtype=bool))
+    learn(tmp_path, views, "nano", tmp_path / "first", epochs=6)
+    learn(tmp_path, views, "nano", out, start=tmp_path / "first", epochs=4)
+    learned = load_trained(out / "weights.pt")
+    with torch.no_grad():
+        logits = learned(to_input(np.concatenate([chips[:2], noise[:2]])))[0]
+    assert logits[:2].argmax(1).tolist() == [5, 2]
+    unreadable = logits.softmax(1)[:, 7]
+    assert float(unreadable[2:].min()) > float(unreadable[:2].max())
+
+
+def test_the_mean_of_courses_lies_between_them(tmp_path):
+    for name, net, value in (("a", "nano", 1.0), ("b", "nano", 4.0), ("c", "emotion", 1.0)):
+        model = build(net)
+        torch.nn.init.constant_(model.head.weight, value)
+        (tmp_path / name).mkdir()
+        torch.save({"net": net, "recipe": {"epochs": 5}, "torch": "", "weights": model.state_dict()}, tmp_path / name / "weights.pt")
+    mean([tmp_path / "a", tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+    assert float((load_trained(tmp_path / "out" / "weights.pt").head.weight - 2).abs().max()) < 1e-6
+    assert torch.load(tmp_path / "out" / "weights.pt")["recipe"] == {"epochs": 5, "mean_of": 3}
+    with pytest.raises(SystemExit, match="different networks cannot be averaged: nano, emotion"):
+        mean([tmp_path / "a", tmp_path / "c"], tmp_path / "out")
+
+
 def test_photos_of_rare_expressions_are_taken_four_times():
     labels = ["sadness", "happiness", "sadness", "neutral"]
     distribution = torch.eye(8)[[LABELS.index(label) for label in labels]]
@@ -409,6 +468,30 @@ def test_a_misplaced_face_ends_where_the_scenery_begins():
     assert float(made.max()) < 201
     shares = (made > 125).float().mean((1, 2, 3))
     assert 0.2 < float(shares.mean()) < 0.8
+
+
+def test_a_torn_face_has_one_part_moved_and_loses_nothing():
+    torch.manual_seed(0)
+    chips = torch.arange(64.0)[None, None, :, None] * 64 + torch.arange(64.0)
+    ways = set()
+    for one in torn(chips.expand(200, 1, 64, 64))[:, 0]:
+        assert torch.equal(one.flatten().sort().values, chips.flatten())
+        same = one == chips[0, 0]
+        lines = same.all(0) if bool(same.all(0).any()) else same.all(1)
+        assert 24 <= int(lines.sum()) <= 40
+        assert bool(same.any(0).all()) != bool(same.any(1).all())
+        ways.add(bool(same.all(0).any()))
+    assert ways == {False, True}
+
+
+def test_a_crowd_is_four_faces_at_half_their_size():
+    torch.manual_seed(0)
+    chips = torch.arange(50.0)[:, None, None, None].expand(50, 1, 64, 64)
+    made = crowded(chips)
+    corners = made[:, 0, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert all(sorted(corner.tolist()) == list(range(50)) for corner in corners.T)
+    assert float((corners.amax(1) > corners.amin(1)).float().mean()) > 0.9
+    assert float(made.flatten(1).std(1).mean()) > 5
 
 
 def test_a_jumbled_face_has_all_its_bands_but_not_in_their_order():
