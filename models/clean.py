@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -367,7 +367,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Where lists, counts and sheets go; a cut run goes on there.")] = Path("runs/clean"),
     tree: Annotated[Path | None, typer.Option(help="Also write every face as a PNG under this folder, which must be new or empty.")] = None,
     n_folds: Annotated[int, typer.Option("--folds", min=2, help="Networks that judge, each the faces that it did not learn from.")] = 5,
-    net: Annotated[Literal["emotion", "nano"], typer.Option(help="Which network judges.")] = "nano",
+    net: Annotated[str, typer.Option(help="Which network judges: emotion, nano.")] = "nano",
     epochs: Annotated[int, typer.Option(min=1, help="Passes of each network over its faces; fewer faces need more.")] = 12,
     seed: Annotated[int, typer.Option(help="Seed of the folds and of the networks.")] = 1,
     judge_url: Annotated[str | None, typer.Option(help=f"A web service judges instead; its key is in the variable {KEY}.")] = None,
