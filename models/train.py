@@ -171,6 +171,16 @@ def smeared(chips: Tensor) -> Tensor:
     return torch.where(kind == 0, coarse, torch.where(kind == 1, rows, columns))
 
 
+def across_or_down(chips: Tensor, taken: Tensor) -> Tensor:
+    """Chips (n, 1, side, side) with other pixels in each line: in rows in a random half of them, in columns in the rest.
+
+    Args:
+        taken: (n, side, side) which pixel of its line is put at each place.
+    """
+    across, down = chips.gather(3, taken[:, None]), chips.mT.gather(3, taken[:, None]).mT
+    return torch.where(torch.rand(len(chips), 1, 1, 1, device=chips.device) < 0.5, across, down)
+
+
 def jumbled(chips: Tensor) -> Tensor:
     """Chips (n, 1, h, w) in four bands, across or down, that are in another order: parts of a face, but no face."""
     n, side = len(chips), chips.shape[-1]
@@ -180,9 +190,7 @@ def jumbled(chips: Tensor) -> Tensor:
     order = torch.where(same, order.roll(1, 1), order)
     pixels = torch.arange(side, device=chips.device)
     taken = (order[:, pixels * 4 // side] - (pixels * 4 // side)) * (side // 4) + pixels
-    across = chips.gather(3, taken[:, None, None, :].expand(-1, 1, side, -1))
-    down = chips.gather(2, taken[:, None, :, None].expand(-1, 1, -1, side))
-    return torch.where(torch.rand(n, 1, 1, 1, device=chips.device) < 0.5, across, down)
+    return across_or_down(chips, taken[:, None, :].expand(-1, side, -1))
 
 
 def twisted(chips: Tensor) -> Tensor:
@@ -207,9 +215,7 @@ def torn(chips: Tensor) -> Tensor:
     far = torch.randint(side // 4, side // 2 + 1, (n, 1), device=device) * (torch.randint(0, 2, (n, 1), device=device) * 2 - 1)
     moved = torch.where(pixels < tear, far, 0)
     # [i, line, pixel]: where along its line each pixel comes from; what leaves at one end comes back at the other.
-    taken = ((pixels[None, None, :] - moved[:, :, None]) % side)[:, None]
-    across, down = chips.gather(3, taken), chips.mT.gather(3, taken).mT
-    return torch.where(torch.rand(n, 1, 1, 1, device=device) < 0.5, across, down)
+    return across_or_down(chips, (pixels[None, None, :] - moved[:, :, None]) % side)
 
 
 def crowded(chips: Tensor) -> Tensor:
