@@ -22,8 +22,7 @@ from realtime.sinks import Window
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.skipif(not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Debian's packages xvfb and xdotool"),
-    # On a virtual screen without a window manager OpenCV's Qt loses its first or later requests to paint, some two times in twenty, also
-    # when OpenCV alone shows a picture: the window then stays as it is. A fault of ours fails four times.
+    # Beside busy processes OpenCV's Qt loses events, see `painted`: now and then a test needs another go. A fault of ours fails four times.
     pytest.mark.flaky(reruns=3),
 ]
 
@@ -91,13 +90,14 @@ def start(screen: Screen, cwd: Path, *args: str, source: str = "demo") -> tuple[
 def painted(screen: Screen, title: str, process: subprocess.Popen) -> str:
     """Waits until a window is there with its picture, and gives its number and the keys to it.
 
-    Without a window manager Qt misses the first request to paint now and then, also when OpenCV alone shows a picture, and the window
-    stays black; one that is hidden and shown is asked again.
+    Beside busy processes OpenCV's Qt misses now and then that its window is shown, without a window manager some one start in five: the
+    window then stays black until it is hidden and shown (`benchmarks/black_window.py`).
     """
     window = wait_for(lambda: screen.xdotool("search", "--name", title).split("\n")[0], 30)
     assert window, process.communicate(timeout=20)
     for _ in range(5):
-        if wait_for(lambda: screen.picture().any(), 3):
+        # A mouse pointer is no picture: it has 128 pixels.
+        if wait_for(lambda: screen.picture().any(axis=2).sum() > 1000, 3):
             break
         screen.xdotool("windowunmap", "--sync", window, "windowmap", "--sync", window)
     screen.xdotool("windowfocus", "--sync", window)
@@ -240,11 +240,10 @@ def test_a_silent_camera_leaves_a_dimmed_picture_and_keys_that_work(screen, tmp_
         process, window = start(screen, tmp_path, "--record", str(tmp_path / "out.mp4"), source=camera.address)
         readings = tmp_path / "out.jsonl"
         assert wait_for(lambda: readings.exists() and readings.read_text().count("\n") > 5, 20)
-        bright = screen.picture()[100, 100].mean()
+        assert wait_for(lambda: screen.picture()[100, 100].mean() > 190, 10)
         camera.silent.set()
         # 200 is dimmed to 90; the numbers in the corner go with the frames, the recording sign stays.
         assert wait_for(lambda: screen.picture()[100, 100].max() < 100, 10)
-        assert bright > 190
         card = screen.picture()[200:280, 150:490]
         assert (card.min(axis=2) > 200).sum() > 100
         # The card lives: its seconds go on.
