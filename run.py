@@ -27,6 +27,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
+from realtime.base.errors import Trouble, reason
+from realtime.base.silence import silence_libraries
 from realtime.config import (
     EFFORTS,
     PHOTO,
@@ -43,15 +45,13 @@ from realtime.config import (
     WebSettings,
     model_file,
 )
-from realtime.errors import Trouble, reason
-from realtime.quiet import silence_libraries
 
 if TYPE_CHECKING:
-    from realtime.cameras import Measured
-    from realtime.recording import Means, Recording
-    from realtime.sources import Source
-    from realtime.web.controls import Controls
-    from realtime.web.sink import Web
+    from realtime.recording.recording import Means, Recording
+    from realtime.sources.cameras import Measured
+    from realtime.sources.source import Source
+    from realtime.viewers.controls import Controls
+    from realtime.viewers.web.page import Web
 
 
 def not_installed(module: str | None, bits: int, system: str, machine: str) -> str:
@@ -156,7 +156,7 @@ def suited(model: Path | None, board: str | None, tell: Callable[[str], None]) -
 
 def person(model: Path, name: str | None, tell: Callable[[str], None]) -> ClassifierSettings:
     """The classifier for a person's face. A profile that cannot be used is told of, and the base model reads instead."""
-    from calibration.people import PEOPLE, find, usable
+    from realtime.expression.people import PEOPLE, find, usable
 
     if name is None:
         return ClassifierSettings(model)
@@ -219,8 +219,8 @@ def new_recording(
     out: Path, made_from: Sequence["Source"], header: Callable[[], dict[str, object]], means: "Means", overwrite: bool
 ) -> "Recording":
     """A recording into `out`, which must not be one of the files that it is made from."""
-    from realtime.recording import Recording
-    from realtime.sources import VideoFile
+    from realtime.recording.recording import Recording
+    from realtime.sources.films import VideoFile
 
     recording = Recording(out, header, means, overwrite)
     for source in made_from:
@@ -273,19 +273,25 @@ def live(
     lang: Lang = "en",
 ) -> None:
     """Show expressions live: in a window, in browsers, or as a line in the terminal."""
-    from calibration.people import ProfileSwitch
-    from realtime.batch import face_search
-    from realtime.cameras import camera_choices, list_cameras
-    from realtime.machine import small_board
-    from realtime.pipeline import build_pipeline, readings_header, run_loop
-    from realtime.recording import Means, RecordSwitch
-    from realtime.sinks import Sinks, Tap, Window, has_display
-    from realtime.sound import Microphone, MicrophoneSound
-    from realtime.sources import SourceSwitch, Thinned, open_live, open_source, usual_sources
-    from realtime.terminal import Line
-    from realtime.timing import Countdown, LatencyMeter
-    from realtime.web.controls import Controls
-    from realtime.words import LANGUAGES
+    from realtime.base.machine import small_board
+    from realtime.base.timing import Countdown, LatencyMeter
+    from realtime.drawing.words import LANGUAGES
+    from realtime.expression.people import ProfileSwitch
+    from realtime.loop import Sinks, Tap, run_loop
+    from realtime.pipeline import build_pipeline
+    from realtime.readings.format import readings_header
+    from realtime.recording.batch import face_search
+    from realtime.recording.recording import Means
+    from realtime.recording.sound import Microphone, MicrophoneSound
+    from realtime.recording.switch import RecordSwitch
+    from realtime.sources.cameras import camera_choices, list_cameras
+    from realtime.sources.opening import open_live, open_source, usual_sources
+    from realtime.sources.playing import Thinned
+    from realtime.sources.switching import SourceSwitch
+    from realtime.viewers.controls import Controls
+    from realtime.viewers.desktop import has_display
+    from realtime.viewers.terminal import Line
+    from realtime.viewers.window import Window
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
     windowed = window is not False and not (web and window is None) and has_display()
@@ -393,7 +399,7 @@ def open_page(
 ) -> "Web | None":
     """The page, or None where nobody asked for it and it cannot be served: readings in the terminal do without."""
     try:
-        from realtime.web.sink import Web
+        from realtime.viewers.web.page import Web
 
         return Web(clock, controls, host, port, WebSettings(), tell)
     except (Trouble, ModuleNotFoundError) as error:
@@ -454,13 +460,16 @@ def record_one(
     source: str, out: Path, settings: Settings, choices: Choices, seconds: float | None, overwrite: bool, raw: Size | None
 ) -> None:
     """Records one source with a progress bar."""
-    from realtime.batch import Job, face_search, film_means
-    from realtime.pipeline import build_pipeline, readings_header, run_loop
-    from realtime.recording import Means
-    from realtime.sinks import Sinks, Tap
-    from realtime.sources import FirstSeconds, VideoFile, open_live, open_source
-    from realtime.terminal import Bar
-    from realtime.timing import Countdown
+    from realtime.base.timing import Countdown
+    from realtime.loop import Sinks, Tap, run_loop
+    from realtime.pipeline import build_pipeline
+    from realtime.readings.format import readings_header
+    from realtime.recording.batch import Job, face_search, film_means
+    from realtime.recording.recording import Means
+    from realtime.sources.films import VideoFile
+    from realtime.sources.opening import open_live, open_source
+    from realtime.sources.playing import FirstSeconds
+    from realtime.viewers.terminal import Bar
 
     console, clock, stopped = Console(highlight=False, soft_wrap=True), time.monotonic, stop_on_signal()
     camera = CameraSettings(raw_wh=raw)
@@ -492,8 +501,8 @@ def record_one(
 
 def record_many(given: list[Path], out_dir: Path, settings: Settings, choices: Choices, seconds: float | None, overwrite: bool) -> None:
     """Records films into a folder, in parallel, and names those that failed."""
-    from realtime.batch import Job, films_in, is_done, outputs, record_all
-    from realtime.terminal import Bars
+    from realtime.recording.batch import Job, films_in, is_done, outputs, record_all
+    from realtime.viewers.terminal import Bars
 
     console, stopped = Console(highlight=False, soft_wrap=True), stop_on_signal()
     try:
@@ -529,11 +538,14 @@ def bench(
     model: SuitedModel = None,
 ) -> None:
     """Measure speed: each stage, frames a second, latency, load, memory, on this machine."""
-    from realtime.benchmark import Clocks, Crowd, Resized, measure, portraits, rate_line, report, table_rows
-    from realtime.machine import small_board
+    from realtime.base.machine import small_board
+    from realtime.commands.benchmark import Clocks, Crowd, Resized, measure, portraits, rate_line, report, table_rows
     from realtime.pipeline import build_pipeline
-    from realtime.sources import NewestFrame, Paced, Repeated, Retimed, VideoFile, open_source
-    from realtime.terminal import table
+    from realtime.sources.films import VideoFile
+    from realtime.sources.newest import NewestFrame
+    from realtime.sources.opening import open_source
+    from realtime.sources.playing import Paced, Repeated, Retimed
+    from realtime.viewers.terminal import table
 
     console, clock = Console(highlight=False, soft_wrap=True), time.perf_counter
     if out is not None and not out.parent.is_dir():
@@ -604,8 +616,8 @@ def calibrate(
     """Learn a face: a guided capture, a profile for `live --profile NAME`, and the proof that it helps."""
     from calibration import collection
     from calibration.capture import Wish, guided
-    from calibration.people import PEOPLE, checked
-    from realtime.machine import small_board
+    from realtime.base.machine import small_board
+    from realtime.expression.people import PEOPLE, checked
 
     if delete is not None:
         erased = collection.delete(PEOPLE, delete)
@@ -642,10 +654,10 @@ def calibrate(
 def install(who: str, model: Path) -> None:
     """Makes the profiles of a person, and shows what that for `model` is good for; those for the other shipped models come along."""
     from calibration.enrol import enrol
-    from calibration.people import PEOPLE
     from calibration.proof import as_text
-    from realtime.classifier import EmotionClassifier
     from realtime.config import FitSettings
+    from realtime.expression.classifier import EmotionClassifier
+    from realtime.expression.people import PEOPLE
 
     console, told = Console(highlight=False, soft_wrap=True), False
     for file in [model, *(shipped for shipped in SHIPPED.values() if shipped != model)]:
@@ -680,9 +692,9 @@ def image(
 ) -> None:
     """Read the expressions in photos: a line a face."""
     from realtime.pipeline import build_pipeline, fresh
-    from realtime.recording import face_values
-    from realtime.sources import Photo
-    from realtime.terminal import summary
+    from realtime.readings.format import face_values
+    from realtime.sources.photos import Photo
+    from realtime.viewers.terminal import summary
 
     settings = Settings(efforts=(PHOTO,), classifier=person(model, profile, partial(print, file=sys.stderr)))
     pipeline = build_pipeline(settings, time.monotonic)
@@ -709,8 +721,8 @@ def image(
 @app.command()
 def cameras(as_json: Annotated[bool, typer.Option("--json", help="One JSON object for all.")] = False) -> None:
     """List the cameras by name, with the sizes and rates that each delivers, measured for a second each."""
-    from realtime.cameras import CHECKS, Webcam, list_cameras, measured, measured_sizes
-    from realtime.picamera import PiCamera, pi_cameras
+    from realtime.sources.cameras import CHECKS, Webcam, list_cameras, measured, measured_sizes
+    from realtime.sources.picamera import PiCamera, pi_cameras
 
     clock, settings = time.monotonic, CameraSettings()
 
@@ -743,8 +755,8 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array of all checks.")] = False, model: SuitedModel = None
 ) -> None:
     """Look at all that a session needs: a line each, with what helps; exit code 1 if something will not work."""
-    from realtime.doctor import examine
-    from realtime.machine import small_board
+    from realtime.base.machine import small_board
+    from realtime.commands.doctor import examine
 
     checks = []
     model, efforts = suited(model, small_board(), lambda line: None)
@@ -765,7 +777,7 @@ def verify(
     ],
 ) -> None:
     """Read recordings back, and tell whether they are whole: a line each, or a line a problem and exit code 1."""
-    from realtime.verify import verify as problems_of
+    from realtime.readings.verify import verify as problems_of
 
     failed = 0
     for path in files:
@@ -789,8 +801,8 @@ def report(
     overwrite: Overwrite = False,
 ) -> None:
     """Make a page about recordings: timelines, shares, faces, with the video where there is one; several are compared."""
-    from realtime.readings import readings_path
-    from realtime.report import write_report
+    from realtime.readings.file import readings_path
+    from realtime.readings.report import write_report
 
     first = readings_path(files[0])
     page = out or (first.with_suffix(".html") if len(files) == 1 else first.with_name("report.html"))

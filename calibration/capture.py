@@ -13,19 +13,22 @@ from rich.console import Console
 from calibration.collection import SessionFolder
 from calibration.enrol import Keeper
 from calibration.guide import Guide
-from calibration.people import PEOPLE
 from calibration.plan import PRACTICE, ROOM, Prompt, practice, prompts
 from calibration.practice import judged, note, past, rows
 from calibration.room import Onlooker
 from calibration.session import Seen, Session
 from realtime.config import CameraSettings, CaptureSettings, Choices, ClassifierSettings, Settings
-from realtime.pipeline import Pipeline, build_pipeline, readings_header, run_loop
-from realtime.recording import Means, Recording, dated
-from realtime.screen import Screen
-from realtime.sinks import Sinks, has_display
-from realtime.sources import SourceSwitch, open_live, usual_sources
-from realtime.terminal import table
+from realtime.expression.people import PEOPLE
+from realtime.loop import Sinks, run_loop
+from realtime.pipeline import Pipeline, build_pipeline
+from realtime.readings.format import readings_header
+from realtime.recording.recording import Means, Recording
+from realtime.recording.switch import dated
+from realtime.sources.opening import open_live, usual_sources
+from realtime.sources.switching import SourceSwitch
 from realtime.values import LABELS
+from realtime.viewers.desktop import Screen, has_display
+from realtime.viewers.terminal import table
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
-from calibration.people import checked
-from realtime.align import CHIP
-from realtime.errors import Trouble, reason
-from realtime.machine import versions
+from realtime.base.errors import Trouble, reason
+from realtime.base.machine import versions
+from realtime.expression.people import checked
+from realtime.faces.align import CHIP
 from realtime.values import LABELS, Face
 
 SCHEMA = "session/1"

@@ -8,15 +8,15 @@ import numpy as np
 
 from calibration.collection import Kept, SessionFolder, Shot, Take, crop_around, load_takes
 from calibration.fit import Fit, Takes, fit
-from calibration.people import profile_path
 from calibration.plan import FRONT, SIDE, Prompt
-from calibration.profile import save
 from calibration.proof import as_picture
 from calibration.room import Onlooker
 from calibration.session import Seen, mean_measures
-from realtime.classifier import EmotionClassifier
+from realtime.base.errors import Trouble, reason
 from realtime.config import CaptureSettings, FitSettings
-from realtime.errors import Trouble, reason
+from realtime.expression.classifier import EmotionClassifier
+from realtime.expression.people import profile_path
+from realtime.expression.profile import save
 from realtime.values import LABELS
 
 

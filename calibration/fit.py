@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from calibration.profile import Profile, personal
+from realtime.base.errors import Trouble
 from realtime.config import FitSettings
-from realtime.errors import Trouble
+from realtime.expression.profile import Profile, personal
 from realtime.values import LABELS
 
 NEUTRAL = LABELS.index("neutral")
@@ -71,7 +71,7 @@ class Proof:
     """One step, on held-out takes.
 
     Attributes:
-        step: of `calibration.profile.STEPS`.
+        step: of `realtime.expression.profile.STEPS`.
         held_out: "take" or "light", what was left out of a fit to be judged by it.
         before, after: without the profile and with it.
         gain: mean fall of the log loss of a take, in nats.

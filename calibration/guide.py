@@ -11,8 +11,8 @@ from calibration.screen import guide
 from calibration.session import COUNTDOWN, READY, REVIEW, TAKE, Session, View, seen
 from realtime.config import CaptureSettings
 from realtime.pipeline import to_gray
-from realtime.screen import Screen
 from realtime.values import Frame, Reading
+from realtime.viewers.desktop import Screen
 
 TOLD_S = 2.0
 """The terminal repeats what is to be done not more often than this."""

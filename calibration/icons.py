@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from realtime.draw import COLOURS
+from realtime.drawing.draw import COLOURS
 
 FINE = 4
 """Drawn so many times larger and made smaller again: lines get soft edges."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from calibration.plan import Prompt
 from calibration.session import Seen
-from realtime.errors import Trouble, reason
+from realtime.base.errors import Trouble, reason
 from realtime.values import LABELS
 
 FILE = "practice.jsonl"

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from calibration.session import Seen, seen
+from realtime.base.errors import Trouble
 from realtime.config import CaptureSettings
-from realtime.errors import Trouble
-from realtime.pipeline import Pipeline, run_loop, to_gray
-from realtime.sinks import Sink, Sinks, Tap
-from realtime.sources import Source
+from realtime.loop import Sink, Sinks, Tap, run_loop
+from realtime.pipeline import Pipeline, to_gray
+from realtime.sources.source import Source
 from realtime.values import Frame, Reading
 
 KEEP_S = 10.0

@@ -8,9 +8,9 @@ import numpy as np
 from calibration.icons import icon, pasted
 from calibration.plan import FRONT, HOW
 from calibration.session import COUNTDOWN, DONE, LIGHT, REVIEW, TAKE, View
-from realtime.draw import COLOURS, QUIET, WHITE, Colour
-from realtime.geometry import mirrored, scaled
-from realtime.text import draw_text, text_width
+from realtime.base.geometry import mirrored, scaled
+from realtime.drawing.draw import COLOURS, QUIET, WHITE, Colour
+from realtime.drawing.text import draw_text, text_width
 
 TALL = 600
 """Height of the whole; the picture is made as tall."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibration.plan import FRONT, Prompt
-from realtime.align import align
 from realtime.config import CaptureSettings, QualitySettings
-from realtime.quality import MIDDLE, eye_distance, texture, turn
+from realtime.expression.quality import MIDDLE, eye_distance, texture, turn
+from realtime.faces.align import align
 from realtime.values import LABELS, Box, Face, Frame, Reading
 
 LIGHT, READY, COUNTDOWN, TAKE, REVIEW, DONE = "light", "ready", "countdown", "take", "review", "done"

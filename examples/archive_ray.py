@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
-from realtime.batch import Job, films_in, is_done, outputs, record_film
-from realtime.errors import Trouble
-from realtime.readings import each_line, readings_path
+from realtime.base.errors import Trouble
+from realtime.readings.file import each_line, readings_path
+from realtime.recording.batch import Job, films_in, is_done, outputs, record_film
 from realtime.values import LABELS
 
 PROGRAM = Path(__file__).resolve().parent.parent

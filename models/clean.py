@@ -22,13 +22,13 @@ import cv2
 import numpy as np
 import typer
 
-from models.command import one_line
-from models.copies import ALIKE, COPY, Copies, dealt, joined, near_copies
+from models.cli import one_line
 from models.datasets import VOTED, Faces, load, majority, mark, without_single_votes
-from models.evaluate import confusion
-from models.judges import KEY, TRAIN, CrossValidated, RemoteJudge, best_known, faces_found, learnable, networks, png
-from realtime.align import CROP
-from realtime.errors import Trouble
+from models.near_copies import ALIKE, COPY, Copies, dealt, joined, near_copies
+from models.scores import confusion
+from models.second_opinion import KEY, TRAIN, CrossValidated, RemoteJudge, best_known, faces_found, learnable, networks, png
+from realtime.base.errors import Trouble
+from realtime.faces.align import CROP
 from realtime.values import LABELS
 
 KEEP, SUSPECT, NOT_A_FACE, DUPLICATE = VERDICTS = ("keep", "suspect", "not_a_face", "duplicate")
@@ -42,7 +42,7 @@ class Evidence:
     """What is known of each face beside its label.
 
     Attributes:
-        opinion: (n, 7) the judge's probabilities as `models.judges.Judge` describes them.
+        opinion: (n, 7) the judge's probabilities as `models.second_opinion.Judge` describes them.
         found: (n,) bool, a detector (or the web service) found a face.
         majority: (n,) int64, the annotators' majority, -1 where there is none.
         groups: (n,) int64, rows with one number are copies of one picture.

@@ -17,11 +17,11 @@ import numpy as np
 
 from calibration.collection import load_takes
 from models.framing import framed_chip, placement_of, sampling_matrix
-from realtime.align import CHIP, CROP, enlarge, sample, similarity
+from realtime.base.errors import Trouble
 from realtime.config import DetectorSettings
-from realtime.detector import Detector
-from realtime.errors import Trouble
-from realtime.landmarks import PointPredictor
+from realtime.faces.align import CHIP, CROP, enlarge, sample, similarity
+from realtime.faces.detector import Detector
+from realtime.faces.landmarks import PointPredictor
 from realtime.values import LABELS, Box
 
 VOTED = (*LABELS, "contempt", "unknown", "not_face")

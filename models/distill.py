@@ -22,32 +22,14 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor
 
-from models.command import one_line
+from models.augment import covered, crowded, jumbled, lit, patched, placed, smeared, torn, twisted
+from models.cli import one_line
+from models.course import Recipe, best_device, build, fit, load_trained, mixed_precision, to_input
 from models.datasets import VOTED, load_fer2013, mark
+from models.lesson import Lesson, lesson, public_test
 from models.negatives import backgrounds, textures
 from models.network import N_EXPRESSIONS, N_LOGITS
-from models.train import (
-    Lesson,
-    Recipe,
-    best_device,
-    build,
-    covered,
-    crowded,
-    fit,
-    jumbled,
-    lesson,
-    lit,
-    load_trained,
-    mixed_precision,
-    patched,
-    placed,
-    public_test,
-    smeared,
-    to_input,
-    torn,
-    twisted,
-)
-from realtime.errors import Trouble
+from realtime.base.errors import Trouble
 from realtime.values import LABELS
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -88,7 +70,7 @@ def to_bytes(chips: Tensor) -> np.ndarray:
 
 
 def cut(crops: Tensor, framing: Tensor, negative: bool = False) -> Tensor:
-    """One cut of each (n, 1, 48, 48) uint8 crop by `models.train.placed`, all of them or none of them badly placed."""
+    """One cut of each (n, 1, 48, 48) uint8 crop by `models.augment.placed`, all of them or none of them badly placed."""
     return placed(crops.float(), framing, torch.full((len(crops),), negative, device=crops.device))
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realtime.align import CHIP, CROP, TEMPLATE, similarity
-from realtime.classifier import interpreter_class
-from realtime.errors import Trouble, reason
-from realtime.landmarks import MIRRORED
-from realtime.quiet import quiet
+from realtime.base.errors import Trouble, reason
+from realtime.base.silence import quiet
+from realtime.expression.classifier import interpreter_class
+from realtime.faces.align import CHIP, CROP, TEMPLATE, similarity
+from realtime.faces.landmarks import MIRRORED
 
 CROP_POINTS = Path(__file__).parent / "crop_points.tflite"
 
@@ -93,7 +93,8 @@ def placement_of(face48: np.ndarray) -> np.ndarray:
 
 
 def framed_chip(face48: np.ndarray) -> np.ndarray:
-    """The (64, 64) uint8 chip of a (48, 48) uint8 crop, sampled once; a placement that changes nothing gives `realtime.align.enlarge`."""
+    """The (64, 64) uint8 chip of a (48, 48) uint8 crop, sampled once; a placement that changes nothing gives
+    `realtime.faces.align.enlarge`."""
     matrix = placement_of(face48) * (CHIP / CROP)
     matrix[:, 2] += 0.5 * CHIP / CROP - 0.5
     return cv2.warpAffine(face48, matrix, (CHIP, CHIP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from models.datasets import held_out, read_gray
-from realtime.align import CROP, sample, similarity
 from realtime.config import DetectorSettings
-from realtime.detector import Detector
-from realtime.landmarks import PointPredictor
-from realtime.sources import VideoFile
+from realtime.faces.align import CROP, sample, similarity
+from realtime.faces.detector import Detector
+from realtime.faces.landmarks import PointPredictor
+from realtime.sources.films import VideoFile
 
 
 def noise(draw: np.random.Generator) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from models.evaluate import reliability
+from models.scores import reliability
 from realtime.values import LABELS
 
 matplotlib.use("Agg")
@@ -50,7 +50,7 @@ def save_reliability(curves: dict[str, np.ndarray], truth: np.ndarray, title: st
 
 
 def save_curves(log: Path, path: Path) -> None:
-    """Loss and test accuracy by epoch from a `log.jsonl` of `models.train.fit`."""
+    """Loss and test accuracy by epoch from a `log.jsonl` of `models.course.fit`."""
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
     axes.plot([line["epoch"] for line in lines], [line["loss"] for line in lines], color="#0072B2")

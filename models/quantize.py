@@ -22,14 +22,14 @@ import typer
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from models.command import one_line
+from models.cli import one_line
+from models.course import load_trained, to_input
 from models.datasets import Faces, chips_of, load_fer2013, load_wild, majority, targets
 from models.evaluate import on_fer2013
 from models.network import N_LOGITS, EmotionNet
 from models.resting import neutral_of, resting
-from models.train import load_trained, to_input
-from realtime.align import CHIP
-from realtime.classifier import SCHEMA, EmotionClassifier
+from realtime.expression.classifier import SCHEMA, EmotionClassifier
+from realtime.faces.align import CHIP
 from realtime.values import LABELS
 
 REPRESENTATIVE = Path(__file__).parent / "representative.txt"

@@ -14,9 +14,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from models.command import one_line
+from models.cli import one_line
 from models.datasets import Faces, chips_of, held_out, load_wild
-from realtime.classifier import EmotionClassifier
+from realtime.expression.classifier import EmotionClassifier
 from realtime.values import LABELS
 
 

@@ -23,18 +23,19 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor
 
-from models.command import one_line
+from models.augment import lit, placement, uniform
+from models.cli import one_line
+from models.course import Recipe, best_device, fit, mixed_precision
 from models.datasets import load_fer2013, mark
+from models.dlib_files import public_predictor_path
 from models.framing import CROP_POINTS, believable, crop_points
 from models.network import PointsNet
-from models.public import public_predictor_path
 from models.quantize import compact, folded
-from models.train import Recipe, best_device, fit, lit, mixed_precision, placement, uniform
 from models.train_landmarks import Portrait, jittered, read_portraits
-from realtime.align import CROP, TEMPLATE, similarity
-from realtime.benchmark import versions
-from realtime.geometry import box_around
-from realtime.landmarks import MIRRORED, PointPredictor
+from realtime.base.geometry import box_around
+from realtime.commands.benchmark import versions
+from realtime.faces.align import CROP, TEMPLATE, similarity
+from realtime.faces.landmarks import MIRRORED, PointPredictor
 
 
 @dataclass(frozen=True)

@@ -23,19 +23,20 @@ import dlib
 import numpy as np
 import typer
 
-from models.command import one_line
+from models.cli import one_line
 from models.datasets import SEARCHED, central_box, detector, held_out, read_gray, read_table
-from models.public import public_predictor_path
-from realtime.benchmark import machine, versions
+from models.dlib_files import public_predictor_path
+from realtime.base.geometry import box_around, mirrored, scaled, width
+from realtime.commands.benchmark import machine, versions
 from realtime.config import POINTS
-from realtime.geometry import box_around, mirrored, scaled, width
-from realtime.landmarks import MIRRORED, PointPredictor, corners
-from realtime.quality import eye_distance, turn
-from realtime.sources import VideoFile
+from realtime.expression.quality import eye_distance, turn
+from realtime.faces.landmarks import MIRRORED, PointPredictor, corners
+from realtime.sources.films import VideoFile
 from realtime.values import Box
 
 Points = Callable[[np.ndarray, Box], np.ndarray]
 """`PointPredictor.points`: a gray picture and a box -> (5, 2) positions."""
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -13,6 +13,6 @@ Conventions, the same in every file:
 - What is shown is an expression, never a feeling.
 """
 
-from realtime.library import open_pipeline
+from realtime.api import open_pipeline
 
 __all__ = ["open_pipeline"]

@@ -57,7 +57,7 @@ class FinderSettings:
 
 @dataclass(frozen=True)
 class CutSettings:
-    surely: float = 0.35  # change (see `realtime.cuts.change`) that is always a cut; within a shot 0.16 was the most, in a cross-fade
+    surely: float = 0.35  # change (see `realtime.faces.cuts.change`) that is always a cut; within a shot 0.16 was the most, in a cross-fade
     at_least: float = 0.12  # change that is a cut where the picture was calm; between two shots of people in one room 0.2 is usual
     times_usual: float = 8.0  # and this many times the usual change
     usual_s: float = 0.5  # time constant of what is usual
@@ -94,7 +94,7 @@ class SmoothingSettings:
 
 @dataclass(frozen=True)
 class QualitySettings:
-    """Limits beyond which a chip is not believed, by the measures of `realtime.quality`.
+    """Limits beyond which a chip is not believed, by the measures of `realtime.expression.quality`.
 
     Each lies where the answers are 15 points less often right than for plain photos, or where there are too few faces to know. The table
     is `tests/benchmarks/quality.txt`; shares are of 1,096 plain photos of people whom the model never saw and of 3,053 faces of FER2013.
@@ -172,7 +172,7 @@ class RecorderSettings:
 
 @dataclass(frozen=True)
 class PrivacySettings:
-    """How faces are covered: `realtime.privacy`."""
+    """How faces are covered: `realtime.recording.privacy`."""
 
     wider: float = 1.5  # times the face's box, which goes from the brows to the chin: hair and ears belong to a face
     cells: int = 4  # colours across a covered face: with 4 nobody is recognised, and no detector finds its gradients
@@ -200,7 +200,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class WebSettings:
-    """The preview in a browser: `realtime.web`."""
+    """The preview in a browser: `realtime.viewers.web`."""
 
     port: int = 8000  # where it is served; 0 is any free one
     quality: int = 80  # of the JPEGs, 1 to 100: some 40 kB a picture at 640x480
@@ -243,7 +243,7 @@ class CaptureSettings:
     eyes_px: float = 20.0  # between the eyes: the chip is then not enlarged
     dim: float = 35.0  # grey levels of the face, mean; darker ones are mostly noise
     glare: float = 225.0  # brighter ones have white patches
-    front: float = 0.12  # turn by `realtime.quality.turn`, some 20 degrees; straight faces are within 0.1
+    front: float = 0.12  # turn by `realtime.expression.quality.turn`, some 20 degrees; straight faces are within 0.1
     side: float = 0.15  # from here on a face is seen from the side; up to where quality calls it turned
     still: float = 1.0  # eye distances a second that a face may move; a nod has three
     calm_s: float = 0.3  # s over which movement is measured

@@ -2,30 +2,25 @@
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import cv2
 import numpy as np
 
-from calibration.profile import load
-from realtime.align import CHIP, align
-from realtime.cameras import Delivery
-from realtime.classifier import EmotionClassifier, Opinion
+from realtime.base.governor import Governor, Steady
+from realtime.base.timing import Clock, StageTimer
 from realtime.config import Effort, QualitySettings, Settings
-from realtime.cuts import CutDetector
-from realtime.detector import Detector
-from realtime.finder import BackgroundFinder, Finder
-from realtime.governor import Governor, Steady
-from realtime.landmarks import PointPredictor
-from realtime.machine import machine, versions
-from realtime.quality import doubt
-from realtime.sinks import Sink
-from realtime.smoothing import Smoothed, Smoother
-from realtime.sources import Source
-from realtime.timing import Clock, StageTimer
-from realtime.tracker import Track, Tracker
+from realtime.expression.classifier import EmotionClassifier, Opinion
+from realtime.expression.profile import load
+from realtime.expression.quality import doubt
+from realtime.expression.smoothing import Smoothed, Smoother
+from realtime.faces.align import CHIP, align
+from realtime.faces.cuts import CutDetector
+from realtime.faces.detector import Detector
+from realtime.faces.finder import BackgroundFinder, Finder
+from realtime.faces.landmarks import PointPredictor
+from realtime.faces.tracker import Track, Tracker
 from realtime.values import LABELS, Face, Frame, Reading
 
 
@@ -131,7 +126,7 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
         clock: times the stages; seconds.
         live: search in a thread of its own and spend less when the machine does not keep up; otherwise all is done in step, and the
             same frames always give the same readings.
-        patience_s: for a film that is played as if it were live, but faster: see `realtime.finder.BackgroundFinder`.
+        patience_s: for a film that is played as if it were live, but faster: see `realtime.faces.finder.BackgroundFinder`.
 
     Raises:
         Trouble: a model file or package is missing or damaged, or the profile is not for this model.
@@ -167,27 +162,3 @@ def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s, pipeline.smoother.prior),
         _judged={},
     )
-
-
-def readings_header(source_name: str, pipeline: Pipeline, settings: Settings, delivery: Delivery | None = None) -> dict[str, Any]:
-    """What the first line of a readings file says about where its numbers come from; `delivery` is what a camera gives."""
-    classifier = pipeline.classifier
-    return {
-        "source": source_name,
-        **({"camera": {"asked": str(delivery.asked), "got": str(delivery.got)}} if delivery else {}),
-        "model": {"name": classifier.path.name, "sha256": classifier.sha256},
-        "profile": classifier.profile and {"name": classifier.profile.name, "step": classifier.profile.step},
-        "labels": list(LABELS),
-        "machine": machine(),
-        "versions": versions(),
-        "settings": {"min_face": settings.finder.min_face, "quality": asdict(settings.quality), "smoothing": asdict(settings.smoothing)},
-    }
-
-
-def run_loop(source: Source, pipeline: Pipeline, sinks: Sink, stopped: Callable[[], bool]) -> None:
-    """The program: until the source ends or `stopped()`, each frame is read and written. Both ends are closed whatever happens."""
-    with source, pipeline, sinks:
-        for frame in source:
-            sinks.write(frame, pipeline.read(frame))
-            if stopped():
-                break

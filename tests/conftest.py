@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from models.public import public_file
-from realtime.classifier import EmotionClassifier
+from models.dlib_files import public_file
 from realtime.config import ClassifierSettings
-from realtime.sources import Photo
+from realtime.expression.classifier import EmotionClassifier
+from realtime.sources.photos import Photo
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "tests" / "data"

@@ -14,9 +14,9 @@ from typing import Self
 import cv2
 import numpy as np
 
-from realtime.align import CROP, TEMPLATE
-from realtime.classifier import Opinion
-from realtime.geometry import apart, box_around, width
+from realtime.base.geometry import apart, box_around, width
+from realtime.expression.classifier import Opinion
+from realtime.faces.align import CROP, TEMPLATE
 from realtime.values import LABELS, Box, Face, Frame, Reading
 
 

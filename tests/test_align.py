@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.align import CHIP, CROP, TEMPLATE, align, enlarge, misfit, sample, similarity
+from realtime.faces.align import CHIP, CROP, TEMPLATE, align, enlarge, misfit, sample, similarity
 
 
 def moved(points: np.ndarray, degrees: float, scale: float, shift: tuple[float, float]) -> np.ndarray:
@@ -87,8 +87,8 @@ def test_a_dataset_picture_and_the_same_face_before_a_camera_give_the_same_chip(
 
 def test_the_same_face_turned_gives_nearly_the_same_chip(gray):
     from realtime.config import DetectorSettings
-    from realtime.detector import Detector
-    from realtime.landmarks import PointPredictor
+    from realtime.faces.detector import Detector
+    from realtime.faces.landmarks import PointPredictor
 
     picture = gray("obama")
     box = Detector(DetectorSettings()).find(picture, 320)[0]

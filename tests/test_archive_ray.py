@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.sources import DEMO
+from realtime.sources.films import DEMO
 
 ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from conftest import DATA
 
-from realtime.batch import Job, films_in, is_done, outputs, record_all, record_film
+from realtime.base.errors import Trouble
 from realtime.config import Choices
-from realtime.errors import Trouble
-from realtime.sources import DEMO, Photo
+from realtime.recording.batch import Job, films_in, is_done, outputs, record_all, record_film
+from realtime.sources.films import DEMO
+from realtime.sources.photos import Photo
 
 
 def make_film(path, size_wh=(64, 48), frames=8, pix_fmt="yuv420p", codec="libx264", times=None, rotation=0, images=None):

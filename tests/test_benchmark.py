@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from fakes import BoxPoints, FakeClock, ScriptedClassifier, ScriptedDetector
 
-from realtime.benchmark import STAGES, Clocks, Crowd, measure, peak_memory_mb, portraits, rate_line, report, table_rows
+from realtime.base.errors import Trouble
+from realtime.base.governor import Steady
+from realtime.base.machine import machine
+from realtime.base.timing import StageTimer
+from realtime.commands.benchmark import STAGES, Clocks, Crowd, measure, peak_memory_mb, portraits, rate_line, report, table_rows
 from realtime.config import EFFORTS, DetectorSettings, Settings
-from realtime.cuts import CutDetector
-from realtime.detector import Detector
-from realtime.errors import Trouble
-from realtime.finder import Finder
-from realtime.governor import Steady
-from realtime.machine import machine
+from realtime.expression.smoothing import Smoother
+from realtime.faces.cuts import CutDetector
+from realtime.faces.detector import Detector
+from realtime.faces.finder import Finder
+from realtime.faces.tracker import Tracker
 from realtime.pipeline import Pipeline
-from realtime.smoothing import Smoother
-from realtime.sources import DEMO, VideoFile
-from realtime.timing import StageTimer
-from realtime.tracker import Tracker
+from realtime.sources.films import DEMO, VideoFile
 from realtime.values import Box, Frame
 
 HERE = Box(5, 5, 35, 35)

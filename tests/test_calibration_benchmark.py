@@ -6,8 +6,8 @@ import pytest
 from conftest import ROOT
 
 from calibration.fit import NEUTRAL
-from realtime.classifier import EmotionClassifier, softmax
 from realtime.config import SHIPPED, FitSettings
+from realtime.expression.classifier import EmotionClassifier, softmax
 from realtime.values import LABELS
 
 SAD = LABELS.index("sadness")

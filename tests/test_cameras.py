@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from fakes import FakeClock
 
-from realtime.cameras import (
+from realtime.base.errors import Trouble
+from realtime.config import CameraSettings
+from realtime.sources.cameras import (
     Camera,
     Delivery,
     Format,
@@ -19,9 +21,7 @@ from realtime.cameras import (
     named_camera,
     within,
 )
-from realtime.config import CameraSettings
-from realtime.errors import Trouble
-from realtime.sources import usual_sources
+from realtime.sources.opening import usual_sources
 
 LOGI, LOGI2, BUILT_IN = Camera(0, "HD Pro Webcam C920"), Camera(4, "HD Webcam C270"), Camera(2, "Integrated Camera: Front")
 

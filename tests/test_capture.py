@@ -14,13 +14,13 @@ from rich.console import Console
 from calibration.capture import Wish, guided
 from calibration.collection import SessionFolder, load_takes
 from calibration.enrol import enrol, moments, read_takes
-from calibration.people import ProfileSwitch
 from calibration.plan import ORDER, PRACTICE
-from realtime.classifier import EmotionClassifier
+from realtime.base.errors import Trouble
 from realtime.config import SHIPPED, CaptureSettings, FitSettings
-from realtime.errors import Trouble
+from realtime.expression.classifier import EmotionClassifier
+from realtime.expression.people import ProfileSwitch
+from realtime.readings.verify import verify
 from realtime.values import LABELS
-from realtime.verify import verify
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = CaptureSettings(hold_s=0.4, rest_s=0.4, settle_s=0.1, countdown_s=0.2, review_s=0.1, front=0.3, still=20.0, practice_rounds=1)

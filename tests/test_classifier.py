@@ -4,11 +4,11 @@ import shutil
 import numpy as np
 import pytest
 
-from realtime.classifier import EmotionClassifier, dequantize, interpreter_class, softmax
+from realtime.base.errors import Trouble
 from realtime.config import ClassifierSettings, DetectorSettings
-from realtime.detector import Detector
-from realtime.errors import Trouble
-from realtime.landmarks import PointPredictor
+from realtime.expression.classifier import EmotionClassifier, dequantize, interpreter_class, softmax
+from realtime.faces.detector import Detector
+from realtime.faces.landmarks import PointPredictor
 from realtime.values import LABELS
 
 MODEL = ClassifierSettings().model
@@ -55,7 +55,7 @@ def test_other_chips_are_refused_with_what_was_expected(classifier):
     [("obama", {"happiness"}), ("obama2", {"neutral", "surprise"}), ("biden", {"neutral", "sadness"}), ("astronaut", {"happiness"})],
 )
 def test_portraits_are_read_as_a_person_would(classifier, gray, name, labels):
-    from realtime.align import align
+    from realtime.faces.align import align
 
     picture = gray(name)
     box = Detector(DetectorSettings()).find(picture, 400)[0]
@@ -67,7 +67,7 @@ def test_portraits_are_read_as_a_person_would(classifier, gray, name, labels):
 
 
 def test_an_upside_down_face_is_rejected(classifier, gray):
-    from realtime.align import align
+    from realtime.faces.align import align
 
     picture = gray("obama")
     box = Detector(DetectorSettings()).find(picture, 400)[0]

@@ -29,8 +29,8 @@ from models.clean import (
 )
 from models.datasets import COLUMNS, VOTED, Faces, majority
 from realtime.values import LABELS
-from tests.test_copies import pictures
-from tests.test_judges import Service, table, votes
+from tests.test_near_copies import pictures
+from tests.test_second_opinion import Service, table, votes
 
 ANGER, HAPPINESS, SADNESS, NEUTRAL = (LABELS.index(name) for name in ("anger", "happiness", "sadness", "neutral"))
 

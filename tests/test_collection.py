@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from calibration.collection import SessionFolder, Shot, Take, crop_around, delete, load_takes, merge, session_folders
-from calibration.profile import Profile, save
-from realtime.errors import Trouble
+from realtime.base.errors import Trouble
+from realtime.expression.profile import Profile, save
 from realtime.values import Box, Face
 
 STARTED = datetime(2026, 11, 23, 4, 5, 6)
@@ -185,7 +185,7 @@ import resource, signal, sys
 sys.path[:0] = [{root!r}, {tests!r}]
 from pathlib import Path
 from test_collection import begun, take
-from realtime.errors import Trouble
+from realtime.base.errors import Trouble
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 session = begun(Path({people!r}))
 session.add(take(seed=0))

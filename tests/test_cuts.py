@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from realtime.config import CutSettings
-from realtime.cuts import CutDetector, change, contrast
-from realtime.sources import DEMO, VideoFile
+from realtime.faces.cuts import CutDetector, change, contrast
+from realtime.sources.films import DEMO, VideoFile
 
 
 def cuts_in(frames) -> list[int]:

@@ -30,10 +30,10 @@ from models.datasets import (
     targets,
     without_single_votes,
 )
-from realtime.align import enlarge, sample, similarity
 from realtime.config import DetectorSettings
-from realtime.detector import Detector
-from realtime.landmarks import PointPredictor
+from realtime.faces.align import enlarge, sample, similarity
+from realtime.faces.detector import Detector
+from realtime.faces.landmarks import PointPredictor
 from realtime.values import LABELS
 
 FERPLUS_HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 from fakes import points_in
 
+from realtime.base.errors import Trouble
+from realtime.base.geometry import apart
 from realtime.config import DETECTOR, DetectorSettings
-from realtime.detector import Detector
-from realtime.errors import Trouble
-from realtime.geometry import apart
-from realtime.landmarks import PointPredictor
+from realtime.faces.detector import Detector
+from realtime.faces.landmarks import PointPredictor
 from realtime.values import Box
 
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from test_run import run
 
-from realtime import doctor
-from realtime.cameras import Format, Measured
+from realtime.base.machine import Heat
+from realtime.commands import doctor
+from realtime.commands.doctor import Check, drawn, probe_disk, probe_encoder, probe_speed
 from realtime.config import ClassifierSettings, RecorderSettings, Settings
-from realtime.doctor import Check, drawn, probe_disk, probe_encoder, probe_speed
-from realtime.machine import Heat
+from realtime.sources.cameras import Format, Measured
 
 GOOD = Measured(Format("MJPG", 640, 480, 30), (640, 480), 29.9)
 DISK = RecorderSettings(warn_free_mb=500, stop_free_mb=16)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from fakes import a_reading
 
-from realtime.draw import COLOURS, QUIET, TRACK, Hud, Rec, annotate, caption, fitted, mirrored, waiting
-from realtime.geometry import scaled
-from realtime.history import Span
+from realtime.base.geometry import scaled
+from realtime.drawing.draw import COLOURS, QUIET, TRACK, Hud, Rec, annotate, caption, fitted, mirrored, waiting
+from realtime.drawing.history import Span
+from realtime.drawing.words import LANGUAGES
 from realtime.values import LABELS, Box
-from realtime.words import LANGUAGES
 
 
 def plain(width: int = 640, height: int = 480) -> np.ndarray:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from models.datasets import VOTED, Faces, chips_of, load_fer2013
-from models.evaluate import (
+from models.evaluate import update_card
+from models.scores import (
     as_text,
     auroc,
     calibration_error,
@@ -17,12 +18,11 @@ from models.evaluate import (
     score_rows,
     score_splits,
     scores,
-    update_card,
     wild_scores,
     wilson,
 )
+from realtime.base.errors import Trouble
 from realtime.config import ClassifierSettings
-from realtime.errors import Trouble
 from realtime.values import LABELS
 
 

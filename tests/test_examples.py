@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from realtime import open_pipeline
-from realtime.errors import Trouble
-from realtime.sources import DEMO
+from realtime.base.errors import Trouble
+from realtime.sources.films import DEMO
 from realtime.values import LABELS, Box, Face, Reading
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,7 +65,7 @@ def test_the_four_lines_of_the_readme_run(tmp_path):
     block = next(part for part in text.split("\n\n") if "from realtime import open_pipeline" in part)
     lines = [line.removeprefix("    ") for line in block.splitlines() if line.strip()]
     assert len(lines) == 4
-    code = "\n".join(lines).replace("open_pipeline(0)", "open_pipeline('realtime/assets/demo.mp4')")
+    code = "\n".join(lines).replace("open_pipeline(0)", "open_pipeline('realtime/sources/demo/demo.mp4')")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     assert any(label in done.stdout for label in LABELS)

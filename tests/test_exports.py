@@ -8,8 +8,8 @@ import pytest
 from conftest import ROOT
 from recordings import a_face, as_lines, even_times, write_readings
 
-from realtime.errors import Trouble
-from realtime.exports import CsvFile, SrtFile, convert
+from realtime.base.errors import Trouble
+from realtime.recording.exports import CsvFile, SrtFile, convert
 from realtime.values import LABELS
 
 
@@ -85,7 +85,7 @@ WRITES_AND_DIES = """
 import os, sys
 sys.path[:0] = [{root!r}, {tests!r}]
 from recordings import a_face, as_lines, even_times
-from realtime.exports import CsvFile, SrtFile
+from realtime.recording.exports import CsvFile, SrtFile
 from realtime.values import LABELS
 exports = [CsvFile("a.csv", LABELS), SrtFile("a.srt")]
 for line in as_lines(even_times({n})):

@@ -7,7 +7,7 @@ import pytest
 from fakes import ScriptedDetector
 
 from realtime.config import EFFORTS, FinderSettings
-from realtime.finder import BackgroundFinder, Finder, Found, Schedule
+from realtime.faces.finder import BackgroundFinder, Finder, Found, Schedule
 from realtime.values import Box
 
 FULL = replace(EFFORTS[0], near_s=0.2, far_s=1.0, near_side=320)

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from calibration.fit import NEUTRAL, Takes, fit, head, offsets, rested, scored
-from calibration.profile import load, personal, save
 from calibration.proof import as_picture, as_text
-from realtime.classifier import softmax
+from realtime.base.errors import Trouble
 from realtime.config import FitSettings
-from realtime.errors import Trouble
+from realtime.expression.classifier import softmax
+from realtime.expression.profile import load, personal, save
 from realtime.values import LABELS
 
 SETTINGS = FitSettings()

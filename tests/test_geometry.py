@@ -2,10 +2,10 @@ import math
 
 import pytest
 
+from realtime.base.geometry import apart, box_around, mirrored, moved, scaled, width
 from realtime.config import DetectorSettings
-from realtime.detector import Detector
-from realtime.geometry import apart, box_around, mirrored, moved, scaled, width
-from realtime.landmarks import PointPredictor
+from realtime.faces.detector import Detector
+from realtime.faces.landmarks import PointPredictor
 from realtime.values import Box
 
 

@@ -3,8 +3,8 @@ from itertools import pairwise
 
 from fakes import FakeClock
 
+from realtime.base.governor import Governor, Steady
 from realtime.config import EFFORTS, Effort, GovernorSettings
-from realtime.governor import Governor, Steady
 
 SETTINGS = GovernorSettings(window_s=0.5, enough=0.9, patience_s=3.0, most_patience_s=60.0)
 LAST = len(EFFORTS) - 1

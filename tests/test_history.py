@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from fakes import a_reading
 
-from realtime.history import ROWS, SPAN_S, LabelHistory, Span
+from realtime.drawing.history import ROWS, SPAN_S, LabelHistory, Span
 
 
 def face(label: str, id: int = 1, unsure: str | None = None):

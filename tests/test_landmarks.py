@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from models.public import FIVE_POINTS, public_file
+from models.dlib_files import FIVE_POINTS, public_file
+from realtime.base.errors import Trouble
+from realtime.base.geometry import box_around, mirrored
 from realtime.config import POINTS, DetectorSettings
-from realtime.detector import Detector
-from realtime.errors import Trouble
-from realtime.geometry import box_around, mirrored
-from realtime.landmarks import PointPredictor, corners
+from realtime.faces.detector import Detector
+from realtime.faces.landmarks import PointPredictor, corners
 from realtime.values import Box
 
 NAMES = ["obama", "obama2", "biden", "astronaut"]

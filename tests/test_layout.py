@@ -1,4 +1,4 @@
-from realtime.layout import beside, corners, free, inside, least, nearby, overlap
+from realtime.drawing.layout import beside, corners, free, inside, least, nearby, overlap
 
 PICTURE = (640, 480)
 

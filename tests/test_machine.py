@@ -1,6 +1,6 @@
 import pytest
 
-from realtime.machine import heat, is_small, machine, throttle_words
+from realtime.base.machine import heat, is_small, machine, throttle_words
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from calibration.people import ProfileSwitch, find, profile_path, usable, with_profile
-from calibration.profile import Profile, save
-from realtime.classifier import EmotionClassifier
+from realtime.base.errors import Trouble
 from realtime.config import SHIPPED
-from realtime.errors import Trouble
+from realtime.expression.classifier import EmotionClassifier
+from realtime.expression.people import ProfileSwitch, find, profile_path, usable, with_profile
+from realtime.expression.profile import Profile, save
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from fakes import FakeClock
 
+from realtime.base.errors import Trouble
 from realtime.config import CameraSettings
-from realtime.errors import Trouble
-from realtime.picamera import PiCamera, pi_cameras, picamera2
+from realtime.sources.picamera import PiCamera, pi_cameras, picamera2
 
 
 class FakePicamera2:

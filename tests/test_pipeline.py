@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 from fakes import BoxPoints, CollectSink, FakeClock, ScriptedClassifier, ScriptedDetector, ScriptedSource
 
-from realtime.cameras import Delivery, Format
+from realtime.base.governor import Steady
+from realtime.base.timing import StageTimer
 from realtime.config import PHOTO, Settings
-from realtime.cuts import CutDetector
-from realtime.finder import Finder
-from realtime.governor import Steady
-from realtime.pipeline import Pipeline, build_pipeline, fresh, readings_header, run_loop, unsure
-from realtime.smoothing import Smoother
-from realtime.sources import DEMO, NewestFrame, VideoFile
-from realtime.timing import StageTimer
-from realtime.tracker import Tracker
+from realtime.expression.smoothing import Smoother
+from realtime.faces.cuts import CutDetector
+from realtime.faces.finder import Finder
+from realtime.faces.tracker import Tracker
+from realtime.loop import run_loop
+from realtime.pipeline import Pipeline, build_pipeline, fresh, unsure
+from realtime.readings.format import readings_header
+from realtime.sources.cameras import Delivery, Format
+from realtime.sources.films import DEMO, VideoFile
+from realtime.sources.newest import NewestFrame
 from realtime.values import LABELS, Box, Frame
 
 SETTINGS = Settings()

@@ -4,7 +4,7 @@ import pytest
 from calibration.plan import FRONT, Prompt
 from calibration.practice import Try, judged, note, past, rows
 from calibration.session import Seen
-from realtime.errors import Trouble
+from realtime.base.errors import Trouble
 from realtime.values import LABELS
 
 

@@ -4,14 +4,14 @@ import pytest
 from fakes import a_reading
 
 from realtime.config import DetectorSettings, PrivacySettings
-from realtime.detector import Detector
-from realtime.privacy import FaceBlur, Shot, cover
+from realtime.faces.detector import Detector
+from realtime.recording.privacy import FaceBlur, Shot, cover
 from realtime.values import Box
 
 
 @pytest.fixture(scope="module")
 def search() -> Detector:
-    """As `realtime.batch.face_search` makes it."""
+    """As `realtime.recording.batch.face_search` makes it."""
     return Detector(DetectorSettings(threshold=PrivacySettings().threshold))
 
 

@@ -4,9 +4,9 @@ import stat
 import numpy as np
 import pytest
 
-from calibration.profile import MOST_BYTES, Profile, load, personal, save
-from realtime.classifier import softmax
-from realtime.errors import Trouble
+from realtime.base.errors import Trouble
+from realtime.expression.classifier import softmax
+from realtime.expression.profile import MOST_BYTES, Profile, load, personal, save
 
 MODEL = "a" * 64
 

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.align import CHIP, align
 from realtime.config import DetectorSettings, QualitySettings
-from realtime.detector import Detector
-from realtime.landmarks import PointPredictor
-from realtime.quality import doubt, eye_distance, texture, turn
+from realtime.expression.quality import doubt, eye_distance, texture, turn
+from realtime.faces.align import CHIP, align
+from realtime.faces.detector import Detector
+from realtime.faces.landmarks import PointPredictor
 
 SETTINGS = QualitySettings()
 FRONTAL = np.array([[80, 50], [60, 50], [20, 50], [40, 50], [50, 75]], np.float32)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from recordings import HEADER, a_face, as_lines, even_times, write_readings
 
-from realtime.errors import Trouble
-from realtime.readings import each_line, read, readings_path
+from realtime.base.errors import Trouble
+from realtime.readings.file import each_line, read, readings_path
 
 
 def test_a_file_comes_back_as_arrays_for_each_person(tmp_path):

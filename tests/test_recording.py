@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from fakes import FakeClock, a_reading
 
+from realtime.base.errors import Trouble
 from realtime.config import Choices, RecorderSettings
-from realtime.errors import Trouble
-from realtime.recorder import best_encoder
-from realtime.recording import Means, Recording, RecordSwitch, dated
+from realtime.recording.recording import Means, Recording
+from realtime.recording.switch import RecordSwitch, dated
+from realtime.recording.video import best_encoder
 from realtime.values import Box, Frame
 
 

@@ -15,9 +15,9 @@ import pytest
 from conftest import ROOT
 from recordings import a_face, as_lines, even_times, write_film, write_readings
 
+from realtime.base.errors import Trouble
 from realtime.config import ReportSettings
-from realtime.errors import Trouble
-from realtime.report import cut_out, write_report
+from realtime.readings.report import cut_out, write_report
 
 SETTINGS = ReportSettings()
 FILM = ROOT / "realtime" / "assets" / "demo.mp4"

@@ -7,8 +7,8 @@ import pytest
 
 from models.datasets import chips_of, load_wild
 from models.resting import main, mean_of_people
-from realtime.classifier import EmotionClassifier
 from realtime.config import SHIPPED
+from realtime.expression.classifier import EmotionClassifier
 
 
 def test_every_person_counts_once():

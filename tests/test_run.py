@@ -17,7 +17,7 @@ from benchmarks.killed import killed
 from conftest import DATA, ROOT
 from fakes import NetworkCamera
 
-from realtime.benchmark import STAGES
+from realtime.commands.benchmark import STAGES
 from realtime.config import EFFORTS, SHIPPED, SMALL_EFFORTS, ClassifierSettings
 from realtime.values import LABELS
 from run import not_installed, suited

@@ -6,7 +6,7 @@ from calibration.icons import FEATURES, icon, pasted
 from calibration.plan import FRONT, HOW, SIDE, Prompt
 from calibration.screen import PAD, PANEL, TALL, guide, wrapped
 from calibration.session import COUNTDOWN, DONE, LIGHT, READY, REVIEW, TAKE, Check, View
-from realtime.text import text_width
+from realtime.drawing.text import text_width
 from realtime.values import LABELS, Box
 
 IMAGE = np.full((480, 640, 3), 120, np.uint8)

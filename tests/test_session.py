@@ -8,7 +8,8 @@ from calibration.plan import FRONT, ORDER, SIDE, Prompt, practice, prompts
 from calibration.session import COUNTDOWN, DONE, LIGHT, READY, REVIEW, TAKE, Seen, Session, light_changed, seen
 from realtime.config import CaptureSettings, QualitySettings, Settings
 from realtime.pipeline import build_pipeline, to_gray
-from realtime.sources import DEMO, Repeated, VideoFile
+from realtime.sources.films import DEMO, VideoFile
+from realtime.sources.playing import Repeated
 from realtime.values import LABELS, Box, Face, Frame, Reading
 
 SETTINGS, QUALITY = CaptureSettings(), QualitySettings()

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from fakes import CollectSink
 
-from realtime.draw import Hud, annotate, waiting
-from realtime.screen import NO_KEY
-from realtime.sinks import Sinks, Tap, Window, has_display
+from realtime.drawing.draw import Hud, annotate, waiting
+from realtime.drawing.words import LANGUAGES
+from realtime.loop import Sinks, Tap
 from realtime.values import Frame
-from realtime.words import LANGUAGES
+from realtime.viewers.desktop import NO_KEY, has_display
+from realtime.viewers.window import Window
 
 
 def frame(t: float, index: int = 0) -> Frame:

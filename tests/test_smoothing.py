@@ -7,9 +7,10 @@ import pytest
 from fakes import sure
 
 from models.datasets import cut_out
-from realtime.align import enlarge
+from realtime.base.timing import decay
 from realtime.config import SmoothingSettings
-from realtime.smoothing import Smoothed, Smoother, chosen, contradicts, decay, first, likelihood, transition, weighed, weight
+from realtime.expression.smoothing import Smoothed, Smoother, chosen, contradicts, first, likelihood, transition, weighed, weight
+from realtime.faces.align import enlarge
 from realtime.values import LABELS
 
 SETTINGS = SmoothingSettings()

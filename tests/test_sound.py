@@ -6,11 +6,11 @@ import av
 import numpy as np
 import pytest
 
+from realtime.base.errors import Trouble
 from realtime.config import RecorderSettings
-from realtime.errors import Trouble
-from realtime.recorder import VideoWriter
-from realtime.sound import FilmSound, Microphone, MicrophoneSound
-from realtime.sources import VideoFile
+from realtime.recording.sound import FilmSound, Microphone, MicrophoneSound
+from realtime.recording.video import VideoWriter
+from realtime.sources.films import VideoFile
 
 RATE, FPS = 44_100, 30
 FLASHES_S = (0.5, 1.2, 1.7)

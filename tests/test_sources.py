@@ -13,29 +13,19 @@ import numpy as np
 import pytest
 from fakes import FakeClock, NetworkCamera, RtspCamera, ScriptedSource
 
-from realtime.cameras import Delivery, Format, Webcam
+from realtime.base.errors import Trouble
+from realtime.base.timing import Countdown
 from realtime.config import CameraSettings
-from realtime.errors import Trouble
-from realtime.picamera import PiCamera
-from realtime.sources import (
-    DEMO,
-    HANGING_MOST,
-    FirstSeconds,
-    NetworkStream,
-    NewestFrame,
-    Paced,
-    Photo,
-    Reconnecting,
-    Repeated,
-    SourceSwitch,
-    VideoFile,
-    as_live,
-    open_live,
-    open_source,
-    pauses,
-)
-from realtime.streams import Pipe, Screen
-from realtime.timing import Countdown
+from realtime.sources.cameras import Delivery, Format, Webcam
+from realtime.sources.films import DEMO, VideoFile
+from realtime.sources.newest import NewestFrame
+from realtime.sources.opening import as_live, open_live, open_source
+from realtime.sources.photos import Photo
+from realtime.sources.picamera import PiCamera
+from realtime.sources.playing import FirstSeconds, Paced, Repeated
+from realtime.sources.reconnecting import HANGING_MOST, Reconnecting, pauses
+from realtime.sources.streams import NetworkStream, Pipe, Screen
+from realtime.sources.switching import SourceSwitch
 from realtime.values import Frame
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from fakes import FakeClock
 
-from realtime.errors import Trouble
-from realtime.streams import Pipe, Screen
+from realtime.base.errors import Trouble
+from realtime.sources.streams import Pipe, Screen
 
 pytestmark = pytest.mark.timeout(30)
 

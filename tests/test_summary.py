@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from recordings import a_face, as_lines, even_times, write_readings
 
-from realtime.readings import read
-from realtime.summary import Run, lasting, summarise, thinned
+from realtime.readings.file import read
+from realtime.readings.summary import Run, lasting, summarise, thinned
 
 
 def summary_of(tmp_path, times, faces):

@@ -4,8 +4,8 @@ import numpy as np
 from fakes import FakeClock, a_reading
 from rich.console import Console
 
-from realtime.terminal import Bar, Line, summary
 from realtime.values import Frame
+from realtime.viewers.terminal import Bar, Line, summary
 
 
 def frame(t: float, index: int = 0) -> Frame:

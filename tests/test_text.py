@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from realtime.sources import RECONNECTING
-from realtime.text import draw_text, text_width
-from realtime.words import KEYS, LANGUAGES, MESSAGES
+from realtime.drawing.text import draw_text, text_width
+from realtime.drawing.words import KEYS, LANGUAGES, MESSAGES
+from realtime.sources.reconnecting import RECONNECTING
 
 
 def drawn(text: str, x: int = 40, baseline: int = 60, size: int = 24, colour=(10, 200, 250)) -> np.ndarray:

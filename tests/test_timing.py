@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from fakes import FakeClock
 
-from realtime.timing import Countdown, LatencyMeter, RateMeter, StageTimer, percentile, summary_ms
+from realtime.base.timing import Countdown, LatencyMeter, RateMeter, StageTimer, percentile, summary_ms
 from realtime.values import Frame
 
 

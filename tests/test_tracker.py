@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from fakes import FakeClock, World
 
+from realtime.base.geometry import apart, moved
+from realtime.base.timing import StageTimer
 from realtime.config import EFFORTS, Settings
-from realtime.finder import Found
-from realtime.geometry import apart, moved
-from realtime.timing import StageTimer
-from realtime.tracker import Tracker
+from realtime.faces.finder import Found
+from realtime.faces.tracker import Tracker
 from realtime.values import Box
 
 LEFT, RIGHT = Box(0, 0, 100, 100), Box(300, 0, 400, 100)

@@ -11,6 +11,8 @@ from models.framing import placement_of, sampling_matrix
 
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
+from models.augment import augment, composed, covered, crowded, jumbled, placement, smeared, torn, twisted, warp  # noqa: E402
+from models.course import Recipe, build, fit, load_trained, to_input  # noqa: E402
 from models.distill import (  # noqa: E402
     SCHEDULES,
     answers,
@@ -25,32 +27,13 @@ from models.distill import (  # noqa: E402
     repeated,
     view,
 )
+from models.lesson import Lesson, lesson, versions_of  # noqa: E402
 from models.quantize import fit_calibration, log_sum_exp, reject_offset  # noqa: E402
 from models.teacher import FACE_WEIGHTS, FaceNet, adopt_statistics, load_face_weights  # noqa: E402
 from models.teacher_mobile import MOBILE_WEIGHTS, MobileFaceNet, Unit, load_mobile_weights, mobile_weights  # noqa: E402
-from models.train import (  # noqa: E402
-    Lesson,
-    Recipe,
-    augment,
-    build,
-    composed,
-    covered,
-    crowded,
-    fit,
-    jumbled,
-    lesson,
-    load_trained,
-    placement,
-    smeared,
-    to_input,
-    torn,
-    twisted,
-    versions_of,
-    warp,
-)
-from realtime.classifier import interpreter_class  # noqa: E402
+from realtime.base.errors import Trouble  # noqa: E402
 from realtime.config import SHIPPED  # noqa: E402
-from realtime.errors import Trouble  # noqa: E402
+from realtime.expression.classifier import interpreter_class  # noqa: E402
 from realtime.values import LABELS  # noqa: E402
 
 

@@ -6,10 +6,10 @@ torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 from models.network import PointsNet  # noqa: E402
 from models.train_crop_points import AROUND, Lessons, errors, from_middle, lessons_of_photos, shown  # noqa: E402
 from models.train_landmarks import Portrait  # noqa: E402
-from realtime.align import CROP, TEMPLATE  # noqa: E402
 from realtime.config import DetectorSettings  # noqa: E402
-from realtime.detector import Detector  # noqa: E402
-from realtime.landmarks import PointPredictor  # noqa: E402
+from realtime.faces.align import CROP, TEMPLATE  # noqa: E402
+from realtime.faces.detector import Detector  # noqa: E402
+from realtime.faces.landmarks import PointPredictor  # noqa: E402
 
 
 def dotted(points: np.ndarray, side: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from models.public import FIVE_POINTS
+from models.dlib_files import FIVE_POINTS
 from models.train_landmarks import (
     Portrait,
     Recipe,
@@ -30,10 +30,10 @@ from models.train_landmarks import (
     truth,
     turned,
 )
+from realtime.base.geometry import apart, box_around, width
 from realtime.config import POINTS
-from realtime.geometry import apart, box_around, width
-from realtime.landmarks import PointPredictor
-from realtime.quality import eye_distance
+from realtime.expression.quality import eye_distance
+from realtime.faces.landmarks import PointPredictor
 from realtime.values import Box
 
 TINY = Recipe(cascades=6, trees=40, shrinkage=0.2, pictures=40)

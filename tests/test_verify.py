@@ -8,8 +8,8 @@ import pytest
 from conftest import ROOT
 from recordings import a_face, as_lines, even_times, write_film, write_readings
 
-from realtime.errors import Trouble
-from realtime.verify import Film, of_film, verify
+from realtime.base.errors import Trouble
+from realtime.readings.verify import Film, of_film, verify
 
 TIMES = even_times(60)
 
@@ -93,9 +93,9 @@ import sys
 sys.path.insert(0, {root!r})
 from contextlib import suppress
 from pathlib import Path
-from realtime.errors import Trouble
-from realtime.sources import VideoFile
-from realtime.verify import watch
+from realtime.base.errors import Trouble
+from realtime.sources.films import VideoFile
+from realtime.readings.verify import watch
 for _ in range(15):
     watch(Path("a.mp4"))
     with suppress(Trouble), VideoFile(Path("a.mp4")) as film:

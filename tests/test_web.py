@@ -21,15 +21,16 @@ from fakes import a_reading
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from realtime.base.errors import Trouble
 from realtime.config import Choices, WebSettings
-from realtime.errors import Trouble
-from realtime.recording import Means, RecordSwitch
+from realtime.drawing.words import LANGUAGES
+from realtime.readings.verify import verify
+from realtime.recording.recording import Means
+from realtime.recording.switch import RecordSwitch
 from realtime.values import Frame
-from realtime.verify import verify
-from realtime.web.controls import Controls
-from realtime.web.guard import is_loopback, split_host
-from realtime.web.sink import Web, listen
-from realtime.words import LANGUAGES
+from realtime.viewers.controls import Controls
+from realtime.viewers.web.guard import is_loopback, split_host
+from realtime.viewers.web.page import Web, listen
 
 SETTINGS = WebSettings(patience_s=0.5, request_s=0.5, connections=24, viewers=3, beat_s=0.2)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -16,8 +16,8 @@ import pytest
 from conftest import ROOT
 from fakes import NetworkCamera
 
-from realtime.draw import COLOURS
-from realtime.sinks import Window
+from realtime.drawing.draw import COLOURS
+from realtime.viewers.window import Window
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -267,7 +267,7 @@ def test_a_silent_camera_leaves_a_dimmed_picture_and_keys_that_work(screen, tmp_
 NO_PICTURE_YET = """
 import time
 import numpy as np
-from realtime.sinks import Window
+from realtime.viewers.window import Window
 from realtime.values import Frame
 
 with Window(time.monotonic, lambda: False, type("NoSwitch", (), {"running": None}), lambda: 0, lambda: 0) as window:

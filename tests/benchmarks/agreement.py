@@ -14,11 +14,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from realtime.align import align
+from realtime.base.geometry import apart, box_around
 from realtime.config import Settings
-from realtime.geometry import apart, box_around
+from realtime.faces.align import align
 from realtime.pipeline import build_pipeline
-from realtime.sources import DEMO, VideoFile
+from realtime.sources.films import DEMO, VideoFile
 
 
 def compare(film: Path) -> tuple[int, float, float, float]:

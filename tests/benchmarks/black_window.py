@@ -3,8 +3,8 @@
     python tests/benchmarks/black_window.py [TIMES]            default: 40; needs Debian's packages xvfb and xdotool, and openbox
 
 Without and with the window manager openbox: how many windows had no picture after 8 s, and how many of those had it once they were hidden
-and shown. The window is `realtime.screen`'s alone, without camera or model: the loss is one of OpenCV's Qt, to which the X server's word
-that the window is shown does not come through.
+and shown. The window is `realtime.viewers.desktop`'s alone, without camera or model: the loss is one of OpenCV's Qt, to which the X
+server's word that the window is shown does not come through.
 """
 
 import subprocess
@@ -22,7 +22,7 @@ TITLE, GREY, PATIENCE_S = "A grey picture", 200, 8
 SHOWS = f"""
 import time
 import numpy as np
-from realtime.screen import Screen
+from realtime.viewers.desktop import Screen
 screen = Screen("{TITLE}")
 while True:
     screen.show(np.full((480, 640, 3), {GREY}, np.uint8))

@@ -25,10 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from smoothing import filmed, unseen_faces
 
 from calibration.fit import NEUTRAL, Takes, fit
-from calibration.profile import STEPS, Profile, personal, save
 from models.datasets import Faces, chips_of, load_fer2013, majority, reduced
-from realtime.classifier import EmotionClassifier
 from realtime.config import SHIPPED, FitSettings
+from realtime.expression.classifier import EmotionClassifier
+from realtime.expression.profile import STEPS, Profile, personal, save
 from realtime.values import LABELS
 
 FRAMES, EVERY = 30, 3

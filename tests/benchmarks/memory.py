@@ -12,9 +12,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from realtime.config import Settings
-from realtime.draw import annotate
+from realtime.drawing.draw import annotate
 from realtime.pipeline import build_pipeline
-from realtime.sources import DEMO, Repeated, VideoFile
+from realtime.sources.films import DEMO, VideoFile
+from realtime.sources.playing import Repeated
 
 LIMIT_MB = 5.0
 

@@ -21,14 +21,14 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from models.datasets import chips_of, held_out, load_fer2013, majority, named, point_predictor, read_gray, read_table
-from models.evaluate import WILD_LABELS, wilson
 from models.framing import crop_points, placement_of
-from realtime.align import align
-from realtime.classifier import EmotionClassifier
+from models.scores import WILD_LABELS, wilson
+from realtime.base.geometry import scaled
 from realtime.config import ClassifierSettings, DetectorSettings, QualitySettings
-from realtime.detector import Detector
-from realtime.geometry import scaled
-from realtime.quality import doubt, eye_distance, texture, turn
+from realtime.expression.classifier import EmotionClassifier
+from realtime.expression.quality import doubt, eye_distance, texture, turn
+from realtime.faces.align import align
+from realtime.faces.detector import Detector
 from realtime.values import Box
 
 LOST, FEW = 0.15, 30

@@ -22,11 +22,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from models.datasets import Faces, Picture, cut_out, held_out, named, read_pictures, read_table
-from models.evaluate import calibration_error
-from realtime.align import CHIP, CROP
-from realtime.classifier import EmotionClassifier
+from models.scores import calibration_error
 from realtime.config import ClassifierSettings, SmoothingSettings
-from realtime.smoothing import Smoothed, Smoother
+from realtime.expression.classifier import EmotionClassifier
+from realtime.expression.smoothing import Smoothed, Smoother
+from realtime.faces.align import CHIP, CROP
 from realtime.values import LABELS
 
 RATE = 30

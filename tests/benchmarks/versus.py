@@ -116,10 +116,10 @@ def decoded(video: str, faces: int | None):
     import numpy as np
 
     sys.path.insert(0, str(ROOT))
-    from realtime.benchmark import LOOP, Crowd, portraits
+    from realtime.commands.benchmark import LOOP, Crowd, portraits
     from realtime.config import CameraSettings, DetectorSettings
-    from realtime.detector import Detector
-    from realtime.sources import open_source
+    from realtime.faces.detector import Detector
+    from realtime.sources.opening import open_source
 
     film = open_source(video, time.perf_counter, CameraSettings())
     if faces is not None:

@@ -44,7 +44,7 @@ inside() {
 
 inside 'uname -m; . /etc/os-release; echo "$PRETTY_NAME"; python3 --version'
 inside 'test -e .venv/bin/pip || python3 -m venv .venv; .venv/bin/pip install -q -r requirements.txt -r tests/requirements.txt'
-inside '.venv/bin/python run.py record realtime/assets/demo.mp4 out.mp4 --seconds 5 --overwrite && .venv/bin/python run.py verify out.mp4'
+inside '.venv/bin/python run.py record realtime/sources/demo/demo.mp4 out.mp4 --seconds 5 --overwrite && .venv/bin/python run.py verify out.mp4'
 # Ten times the patience: emulation is slow. The window's and the pages' tests skip for want of a screen and a browser; what wants a number
 # of frames within seconds is left out: the guided capture, the web preview, and three more.
 inside '.venv/bin/python -m pytest -p no:cacheprovider --timeout 1200 --ignore tests/test_capture.py --ignore tests/test_web.py \

@@ -1,0 +1,148 @@
+"""Scores of answers against labels: accuracy, intervals, F1, calibration. Pure."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from models.datasets import Faces, majority
+from realtime.base.errors import Trouble
+from realtime.values import LABELS
+
+WILD_LABELS = ("happiness", "neutral", "surprise", "anger", "sadness")
+"""The classes of faces_wild that have enough photos to be scored."""
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927): holds its level for small n and shares near 0 or 1, unlike the normal one."""
+    z = 1.96
+    centre, spread = (right + z * z / 2) / (n + z * z), z / (n + z * z) * math.sqrt(right * (n - right) / n + z * z / 4)
+    return centre - spread, centre + spread
+
+
+def confusion(truth: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    """(7, 7) counts: rows are the true label, columns the answer."""
+    counts = np.zeros((len(LABELS), len(LABELS)), np.int64)
+    np.add.at(counts, (truth, answer), 1)
+    return counts
+
+
+def f1(counts: np.ndarray) -> np.ndarray:
+    """(7,) F1 of each class from a confusion matrix; 0 for a class that neither occurs nor is answered."""
+    return 2 * np.diag(counts) / np.maximum(counts.sum(0) + counts.sum(1), 1)
+
+
+def reliability(probs: np.ndarray, truth: np.ndarray, bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of equal-width bins of the highest probability: how many answers (bins,), their summed probability, how many right."""
+    sure, right = probs.max(1), probs.argmax(1) == truth
+    which = np.minimum((sure * bins).astype(int), bins - 1)
+    return np.bincount(which, None, bins), np.bincount(which, sure, bins), np.bincount(which, right, bins)
+
+
+def calibration_error(probs: np.ndarray, truth: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error (Guo et al. 2017): mean distance between confidence and accuracy over equal-width bins."""
+    _, sure, right = reliability(probs, truth, bins)
+    return float(np.abs(sure - right).sum() / len(truth))
+
+
+def scores(probs: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    """Accuracy with n and interval, macro-F1, recall and count of each class, confusion and calibration error.
+
+    Args:
+        probs: (n, 7), n at least 1.
+        truth: (n,) indices of the true labels. Macro-F1 is over those that occur.
+    """
+    counts = confusion(truth, probs.argmax(1))
+    right, n = int(np.trace(counts)), len(truth)
+    return {
+        "n": n,
+        "accuracy": round(right / n, 4),
+        "interval95": [round(v, 4) for v in wilson(right, n)],
+        "macro_f1": round(float(f1(counts)[counts.sum(1) > 0].mean()), 4),
+        "recall": {name: round(counts[i, i] / max(counts[i].sum(), 1), 3) for i, name in enumerate(LABELS)},
+        "count": {name: int(counts[i].sum()) for i, name in enumerate(LABELS)},
+        "ece": round(calibration_error(probs, truth), 4),
+        "confusion": counts.tolist(),
+    }
+
+
+def plain_label(votes: np.ndarray) -> np.ndarray:
+    """The expression with the most votes (n,), however few; -1 where two share the first place or nobody voted for any."""
+    seven = votes[:, : len(LABELS)]
+    top = seven.max(1)
+    alone = (seven == top[:, None]).sum(1) == 1
+    return np.where(alone & (top > 0), seven.argmax(1), -1)
+
+
+def labelled(probs: np.ndarray, truths: dict[str, np.ndarray]) -> dict[str, Any]:
+    """`scores` of the rows that have a label (0 or above), by each of several truths (n,); one without any label is left out."""
+    return {name: scores(probs[truth >= 0], truth[truth >= 0]) for name, truth in truths.items() if (truth >= 0).any()}
+
+
+def score_rows(probs: np.ndarray, faces: Faces) -> dict[str, Any]:
+    """Scores by FER+ majority over all rows ("official") and over those without a near copy elsewhere ("leak_free").
+
+    `probs` (n, 7) are a model's answers for these faces.
+    """
+    truth = majority(faces.votes)
+    return labelled(probs, {"official": truth, "leak_free": np.where(faces.near_copy_in == "", truth, -1)})
+
+
+def score_splits(probs: np.ndarray, faces: Faces) -> dict[str, Any]:
+    """Scores of each split of any data set: by FER+ majority where there are votes, and by its own labels where there are any.
+
+    Raises:
+        Trouble: no face has one of the seven labels.
+    """
+    truths = {}
+    for split in np.unique(faces.splits).tolist():
+        here = faces.splits == split
+        for name, truth in (("majority", majority(faces.votes)), ("its own labels", faces.labels)):
+            truths[", ".join(filter(None, (split, name)))] = np.where(here, truth, -1)
+    made = labelled(probs, truths)
+    if not made:
+        raise Trouble(f"none of the {len(faces)} faces has one of the labels {', '.join(LABELS)}: nothing to score")
+    return made
+
+
+def auroc(faces: np.ndarray, others: np.ndarray) -> float:
+    """How often a random picture of `others` (n,) scores higher than a random face (m,); ties count half (Mann-Whitney)."""
+    ordered = np.sort(faces)
+    below = np.searchsorted(ordered, others, "left") + np.searchsorted(ordered, others, "right")
+    return float(below.mean() / (2 * len(faces)))
+
+
+def reject_scores(faces: np.ndarray, others: dict[str, np.ndarray], lost: float = 0.02) -> dict[str, Any]:
+    """How well the reject probability tells other pictures from faces.
+
+    Args:
+        faces: (m,) reject probabilities of real faces.
+        others: of each kind of other picture, (n,) reject probabilities.
+        lost: share of faces above the threshold at which `caught` is counted.
+    """
+    threshold = float(np.quantile(faces, 1 - lost))
+    kinds = {
+        kind: {"n": len(values), "auroc": round(auroc(faces, values), 4), "caught": round(float((values > threshold).mean()), 4)}
+        for kind, values in others.items()
+    }
+    return {"faces": len(faces), "threshold_at_2_percent_lost": round(threshold, 4), "kinds": kinds}
+
+
+def wild_scores(probs: np.ndarray, photos: Faces) -> dict[str, Any]:
+    """Accuracy, macro-F1 over `WILD_LABELS` and neutral recall over the photos of these classes."""
+    picked = [LABELS.index(name) for name in WILD_LABELS]
+    rows = np.isin(photos.labels, picked)
+    made = scores(probs[rows], photos.labels[rows])
+    return made | {"macro_f1": round(float(f1(np.array(made["confusion"]))[picked].mean()), 4)}
+
+
+def as_text(name: str, made: dict[str, Any]) -> str:
+    """Scores for people."""
+    low, high = made["interval95"]
+    head = f"{name}: {made['accuracy']:.1%} right (95 % interval {low:.1%} to {high:.1%}, n = {made['n']})"
+    lines = [
+        f"{head}, macro-F1 {made['macro_f1']:.3f}, ECE {made['ece']:.3f}",
+        f"{'true / answer':>14}" + "".join(f"{c:>11}" for c in LABELS),
+    ]
+    lines += [f"{c:>14}" + "".join(f"{v:>11}" for v in row) for c, row in zip(LABELS, made["confusion"], strict=True)]
+    return "\n".join(lines)

@@ -1,0 +1,86 @@
+"""This program as a library: one call from a source to readings. What is heavy is imported by the call, not by `import realtime`."""
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from realtime.pipeline import Pipeline
+    from realtime.sources.source import Source
+    from realtime.values import Frame, Reading
+
+
+class Faces:
+    """An open source with its pipeline: gives (frame, readings) for each picture, in a `for` loop, between `__enter__` and `__exit__`.
+
+    Attributes:
+        pipeline: the parts, such as `pipeline.classifier.profile`, which may be changed between two frames.
+    """
+
+    def __init__(self, source: "Source", pipeline: "Pipeline"):
+        self.source, self.pipeline = source, pipeline
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def __enter__(self) -> Self:
+        self.source.__enter__()
+        try:
+            self.pipeline.__enter__()
+        except BaseException:
+            self.source.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._closed = True
+        try:
+            self.pipeline.__exit__(*error)
+        finally:
+            self.source.__exit__(*error)
+
+    def __iter__(self) -> Iterator[tuple["Frame", list["Reading"]]]:
+        for frame in self.source:
+            yield frame, self.pipeline.read(frame)
+
+
+def open_pipeline(
+    source: int | str | Path = 0, model: str | Path = "emotion", profile: str | None = None, live: bool | None = None
+) -> Faces:
+    """Reads the faces of a camera, a film or a stream.
+
+    Args:
+        source: what `run.py live --source` takes: a camera's number, a file, an address, "demo".
+        model: "emotion", "nano", or a .tflite file with its .json beside it.
+        profile: whose face it is: a name given to `run.py calibrate`, looked for in the folder people/.
+        live: use the newest picture only, as before a camera; False: every picture of a film, in step, so that the same film always
+            gives the same readings. None: live for all but films.
+
+    Raises:
+        Trouble: (`realtime.base.errors`) in one line what was wrong and what to do; also by `__enter__` and while reading.
+    """
+    from realtime.config import CameraSettings, ClassifierSettings, Settings, model_file
+    from realtime.expression.people import PEOPLE, find
+    from realtime.pipeline import build_pipeline
+    from realtime.sources.films import VideoFile
+    from realtime.sources.opening import open_live, open_source
+
+    clock, text = time.monotonic, str(source)
+    file = model_file(str(model))
+    settings = Settings(classifier=ClassifierSettings(file, find(PEOPLE, profile, file) if profile else None))
+    given = open_source(text, clock, CameraSettings())
+    if live is None:
+        live = not isinstance(given, VideoFile)
+    opened: list[Faces] = []
+
+    def closed() -> bool:
+        return bool(opened) and opened[0].closed
+
+    tell = logging.getLogger("realtime").warning
+    frames = open_live(text, clock, CameraSettings(), closed, lambda why: None, tell) if live else given
+    opened.append(Faces(frames, build_pipeline(settings, clock, live=live)))
+    return opened[0]

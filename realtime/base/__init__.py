@@ -1,0 +1,1 @@
+"""What every room stands on: errors, clocks, box arithmetic, the machine, quiet libraries."""

@@ -1,0 +1,1 @@
+"""What a face shows: classification, the personal profile, quality, smoothing over time."""

@@ -1,0 +1,137 @@
+"""A person's profile: a linear correction of the model's log-probabilities, as a small file that belongs to one model."""
+
+import json
+import math
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realtime.base.errors import Trouble, reason
+from realtime.values import LABELS
+
+SCHEMA = "profile/1"
+STEPS = ("resting", "offsets", "head")
+MOST_BYTES = 20_000
+MOST = 100.0
+"""Largest number in a profile: what is beyond it is damage, and would overflow when applied."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is added to the log-probabilities of the seven expressions for one person.
+
+    Attributes:
+        name: whose it is.
+        model: sha256 of the model file it was fitted to, 64 hexadecimal digits.
+        step: how it was fitted, one of `STEPS`.
+        offsets: (7,) float32.
+        weights: (e, 7) float32 by which the embedding is multiplied; None: the offsets alone.
+        notes: the proof, the settings and the versions that made it; JSON values.
+    """
+
+    name: str
+    model: str
+    step: str
+    offsets: np.ndarray
+    weights: np.ndarray | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def personal(profile: Profile, probs: np.ndarray, embedding: np.ndarray) -> np.ndarray:
+    """Corrected probabilities (n, 7) float32 of the model's own (n, 7) and its embeddings (n, e)."""
+    change = profile.offsets if profile.weights is None else profile.offsets + embedding @ profile.weights
+    powers = np.maximum(probs, np.finfo(np.float32).tiny) * np.exp(change - change.max(axis=-1, keepdims=True))
+    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+def save(profile: Profile, path: Path) -> None:
+    """Writes a profile so that only its owner can read it; an older one of that name stays whole until the new one is.
+
+    Raises:
+        Trouble: the place cannot be written, or the profile is larger than 20 KB.
+    """
+    content = {
+        "schema": SCHEMA,
+        "name": profile.name,
+        "model": profile.model,
+        "labels": LABELS,
+        "step": profile.step,
+        "offsets": _numbers(profile.offsets),
+        "weights": None if profile.weights is None else _numbers(profile.weights),
+        "notes": profile.notes,
+    }
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
+    if len(text) > MOST_BYTES:
+        raise Trouble(f"profile {profile.name!r} has {len(text)} bytes, more than {MOST_BYTES}: use a model with a smaller embedding")
+    path, beside = Path(path), None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # mkstemp makes the file readable for its owner alone from the first moment on.
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).replace(path)
+    except OSError as error:
+        if beside is not None:
+            Path(beside).unlink(missing_ok=True)
+        raise Trouble(f"cannot write profile {path} ({reason(error)}): free the place or choose another") from error
+
+
+def load(path: Path, model: str, embedding: int) -> Profile:
+    """Reads a profile for the model with the sha256 `model` and embeddings of `embedding` numbers.
+
+    Raises:
+        Trouble: there is none, it is damaged, of another version or for another model. The caller can go on with the base model.
+    """
+    path = Path(path)
+    again = "calibrate again with `run.py calibrate`"
+    try:
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise Trouble(f"cannot read profile {path} ({reason(error)}): name another, or {again}") from error
+    try:
+        if len(text) > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES} bytes")
+        content = json.loads(text)
+        schema = content["schema"]
+        if schema != SCHEMA:
+            raise Trouble(
+                f"profile {path} has the schema {schema!r}, this program reads {SCHEMA!r}: use the program that made it, or {again}"
+            )
+        if content["model"] != model:
+            raise Trouble(f"profile {path} was made for another model ({str(content['model'])[:8]}, not {model[:8]}): {again}")
+        weights = content["weights"]
+        profile = Profile(
+            name=content["name"],
+            model=model,
+            step=content["step"],
+            offsets=_array(content["offsets"], (len(LABELS),)),
+            weights=None if weights is None else _array(weights, (embedding, len(LABELS))),
+            notes=content["notes"],
+        )
+        if content["labels"] != list(LABELS) or profile.step not in STEPS or not isinstance(profile.name, str):
+            raise ValueError("its labels, step or name are not known")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Trouble(f"profile {path} is damaged ({error!r}): {again}") from error
+    return profile
+
+
+def _numbers(values: np.ndarray) -> list:
+    """Four decimals: a thousandth of what the model's own int8 steps change."""
+    return [_numbers(row) for row in values] if values.ndim > 1 else [round(float(value), 4) for value in values]
+
+
+def _array(values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.array(values, np.float32)
+    if array.shape != shape:
+        raise ValueError(f"expected {math.prod(shape)} numbers as {shape}, it has {array.shape}")
+    if not (np.abs(array) <= MOST).all():
+        raise ValueError(f"numbers beyond {MOST:g}")
+    return array

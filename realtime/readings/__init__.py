@@ -1,0 +1,1 @@
+"""The readings file: its format, reading it back, checking it, reporting on it."""

@@ -1,0 +1,1 @@
+"""Recordings: video, sound, readings, exports, many films at once."""

@@ -1,0 +1,55 @@
+"""Watches the disk while a recording is written."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from realtime.base.errors import Trouble, reason
+from realtime.base.timing import Clock
+from realtime.config import RecorderSettings
+
+MB = 1e6
+
+
+class Full(Trouble):
+    """The disk is nearly full; the recording has been finished."""
+
+
+class DiskWatch:
+    """Looks once a second at the room on the disk, and whether the files are still there."""
+
+    def __init__(self, settings: RecorderSettings, clock: Clock, tell: Callable[[str], None], free: Callable[[Path], int] | None = None):
+        """`tell` gets one warning; `free(folder)` gives the bytes that are free, by default the system's word."""
+        self.settings, self.clock, self.tell = settings, clock, tell
+        self.free = free or (lambda folder: shutil.disk_usage(folder).free)
+        self._next = -float("inf")
+        self._warned = False
+
+    def update(self, files: Sequence[Path]) -> None:
+        """Takes the files that are being written, in one folder.
+
+        Raises:
+            Full: there is no room for more.
+            Trouble: one of the files is gone.
+        """
+        now = self.clock()
+        if now < self._next:
+            return
+        self._next = now + self.settings.check_s
+        folder = files[0].parent
+        # Room first: a folder removed in between would be called a broken disk.
+        free_mb, failed = 0.0, None
+        try:
+            free_mb = self.free(folder) / MB
+        except OSError as error:
+            failed = error
+        for file in files:
+            if not file.exists():
+                raise Trouble(f"{file} was moved or removed while it was written: leave the folder alone until the recording has ended")
+        if failed:
+            raise Trouble(f"{folder} cannot be reached any more ({reason(failed)}): check the disk") from failed
+        if free_mb < self.settings.stop_free_mb:
+            raise Full(f"only {free_mb:.0f} MB are left on the disk: {files[0]} was finished early; make room, or record to another disk")
+        if free_mb < self.settings.warn_free_mb and not self._warned:
+            self._warned = True
+            self.tell(f"the disk is nearly full: {free_mb:.0f} MB left for {files[0].name}")

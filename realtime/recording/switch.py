@@ -1,0 +1,106 @@
+"""Starts and stops recordings while the program runs, and names new files."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import cv2
+import numpy as np
+
+from realtime.base.errors import Trouble, reason
+from realtime.recording.disk import Full
+from realtime.recording.recording import Means, Recording
+from realtime.values import Frame, Reading
+
+
+class RecordSwitch:
+    """A recording that can be stopped and started while frames flow; each start makes a new file named by the date.
+
+    Files are opened and closed in the recordings' threads: the frames do not wait for them.
+    """
+
+    def __init__(self, folder: Path, header: Callable[[], dict[str, Any]], means: Means, running: Recording | None = None):
+        """New files go into `folder`; `running` is a recording that runs from the first frame on."""
+        self.folder, self.header, self.means = Path(folder), header, means
+        self.made: list[Recording] = []
+        self._running = running
+        self._ending: list[Recording] = []
+
+    @property
+    def running(self) -> Recording | None:
+        """The recording that takes the frames now."""
+        return self._running
+
+    def unfinished(self) -> set[str]:
+        """Stems of the files that are not closed yet; from any thread."""
+        return {one.path.stem for one in (self._running, *self._ending) if one is not None}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._running:
+            self.toggle()
+        with ExitStack() as stack:
+            for recording in self._ending:
+                stack.callback(recording.close)
+
+    def write(self, frame: Frame, readings: list[Reading]) -> None:
+        for recording in [ending for ending in self._ending if ending.done]:
+            self._ending.remove(recording)
+            recording.close()
+        if self._running:
+            try:
+                self._running.write(frame, readings)
+            except Full as full:
+                self.means.tell(str(full))
+                self.toggle()
+
+    def toggle(self) -> str:
+        """Stops or starts, and says which in a few words."""
+        if self._running:
+            recording, self._running = self._running, None
+            recording.end()
+            self._ending.append(recording)
+            if not recording.taken:
+                return "nothing recorded"
+            self.made.append(recording)
+            return f"saved {recording.files[0]}"
+        try:
+            self._running = Recording(dated(self.folder, ".mp4", [one.path for one in self._ending]), self.header, self.means)
+        except Trouble as trouble:
+            return str(trouble)
+        return "recording"
+
+
+def dated(folder: Path, suffix: str, taken: Sequence[Path] = ()) -> Path:
+    """A new file name in `folder` (made if missing) from the time of day, never one that exists or is taken already.
+
+    Raises:
+        Trouble: the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Trouble(f"cannot make the folder {folder} ({reason(error)})") from error
+    stem = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    names = (folder / f"{stem}{'' if n == 1 else f'_{n}'}{suffix}" for n in range(1, 1000))
+    return next(name for name in names if name not in taken and not name.exists() and not name.with_suffix(".jsonl").exists())
+
+
+def snapshot(switch: RecordSwitch, picture: np.ndarray) -> str:
+    """Saves a picture (h, w, 3) BGR uint8 beside the recordings, and says so in a few words, or why not."""
+    if switch.means.choices.privacy != "none":
+        return "no snapshots with --privacy"
+    try:
+        path = dated(switch.folder, ".png")
+    except Trouble as trouble:
+        return str(trouble)
+    _, png = cv2.imencode(".png", picture)
+    try:
+        path.write_bytes(png.tobytes())
+    except OSError as error:
+        return f"cannot write {path} ({reason(error)})"
+    return f"saved {path}"

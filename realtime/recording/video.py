@@ -1,0 +1,230 @@
+"""Writes a video file: H.264 in MP4, every frame at its own time, and sound beside it."""
+
+import io
+import sys
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from realtime.base.errors import Trouble, reason
+from realtime.base.silence import quiet, silence_ffmpeg
+from realtime.config import RecorderSettings
+from realtime.recording.journal import Journal
+
+if TYPE_CHECKING:
+    from av import Packet, VideoFrame
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+
+
+TICKS = 90_000
+"""Time stamps a second: the clock of broadcast video, fine enough for any rate."""
+
+
+SOFTWARE = "libx264"
+
+
+HARDWARE = {
+    "darwin": ("h264_videotoolbox",),
+    "win32": ("h264_nvenc", "h264_qsv", "h264_mf"),
+    "linux": ("h264_nvenc", "h264_qsv", "h264_vaapi", "h264_v4l2m2m"),
+}
+"""Encoders in chips, by `sys.platform`, in the order in which they are tried."""
+
+
+ALIKE = 6.0
+"""Grey levels by which a picture may differ on average after encoding and decoding: libx264's by 3, at its worst quality by up to 12."""
+
+
+class Sound(Protocol):
+    """What is heard beside the pictures; `realtime.recording.sound` has those of a film and of a microphone."""
+
+    def begin(self, container: "OutputContainer", t: float) -> None:
+        """Adds its stream to a file that begins at time `t` of the source's clock."""
+
+    def until(self, elapsed_s: float) -> list["Packet"]:
+        """The packets that begin up to so many seconds after the beginning and have not been given yet."""
+
+    def rest(self, elapsed_s: float, cut: bool) -> list["Packet"]:
+        """The last packets of a file whose last frame ends after so many seconds; `cut` says that it breaks off there."""
+
+    def close(self) -> None: ...
+
+
+class VideoWriter:
+    """An H.264 file that browsers play (yuv420p). Opened with its first frame, when the size is known.
+
+    The rate is whatever the frames' times say. While it grows the file is fragmented, so that what a crash leaves plays; closing
+    makes it an ordinary one.
+    """
+
+    def __init__(self, path: Path, settings: RecorderSettings, encoder: str = SOFTWARE, sound: Sound | None = None):
+        self.path, self.settings, self.encoder, self.sound = Path(path), settings, encoder, sound
+        self.frames = 0
+        self._container: OutputContainer | None = None
+        self._journal: Journal | None = None
+        self._stream: VideoStream
+        self._last, self._frame_s = -1, 0.0
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return self._journal.size if self._journal else 0
+
+    def write(self, image: np.ndarray, t: float, source_t: float = 0.0) -> None:
+        """Adds (h, w, 3) BGR uint8, all of one size, shown `t` seconds after the start; a time that does not grow is moved on by a tick.
+
+        `source_t` is the time of the start on the clock of the sound.
+
+        Raises:
+            Trouble: the file cannot be written.
+        """
+        import av
+
+        try:
+            container, journal = (
+                self._open(image, source_t) if self._container is None or self._journal is None else (self._container, self._journal)
+            )
+            before_s = max(self._last, 0) / TICKS
+            picture = as_picture(image, self._stream)
+            picture.pts = self._last = max(round(t * TICKS), self._last + 1)
+            picture.time_base = Fraction(1, TICKS)
+            self._frame_s = self._last / TICKS - before_s
+            container.mux(self._stream.encode(picture))
+            if self.sound is not None:
+                container.mux(self.sound.until(t))
+            journal.commit()
+            self.frames += 1
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            self._drop()
+            raise self._trouble(error) from error
+
+    def _open(self, image: np.ndarray, source_t: float) -> "tuple[OutputContainer, Journal]":
+        import av
+
+        silence_ffmpeg()
+        journal = self._journal = Journal(self.path)
+        options = {
+            # The index waits for the first fragment and has edit lists: sound that begins before or after the pictures stays in place.
+            "movflags": "+hybrid_fragmented+delay_moov",
+            "use_editlist": "1",
+            "frag_duration": str(round(self.settings.fragment_s * 1e6)),
+            "flush_packets": "1",
+            # Pictures do not wait longer for a sound that does not come.
+            "max_interleave_delta": "200000",
+        }
+        container = self._container = av.open(journal, "w", format="mp4", options=options)
+        self._stream = add_video(container, self.encoder, (image.shape[1], image.shape[0]), self.settings)
+        if self.sound is not None:
+            self.sound.begin(container, source_t)
+        return container, journal
+
+    def close(self, cut: bool = False) -> None:
+        """Finishes the file. Without a frame there is none. `cut` says that more frames were to come, so that the sound ends here too.
+
+        Raises:
+            Trouble: the end of the file cannot be written; what was written before plays.
+        """
+        import av
+
+        if self._container is None or self._journal is None:
+            return
+        try:
+            self._container.mux(self._stream.encode(None))
+            if self.sound is not None:
+                self._container.mux(self.sound.rest(self._last / TICKS + self._frame_s, cut))
+            self._container.close()
+            self._journal.commit()
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise self._trouble(error) from error
+        finally:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Lets go of the file as it stands on disk: what the muxer says from now on is not written."""
+        import av
+
+        container, self._container = self._container, None
+        with suppress(av.error.FFmpegError, OSError, ValueError):
+            if container is not None:
+                container.close()
+        if self._journal is not None:
+            self._journal.close()
+        if self.sound is not None:
+            self.sound.close()
+
+    def _trouble(self, error: Exception) -> Trouble:
+        return Trouble(
+            f"cannot write {self.path} ({reason(error)}) after {self.frames} frames: check the folder, your rights and the space left"
+        )
+
+
+def add_video(container: "OutputContainer", encoder: str, size_wh: tuple[int, int], settings: RecorderSettings) -> "VideoStream":
+    """A video stream for pictures of this size in an open container; raises what PyAV raises."""
+    from av.video.stream import VideoStream
+
+    # The rate is only a hint to the rate control; time stamps decide.
+    stream = container.add_stream(encoder, rate=30)
+    assert isinstance(stream, VideoStream), encoder
+    # H.264 in yuv420p has even sides.
+    stream.width, stream.height = (max(2, side // 2 * 2) for side in size_wh)
+    formats = [form.name for form in stream.codec.video_formats or ()]
+    stream.pix_fmt = "yuv420p" if "yuv420p" in formats or not formats else "nv12"
+    stream.codec_context.time_base = Fraction(1, TICKS)
+    # Without B-frames packets leave in the order of their times, and the first one starts at 0.
+    if encoder == SOFTWARE:
+        # Without looking ahead a frame is in its fragment at once, where a crash does not lose it.
+        stream.options = {"crf": str(settings.crf), "preset": settings.preset, "tune": "zerolatency", "bf": "0"}
+    else:
+        stream.options = {"bf": "0"}
+        stream.bit_rate = round(settings.bits_per_pixel * 30 * stream.width * stream.height)
+    return stream
+
+
+def as_picture(image: np.ndarray, stream: "VideoStream") -> "VideoFrame":
+    """(h, w, 3) BGR uint8 as a frame of the stream's size: an odd column or row is cut off; PyAV stretches a single one."""
+    import av
+
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(image[: stream.height, : stream.width]), format="bgr24")
+
+
+def best_encoder(size_wh: tuple[int, int], settings: RecorderSettings) -> str:
+    """The first of this machine's hardware encoders that passes the self-test with pictures of this size, else libx264."""
+    return next((name for name in HARDWARE.get(sys.platform, ()) if works(name, size_wh, settings)), SOFTWARE)
+
+
+def works(encoder: str, size_wh: tuple[int, int], settings: RecorderSettings) -> bool:
+    """Whether what this encoder makes of six pictures comes back: all of them, at their uneven times, hardly changed."""
+    import av
+
+    width, height = (max(2, side // 2 * 2) for side in size_wh)
+    # A slope in each colour, and a bar that moves: pictures that no encoder has an excuse to spoil.
+    across, down = np.meshgrid(np.linspace(30, 220, width), np.linspace(30, 220, height))
+    slopes = np.stack([across, down, (across + down) / 2], axis=2).astype(np.uint8)
+    times = [0, 3000, 6000, 12000, 13000, 18000]
+    pictures = []
+    for i in range(len(times)):
+        pictures.append(slopes.copy())
+        pictures[i][:, i * width // 8 : (i + 1) * width // 8] = 128
+    content = io.BytesIO()
+    try:
+        with quiet():
+            with av.open(content, "w", format="mp4") as container:
+                stream = add_video(container, encoder, size_wh, settings)
+                for ticks, image in zip(times, pictures, strict=True):
+                    picture = as_picture(image, stream)
+                    picture.pts, picture.time_base = ticks, Fraction(1, TICKS)
+                    container.mux(stream.encode(picture))
+                container.mux(stream.encode(None))
+            content.seek(0)
+            with av.open(content, "r") as made:
+                back = [(frame.time, frame.to_ndarray(format="bgr24")) for frame in made.decode(video=0)]
+    except (av.error.FFmpegError, OSError, ValueError, MemoryError):
+        return False
+    return len(back) == len(times) and all(
+        abs(t - ticks / TICKS) < 1e-3 and np.abs(image.astype(int) - picture).mean() < ALIKE
+        for (t, image), ticks, picture in zip(back, times, pictures, strict=True)
+    )

@@ -1,0 +1,102 @@
+"""Films: files whose frames all count, each at its own time; and how FFmpeg opens what it opens."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from realtime.base.errors import Trouble, reason
+from realtime.base.silence import silence_ffmpeg
+from realtime.values import Frame
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+DEMO = Path(__file__).parent / "demo" / "demo.mp4"
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Turns what FFmpeg raises into one line about `what`."""
+    import av
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Trouble(f"{what}: there is no such file; check the path") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise Trouble(f"{what} cannot be opened ({reason(error)}); name a video file that you may read") from error
+    except (av.error.InvalidDataError, av.error.EOFError, UnicodeDecodeError) as error:
+        raise Trouble(f"{what} is not a video, or is damaged: FFmpeg finds no picture in it; try playing it in a video player") from error
+    except (av.error.FFmpegError, OSError) as error:
+        raise Trouble(f"{what} cannot be read ({reason(error)}); check the path or address") from error
+
+
+def open_film(address: str, what: str, **options: Any) -> "InputContainer":
+    """An open container that holds video; messages call it `what`, `options` are `av.open`'s."""
+    import av
+
+    silence_ffmpeg()
+    with told(what):
+        container = av.open(address, **options)
+    if not container.streams.video:
+        kinds = ", ".join(stream.type for stream in container.streams)
+        container.close()
+        raise Trouble(f"{what} holds no video, only {kinds or 'nothing'}; name a source with pictures")
+    return container
+
+
+class VideoFile:
+    """A video file: every frame, at its own presentation time, upright."""
+
+    mirror = False
+    delivery = None
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        self.name = self.path.name
+        self.expected: int | None = None
+
+    def __enter__(self) -> Self:
+        if self.path.is_dir():
+            raise Trouble(f"{self.path} is a folder; name a video file")
+        self._container = open_film(str(self.path), str(self.path))
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        self.expected = self._count()
+        return self
+
+    def _count(self) -> int | None:
+        if self._stream.frames:
+            return self._stream.frames
+        if self._container.duration and self._stream.average_rate:
+            return round(self._container.duration / 1e6 * self._stream.average_rate)
+        return None
+
+    def __exit__(self, *error: object) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        import av
+
+        interval = 1 / float(self._stream.average_rate or 30)
+        index, t = 0, -interval
+        try:
+            for picture in self._container.decode(self._stream):
+                # A file without times, or with times that go back, still moves forward.
+                t = picture.time if picture.time is not None and (index == 0 or picture.time > t) else t + interval
+                image: np.ndarray = picture.to_ndarray(format="bgr24")
+                if picture.rotation:
+                    image = np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)))
+                yield Frame(image, t, index)
+                index += 1
+        except av.error.FFmpegError as error:
+            raise Trouble(
+                f"{self.path} is damaged: it breaks off after {index} frames ({reason(error)}); what came before is kept"
+            ) from error
+        if index == 0:
+            raise Trouble(
+                f"{self.path} is not a video, or is damaged: not one frame of it can be decoded; try playing it in a video player"
+            )

@@ -1,0 +1,1 @@
+"""Who looks on: the window, the terminal, the page in a browser."""

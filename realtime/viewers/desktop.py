@@ -1,0 +1,102 @@
+"""A window on the desktop: shows pictures, gives keys."""
+
+import os
+import socket
+import sys
+from typing import Any
+
+import cv2
+import numpy as np
+
+from realtime.base.silence import quiet
+
+NO_KEY = 255
+
+
+def typed(code: int) -> int:
+    """The letter of a key code as `cv2.waitKeyEx` gives it, or `NO_KEY`.
+
+    The lower 8 bits alone would not do: those of the arrow keys are letters, and pressing Left would quit. Above 16 bits some systems
+    have Shift and its like. Escape has a code of its own under X.
+    """
+    code &= 0xFFFF
+    if code == 0xFF1B:
+        return 27
+    return code if code < 0x80 else NO_KEY
+
+
+class Screen:
+    """One window, opened by its first picture."""
+
+    def __init__(self, title: str):
+        self.title = title
+        self.closed = False
+        """Whether the user has closed the window."""
+        self._open = self._filled = False
+
+    def show(self, picture: np.ndarray) -> int:
+        """Shows (h, w, 3) BGR uint8; gives the key that was pressed, `NO_KEY` for none."""
+        if not self._open:
+            with quiet():
+                cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+                cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
+            self._open = True
+        cv2.imshow(self.title, picture)
+        return self.wait()
+
+    def resize(self, picture: np.ndarray) -> None:
+        """Makes the window as large as a picture."""
+        if self._open:
+            with quiet():
+                cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
+
+    def fill(self) -> None:
+        """Fills the screen, or goes back to a window."""
+        self._filled = not self._filled
+        if self._open:
+            with quiet():
+                cv2.setWindowProperty(self.title, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN if self._filled else cv2.WINDOW_NORMAL)
+
+    def wait(self) -> int:
+        """Keeps the window alive while there is nothing new to show; gives a key as `show` does."""
+        if not self._open:
+            return NO_KEY
+        key = typed(cv2.waitKeyEx(1))
+        self.closed = self.closed or not self._visible()
+        return key
+
+    def close(self) -> None:
+        if self._open:
+            with quiet():
+                cv2.destroyAllWindows()
+
+    def _visible(self) -> bool:
+        try:
+            return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:
+            # Qt's own way to say that the user closed the last window.
+            return False
+
+
+def has_display() -> bool:
+    """Whether a window can be opened: Qt would end the whole process where there is no screen."""
+    if not any("GUI:" in line and "NONE" not in line for line in cv2.getBuildInformation().splitlines()):
+        return False
+    if sys.platform != "linux":
+        return True
+    name = os.environ.get("DISPLAY", "")
+    host, colon, number = name.rpartition(":")
+    screen = number.split(".")[0]
+    if not colon or not screen.isdecimal():
+        return False
+    addresses: list[tuple[int, Any]] = [(socket.AF_INET, (host, 6000 + int(screen)))] if host and host != "unix" else []
+    addresses = addresses or [(socket.AF_UNIX, f"/tmp/.X11-unix/X{screen}"), (socket.AF_UNIX, f"\0/tmp/.X11-unix/X{screen}")]
+    for family, address in addresses:
+        with socket.socket(family) as knock:
+            knock.settimeout(1.0)
+            try:
+                knock.connect(address)
+                return True
+            except OSError:
+                continue
+    return False

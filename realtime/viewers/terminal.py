@@ -1,0 +1,151 @@
+"""What the terminal shows: one updating line of readings, a progress bar, tables."""
+
+from collections.abc import Callable, Sequence
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from realtime.base.timing import Clock, RateMeter
+from realtime.drawing.draw import caption
+from realtime.values import Frame, Reading
+
+
+def summary(readings: list[Reading]) -> str:
+    """All faces of a frame in one line."""
+    return "   ".join(f"{r.face.id} {caption(r)}" for r in readings) or "no face"
+
+
+class Line:
+    """The current readings in one line that renews itself; where output goes to a file or pipe, a new line a second.
+
+    Whoever comes into view is told at once.
+    """
+
+    def __init__(self, console: Console, clock: Clock):
+        self.console, self.clock = console, clock
+        self._rate = RateMeter()
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._next = 0.0
+        self._newest = 0
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def write(self, frame: Frame, readings: list[Reading]) -> None:
+        now = self.clock()
+        rate = self._rate.update(now)
+        newest = max((reading.face.id for reading in readings), default=0)
+        if newest > self._newest:
+            self._newest, self._next = newest, now
+        self._show(f"{rate:3.0f} fps  {(now - frame.t) * 1000:3.0f} ms   {summary(readings)}", now)
+
+    def idle(self, why: str | None) -> None:
+        """Says why no frame comes."""
+        if why is not None:
+            self._show(why, self.clock())
+
+    def _show(self, text: str, now: float) -> None:
+        if now < self._next:
+            return
+        if self._live:
+            # Ten times a second: as fast as a number can be read.
+            self._next = now + 0.1
+            self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
+        else:
+            self._next = now + 1.0
+            self.console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+class _Speed(ProgressColumn):
+    """Frames a second, and how many times faster than the film itself."""
+
+    def render(self, task: Task) -> Text:
+        if not task.elapsed or not task.fields["film_s"]:
+            return Text("")
+        return Text(f"{task.fields['frames'] / task.elapsed:.0f} fps, {task.fields['film_s'] / task.elapsed:.1f}x")
+
+
+class Bar:
+    """A progress bar over a recording: frames, speed, time left where the end is known. Silent where output is not a terminal."""
+
+    def __init__(self, console: Console, expected: Callable[[], int | None], seconds: float | None):
+        """`expected()` is the number of frames to come, asked for with the first; `seconds` of film end the recording earlier."""
+        columns = (BarColumn(), TextColumn("{task.fields[count]}"), _Speed(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._expected, self._seconds = expected, seconds
+        self._task = self._progress.add_task("", total=None, film_s=0.0, frames=0, count="")
+        self._start: float | None = None
+        self._frames = 0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def write(self, frame: Frame, readings: list[Reading]) -> None:
+        self._start = frame.t if self._start is None else self._start
+        self._frames += 1
+        film_s, expected = frame.t - self._start, self._expected()
+        total = self._seconds or expected
+        done = film_s if self._seconds else self._frames
+        count = f"{self._frames}/{expected} frames" if expected and not self._seconds else f"{self._frames} frames"
+        self._progress.update(self._task, total=total, completed=done, film_s=film_s, count=count, frames=self._frames)
+
+    def idle(self, why: str | None) -> None:
+        """Says why no frame comes."""
+        if why is not None:
+            self._progress.update(self._task, count=f"{self._frames} frames   {why}")
+
+
+class Bars:
+    """A progress bar for every film that is being recorded; where output goes to a file or pipe, a line for each that has ended."""
+
+    def __init__(self, console: Console):
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), _Speed(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def update(self, name: str, frames: int, expected: int | None, film_s: float) -> None:
+        """Takes how far a film is."""
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, film_s=0.0, frames=0, count="")
+        count = f"{frames}/{expected} frames" if expected else f"{frames} frames"
+        self._progress.update(self._tasks[name], total=expected, completed=frames, film_s=film_s, count=count, frames=frames)
+
+    def end(self, name: str, line: str) -> None:
+        """Takes a film's last line, and its bar away."""
+        if name in self._tasks:
+            self._progress.remove_task(self._tasks.pop(name))
+        self.tell(line)
+
+    def tell(self, line: str) -> None:
+        self._progress.console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A plain table; all columns but the first are numbers."""
+    made = Table(title=title, title_justify="left", title_style="bold")
+    for i, name in enumerate(head):
+        made.add_column(name, justify="right" if i else "left")
+    for row in rows:
+        made.add_row(*row)
+    return made

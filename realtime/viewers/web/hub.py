@@ -1,0 +1,100 @@
+"""From the loop's thread to the viewers: only the newest picture is kept, and it is encoded once, and only when somebody looks."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from realtime.drawing.draw import annotate
+from realtime.drawing.words import Words
+from realtime.values import Reading
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What the loop gives for one frame.
+
+    Attributes:
+        number: counts up by one a shot.
+        image: (h, w, 3) BGR uint8, or None before the first.
+        readings: of the faces in it.
+        line: what a readings file would have of it.
+        status: what the page shows beside it.
+    """
+
+    number: int
+    image: np.ndarray | None
+    readings: list[Reading]
+    line: dict[str, Any]
+    status: dict[str, Any]
+
+
+def as_jpeg(shot: Shot, quality: int, words: Words) -> bytes:
+    """The annotated picture."""
+    if shot.image is None:
+        return b""
+    return cv2.imencode(".jpg", annotate(shot.image, shot.readings, words=words), [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+class Hub:
+    """One slot between the loop, which overwrites it and never waits, and the server's event loop."""
+
+    def __init__(self, quality: int, words: Words):
+        """`quality` of the JPEGs, 1 to 100; `words` on them."""
+        self.quality, self.words, self.newest = quality, words, Shot(0, None, [], {}, {})
+        self.watching = 0
+        self._event_loop: asyncio.AbstractEventLoop | None = None
+        self._changed: asyncio.Event | None = None
+        self._jpeg: tuple[int, asyncio.Task[bytes]] | None = None
+        self._lock = threading.Lock()
+
+    def put(self, make: Callable[[int], Shot]) -> None:
+        """From the loop's thread: the newest shot, made with its number. Wakes the viewers, if there are any."""
+        self.newest = make(self.newest.number + 1)
+        with self._lock:
+            if self._event_loop is not None and self.watching:
+                self._event_loop.call_soon_threadsafe(self._wake)
+
+    def open(self) -> None:
+        """Called in the server's event loop before the first viewer."""
+        self._changed = asyncio.Event()
+        with self._lock:
+            self._event_loop = asyncio.get_running_loop()
+
+    def close(self) -> None:
+        """From any thread: no viewer is woken any more."""
+        with self._lock:
+            self._event_loop = None
+
+    def _wake(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+    @contextmanager
+    def viewer(self) -> Iterator[None]:
+        """While somebody looks."""
+        self.watching += 1
+        try:
+            yield
+        finally:
+            self.watching -= 1
+
+    async def after(self, number: int, patience_s: float) -> Shot:
+        """The newest shot, once there is a newer one than `number`; after `patience_s` the newest that there is."""
+        if self.newest.number <= number and self._changed is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), patience_s)
+        return self.newest
+
+    async def jpeg(self, shot: Shot) -> bytes:
+        """Its picture, encoded once for all who ask, in a thread of its own."""
+        if self._jpeg is None or self._jpeg[0] != shot.number:
+            self._jpeg = shot.number, asyncio.ensure_future(asyncio.to_thread(as_jpeg, shot, self.quality, self.words))
+        # One viewer who leaves must not take the picture from the others.
+        return await asyncio.shield(self._jpeg[1])

@@ -1,0 +1,292 @@
+"""The preview's addresses, and the thread that serves them."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from realtime.base.errors import Trouble, reason
+from realtime.config import ReportSettings, WebSettings
+from realtime.viewers.web.guard import Door, Guard
+from realtime.viewers.web.hub import Hub
+
+HERE = Path(__file__).parent
+PAGE = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
+OFFERED = (".mp4", ".jsonl", ".csv", ".srt", ".png")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the page can ask of the program. All functions are called from the server's threads.
+
+    Attributes:
+        folder: the recordings'.
+        unfinished: stems of the files there that are being written.
+        facts: labels, colours, cameras, profiles and what is chosen; may take a second.
+        order: hands a command to the loop's thread; False where too many wait.
+        snapshots: whether pictures may be taken.
+    """
+
+    folder: Path
+    unfinished: Callable[[], set[str]]
+    facts: Callable[[], dict[str, Any]]
+    order: Callable[[str, str | None], bool]
+    snapshots: bool
+
+
+def finished(desk: Desk) -> dict[str, Path]:
+    """The files that may be had, by name, newest first. Links are left out: they could lead elsewhere."""
+    try:
+        files = [path for path in desk.folder.iterdir() if path.suffix in OFFERED and path.is_file() and not path.is_symlink()]
+    except OSError:
+        return {}
+    busy = desk.unfinished()
+    free = [path for path in files if path.stem.removesuffix("_clean") not in busy]
+    return {path.name: path for path in sorted(free, key=lambda path: path.name, reverse=True)}
+
+
+def report_of(desk: Desk, name: str) -> Path | None:
+    """The page about a recording, made beside it unless it is there; None where there is no such recording.
+
+    Raises:
+        Trouble: its readings cannot be read, or the page cannot be written.
+    """
+    from realtime.readings.report import write_report
+
+    readings = finished(desk).get(f"{name}.jsonl")
+    if readings is None:
+        return None
+    page = readings.with_suffix(".html")
+    if page.is_symlink():
+        return None
+    if not page.exists() or page.stat().st_mtime < readings.stat().st_mtime:
+        write_report([readings], page, ReportSettings())
+    return page
+
+
+def application(hub: Hub, desk: Desk, door: Door, settings: WebSettings) -> Guard:
+    """The preview as an ASGI application."""
+    making_report = asyncio.Lock()
+
+    async def page(request: Request) -> Response:
+        name, kind = PAGE[request.url.path]
+        answer = FileResponse(HERE / name, media_type=kind)
+        if door.token and door.shown_token(request.headers, request.url.query):
+            answer.set_cookie(door.cookie, door.session, httponly=True, samesite="strict")
+        return answer
+
+    async def no_icon(request: Request) -> Response:
+        # Browsers ask for it by themselves, and would log an error.
+        return Response(status_code=204)
+
+    async def state(request: Request) -> Response:
+        facts = await asyncio.to_thread(desk.facts)
+        return JSONResponse(facts | {"snapshots": desk.snapshots})
+
+    async def command(request: Request) -> Response:
+        try:
+            body = b""
+            async with asyncio.timeout(settings.request_s):
+                async for piece in request.stream():
+                    body += piece
+                    if len(body) > settings.message_bytes:
+                        return PlainTextResponse("too long\n", 413)
+            asked = json.loads(body)
+            what, which = asked["do"], asked.get("which")
+            known = what in ("record", "snapshot", "camera", "profile") and (which is None or isinstance(which, str))
+        except TimeoutError:
+            return PlainTextResponse("too slow\n", 408)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            known = False
+        if not known:
+            return PlainTextResponse("no such command\n", 400)
+        return PlainTextResponse("", 202) if desk.order(what, which) else PlainTextResponse("too many commands wait\n", 429)
+
+    async def live(socket: WebSocket) -> None:
+        if hub.watching >= settings.viewers:
+            await socket.close(1013)
+            return
+        await socket.accept()
+        with hub.viewer(), suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
+            await _show(socket, hub, settings)
+            await socket.close(1008)
+
+    async def readings(request: Request) -> Response:
+        if hub.watching >= settings.viewers:
+            return PlainTextResponse("too many viewers\n", 503)
+        return StreamingResponse(_events(hub, settings), media_type="text/event-stream")
+
+    async def snapshot(request: Request) -> Response:
+        if not desk.snapshots:
+            return PlainTextResponse("no snapshots with --privacy\n", 403)
+        jpeg = await hub.jpeg(hub.newest)
+        return Response(jpeg, media_type="image/jpeg") if jpeg else PlainTextResponse("no picture yet\n", 503)
+
+    async def recordings(request: Request) -> Response:
+        files = await asyncio.to_thread(finished, desk)
+        listed = [{"name": name, "mb": round(path.stat().st_size / 1e6, 1)} for name, path in files.items() if path.exists()]
+        return JSONResponse(listed[: settings.listed])
+
+    async def recording(request: Request) -> Response:
+        path = (await asyncio.to_thread(finished, desk)).get(request.path_params["name"])
+        return FileResponse(path, filename=path.name) if path else PlainTextResponse("no such recording\n", 404)
+
+    async def report(request: Request) -> Response:
+        try:
+            async with making_report:
+                path = await asyncio.to_thread(report_of, desk, request.path_params["name"])
+        except (Trouble, OSError) as error:
+            return PlainTextResponse(f"{error if isinstance(error, Trouble) else reason(error)}\n", 500)
+        # As a download: its scripts are within the page, which this server's pages may not have.
+        return FileResponse(path, filename=path.name) if path else PlainTextResponse("no such recording\n", 404)
+
+    routes: list[BaseRoute] = [Route(address, page) for address in PAGE]
+    routes += [
+        Route("/favicon.ico", no_icon),
+        Route("/state", state),
+        Route("/command", command, methods=["POST"]),
+        Route("/readings", readings),
+        Route("/snapshot.jpg", snapshot),
+        Route("/recordings", recordings),
+        Route("/recordings/{name}", recording),
+        Route("/reports/{name}.html", report),
+        WebSocketRoute("/live", live),
+    ]
+    return Guard(Starlette(routes=routes), door, settings.patience_s)
+
+
+async def _show(socket: WebSocket, hub: Hub, settings: WebSettings) -> None:
+    """Sends status and picture of the newest frame, again and again; a viewer who has not said that two came gets no third.
+
+    That bounds the delay: what waits in the network's buffers is never more than two pictures.
+    """
+    answered, sent, number, pictured = 0, 0, 0, None
+    came = asyncio.Event()
+
+    async def listen() -> None:
+        nonlocal answered
+        while True:
+            await socket.receive_text()
+            answered = min(answered + 1, sent)
+            came.set()
+
+    listener = asyncio.ensure_future(listen())
+    try:
+        while not listener.done():
+            while sent - answered >= settings.ahead and not listener.done():
+                came.clear()
+                arrival = asyncio.ensure_future(came.wait())
+                done, _ = await asyncio.wait({arrival, listener}, timeout=settings.patience_s, return_when=asyncio.FIRST_COMPLETED)
+                arrival.cancel()
+                if not done:
+                    return
+            shot = await hub.after(number, settings.beat_s)
+            if listener.done():
+                return
+            number = shot.number
+            fresh = shot.image is not None and shot.image is not pictured
+            jpeg = await hub.jpeg(shot) if fresh else b""
+            await socket.send_text(json.dumps({"line": shot.line if fresh else None, **shot.status}))
+            pictured = shot.image
+            # An empty one keeps the beat, so that both sides notice a dead connection.
+            await socket.send_bytes(jpeg)
+            sent += 1
+    finally:
+        listener.cancel()
+        with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError, KeyError):
+            await listener
+
+
+async def _events(hub: Hub, settings: WebSettings) -> AsyncIterator[str]:
+    number, index = hub.newest.number, None
+    with hub.viewer():
+        while True:
+            shot = await hub.after(number, settings.beat_s)
+            number = shot.number
+            if shot.line and shot.line["frame"] != index:
+                index = shot.line["frame"]
+                yield f"data: {json.dumps(shot.line)}\n\n"
+            else:
+                # A comment: a connection that is gone is noticed by writing.
+                yield ":\n\n"
+
+
+class Server:
+    """Serves in a thread of its own, between `start` and `stop`."""
+
+    def __init__(self, listening: socket.socket, hub: Hub, desk: Desk, door: Door, settings: WebSettings):
+        """`listening` is bound already: whether the port is free is known before."""
+        self.listening, self.hub, self.settings = listening, hub, settings
+
+        class Impatient(H11Protocol):
+            """Takes only so many connections, and drops those that ask for nothing."""
+
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # asyncio declares the wider BaseTransport
+                self.late: asyncio.TimerHandle | None = None
+                super().connection_made(transport)
+                if len(self.connections) > settings.connections:
+                    transport.abort()
+                else:
+                    self.late = self.loop.call_later(settings.request_s, self.give_up)
+
+            def connection_lost(self, error: Exception | None) -> None:
+                if self.late:
+                    self.late.cancel()
+                super().connection_lost(error)
+
+            def give_up(self) -> None:
+                if self.transport.get_protocol() is self and self.cycle is None:
+                    self.transport.abort()
+
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                application(hub, desk, door, settings),
+                http=Impatient,
+                ws="websockets-sansio",
+                lifespan="off",
+                # Requests hold the token; nothing of them is written anywhere.
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                ws_max_size=settings.message_bytes,
+                ws_ping_interval=None,
+                ws_per_message_deflate=False,
+                h11_max_incomplete_event_size=settings.request_bytes,
+                timeout_keep_alive=5,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
+
+    def start(self) -> None:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Who takes nothing is dropped by the system as well, also from a connection that the program has closed.
+            self.listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(self.settings.patience_s * 1000))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.hub.close()
+        self._server.should_exit = True
+        self._thread.join(timeout=5.0)
+
+    def _serve(self) -> None:
+        async def run() -> None:
+            self.hub.open()
+            await self._server.serve([self.listening])
+
+        asyncio.run(run())

@@ -1,0 +1,21 @@
+import pytest
+
+from realtime.viewers.desktop import NO_KEY, typed
+
+
+@pytest.mark.parametrize(
+    ("code", "key"),
+    [
+        (-1, NO_KEY),
+        (ord("q"), ord("q")),
+        (0x100000 | ord("q"), ord("q")),
+        (27, 27),
+        (0xFF1B, 27),
+        (0xFF51, NO_KEY),
+        (0x250000, 0),
+        (63234, NO_KEY),
+        (0xE9, NO_KEY),
+    ],
+)
+def test_arrows_and_their_like_are_no_letters(code, key):
+    assert typed(code) == key
