@@ -15,4 +15,7 @@ Conventions, the same in every file:
 
 from realtime.api import open_pipeline
 
-__all__ = ["open_pipeline"]
+__version__ = "0.9.0"
+"""The program's version: in `run.py --version`, recordings, benchmarks, profiles, model cards and reports."""
+
+__all__ = ["__version__", "open_pipeline"]

@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import replace_file
 from realtime.values import LABELS
 
 SCHEMA = "profile/1"
@@ -67,19 +66,11 @@ def save(profile: Profile, path: Path) -> None:
     text = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
     if len(text) > MOST_BYTES:
         raise Trouble(f"profile {profile.name!r} has {len(text)} bytes, more than {MOST_BYTES}: use a model with a smaller embedding")
-    path, beside = Path(path), None
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # mkstemp makes the file readable for its owner alone from the first moment on.
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(path)
+        replace_file(path, text, private=True)
     except OSError as error:
-        if beside is not None:
-            Path(beside).unlink(missing_ok=True)
         raise Trouble(f"cannot write profile {path} ({reason(error)}): free the place or choose another") from error
 
 

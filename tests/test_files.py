@@ -1,0 +1,62 @@
+"""A file is replaced as a whole or not at all."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from realtime.base.files import replace_file, replacing
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path):
+    path = tmp_path / "a.json"
+    replace_file(path, b"old")
+    replace_file(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "a.json"
+    replace_file(path, b"old")
+    with pytest.raises(RuntimeError), replacing(path) as file:
+        file.write(b"half of the")
+        raise RuntimeError
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_a_missing_folder_is_told_as_such(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        replace_file(tmp_path / "nowhere" / "a.json", b"new")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_a_private_file_is_for_its_owner_alone(tmp_path):
+    replace_file(tmp_path / "private.json", b"", private=True)
+    replace_file(tmp_path / "public.json", b"")
+    assert (tmp_path / "private.json").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "public.json").stat().st_mode & 0o700 == 0o600
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a kill as of POSIX")
+def test_a_kill_while_the_file_is_written_leaves_the_old_one(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+    program = f"""
+import os, signal
+from pathlib import Path
+from realtime.base.files import replacing
+with replacing(Path({str(path)!r})) as file:
+    file.write(b"new, but not all")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old"
