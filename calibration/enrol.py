@@ -89,7 +89,7 @@ def moments(takes: Sequence[Kept]) -> list[int]:
 
 
 def read_takes(root: Path, name: str, classifier: EmotionClassifier) -> Takes:
-    """All takes of a person as the model reads them, without a profile.
+    """All takes of a person as the model reads them.
 
     Raises:
         Trouble: there are none, or their files are damaged.
@@ -97,11 +97,7 @@ def read_takes(root: Path, name: str, classifier: EmotionClassifier) -> Takes:
     takes = load_takes(root, name)
     if not takes:
         raise Trouble(f"there are no takes of {name}: make some with `run.py calibrate --name {name}`")
-    profile, classifier.profile = classifier.profile, None
-    try:
-        opinions = [classifier.read(chips) for _, chips in takes]
-    finally:
-        classifier.profile = profile
+    opinions = [classifier.read(chips) for _, chips in takes]
     many = [len(chips) for _, chips in takes]
     return Takes(
         probs=np.concatenate([opinion.probs for opinion in opinions]),

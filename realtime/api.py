@@ -16,7 +16,7 @@ class Faces:
     """An open source with its pipeline: gives (frame, readings) for each picture, in a `for` loop, between `__enter__` and `__exit__`.
 
     Attributes:
-        pipeline: the parts, such as `pipeline.classifier.profile`, which may be changed between two frames.
+        pipeline: the parts, such as `pipeline.profiles`, whose profile may be switched between two frames.
     """
 
     def __init__(self, source: "Source", pipeline: "Pipeline"):
@@ -71,7 +71,7 @@ def open_pipeline(
 
     clock, text = time.monotonic, str(source)
     file = model_file(str(model))
-    settings = Settings(classifier=ClassifierSettings(file, find(PEOPLE, profile, file) if profile else None))
+    settings = Settings(classifier=ClassifierSettings(file), profile=find(PEOPLE, profile, file) if profile else None)
     given = open_source(text, clock, CameraSettings())
     if live is None:
         live = not isinstance(given, VideoFile)

@@ -131,7 +131,6 @@ def model_file(text: str) -> Path:
 @dataclass(frozen=True)
 class ClassifierSettings:
     model: Path = SHIPPED["emotion"]
-    profile: Path | None = None  # file of the person whose face is read, made for this model; None: everybody's
     threads: int = 1  # a second one doubled the processor time and gained nothing (0.20 against 0.21 ms a chip, 2 cores)
 
 
@@ -265,6 +264,7 @@ class Settings:
     smoothing: SmoothingSettings = field(default_factory=SmoothingSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
     classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
+    profile: Path | None = None  # file of the person whose face is read, made for the classifier's model; None: for everybody
 
 
 PHOTO = Effort(near_s=0.0, far_s=float("inf"), near_side=960, check_s=0.0, classify_every=1, frame_every=1)

@@ -12,6 +12,7 @@ from realtime.base.governor import Governor, Steady
 from realtime.base.timing import Clock, StageTimer
 from realtime.config import Effort, QualitySettings, Settings
 from realtime.expression.classifier import EmotionClassifier, Opinion
+from realtime.expression.people import ProfileSwitch
 from realtime.expression.profile import load
 from realtime.expression.quality import doubt
 from realtime.expression.smoothing import Smoothed, Smoother
@@ -52,6 +53,7 @@ class Pipeline:
     finder: Finder | BackgroundFinder
     tracker: Tracker
     classifier: EmotionClassifier
+    profiles: ProfileSwitch
     smoother: Smoother
     quality: QualitySettings
     timer: StageTimer
@@ -77,6 +79,7 @@ class Pipeline:
         due = self._due(tracks, frame.index, effort)
         chips = stage("align", self._chips, gray, due)
         opinion = stage("classify", self.classifier.read, chips)
+        opinion = stage("personalise", self.profiles.apply, opinion)
         stage("quality", self._judge, tracks, due, chips, opinion)
         smoothed = stage("smooth", self._smooth, tracks, due, frame.t)
         return stage("label", self._label, tracks, smoothed)
@@ -135,8 +138,7 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
     cv2.setNumThreads(1)
     timer, detector = StageTimer(clock), Detector(settings.detector)
     classifier = EmotionClassifier(settings.classifier.model, settings.classifier.threads)
-    if settings.classifier.profile is not None:
-        classifier.profile = load(settings.classifier.profile, classifier.sha256, classifier.embedding)
+    profile = None if settings.profile is None else load(settings.profile, classifier.sha256, classifier.embedding)
     search = Detector(settings.detector)
     finder = BackgroundFinder(search, settings.finder, patience_s) if live else Finder(search, settings.finder)
     return Pipeline(
@@ -145,6 +147,7 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
         finder=finder,
         tracker=Tracker(settings.tracker, PointPredictor(), detector, timer),
         classifier=classifier,
+        profiles=ProfileSwitch(classifier, profile=profile),
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s, classifier.prior),
         quality=settings.quality,
         timer=timer,

@@ -14,6 +14,7 @@ from realtime.base.machine import machine
 from realtime.base.timing import StageTimer
 from realtime.commands.benchmark import STAGES, Clocks, Crowd, measure, peak_memory_mb, portraits, rate_line, report, table_rows
 from realtime.config import EFFORTS, DetectorSettings, Settings
+from realtime.expression.people import ProfileSwitch
 from realtime.expression.smoothing import Smoother
 from realtime.faces.cuts import CutDetector
 from realtime.faces.detector import Detector
@@ -48,6 +49,7 @@ def made(clock: FakeClock, seconds: float) -> Pipeline:
         Finder(detector, replace(settings.finder, min_face=1.0)),
         Tracker(settings.tracker, BoxPoints(), detector, timer),
         classifier,
+        ProfileSwitch(classifier),
         Smoother(settings.smoothing, 1.0, np.full(7, 1 / 7)),
         settings.quality,
         timer,

@@ -7,7 +7,7 @@ from realtime.base.errors import Trouble
 from realtime.config import SHIPPED
 from realtime.expression.classifier import EmotionClassifier
 from realtime.expression.people import ProfileSwitch, find, profile_path, usable, with_profile
-from realtime.expression.profile import Profile, save
+from realtime.expression.profile import Profile, personal, save
 
 
 @pytest.fixture
@@ -51,17 +51,29 @@ def test_a_profile_for_another_model_is_told(root, classifier):
 def test_the_switch_turns_a_profile_on_and_off(root, classifier):
     switch = ProfileSwitch(classifier, root)
     assert (switch.name, switch.names()) == (None, ["Zoë K.", "ada"])
-    assert switch.toggle() == "choose one with --profile: Zoë K., ada"
-    assert switch.choose("ada") == "profile ada" and switch.name == "ada"
-    assert switch.toggle() == "no profile" and classifier.profile is None
-    assert switch.toggle() == "profile ada" and classifier.profile.name == "ada"
-    assert "no profile of eve" in switch.choose("eve") and switch.name == "ada"
+    assert str(switch.toggle()) == "choose one with --profile: Zoë K., ada"
+    assert str(switch.choose("ada")) == "profile ada" and switch.name == "ada"
+    assert str(switch.toggle()) == "no profile" and switch.profile is None
+    assert str(switch.toggle()) == "profile ada" and switch.profile.name == "ada"
+    assert "no profile of eve" in str(switch.choose("eve")) and switch.name == "ada"
     (root / "Zoë K." / "emotion.json").write_text("{")
-    assert "is damaged" in switch.choose("Zoë K.") and switch.name == "ada"
+    assert "is damaged" in str(switch.choose("Zoë K.")) and switch.name == "ada"
 
 
 def test_the_switch_takes_the_only_profile_or_says_how_to_make_one(root, classifier):
     (root / "ada" / "emotion.json").unlink()
-    assert ProfileSwitch(classifier, root).toggle() == "profile Zoë K."
-    classifier.profile = None
-    assert "run.py calibrate" in ProfileSwitch(classifier, root / "nowhere").toggle()
+    assert str(ProfileSwitch(classifier, root).toggle()) == "profile Zoë K."
+    assert "run.py calibrate" in str(ProfileSwitch(classifier, root / "nowhere").toggle())
+
+
+def test_the_stage_corrects_the_probabilities_and_nothing_else(classifier, tmp_path):
+    chips = np.random.default_rng(0).integers(0, 256, (3, 64, 64), np.uint8)
+    base = classifier.read(chips)
+    profile = Profile("ada", classifier.sha256, "offsets", np.array([0, 0, 0, 5, 0, 0, 0], np.float32))
+    stage = ProfileSwitch(classifier, tmp_path, profile)
+    mine = stage.apply(base)
+    assert (mine.probs[:, 3] > base.probs[:, 3]).all()
+    assert mine.probs == pytest.approx(personal(Profile("", "", "", np.eye(7, dtype=np.float32)[3] * 5), base.probs, base.embedding))
+    assert (mine.reject == base.reject).all() and (mine.embedding == base.embedding).all()
+    stage.toggle()
+    assert stage.apply(base) is base

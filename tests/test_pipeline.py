@@ -1,14 +1,19 @@
 import json
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from fakes import BoxPoints, CollectSink, FakeClock, ScriptedClassifier, ScriptedDetector, ScriptedSource
 
 from realtime.base.governor import Steady
 from realtime.base.timing import StageTimer
 from realtime.config import PHOTO, Settings
+from realtime.expression.people import ProfileSwitch
+from realtime.expression.profile import Profile
 from realtime.expression.smoothing import Smoother
 from realtime.faces.cuts import CutDetector
 from realtime.faces.finder import Finder
@@ -31,12 +36,14 @@ HERE, THERE = Box(5, 5, 35, 35), Box(40, 5, 60, 25)
 def scripted(boxes, labels=("happiness",), reject=0.0, confirmed=True) -> Pipeline:
     """The real finder, tracker, alignment and smoother between scripted edges; searches in every frame."""
     timer, detector = StageTimer(FakeClock()), ScriptedDetector(boxes, confirmed)
+    classifier = ScriptedClassifier(list(labels), reject)
     return Pipeline(
         Steady(replace(SETTINGS.efforts[0], near_s=0.0, far_s=float("inf"))),
         CutDetector(SETTINGS.cuts),
         Finder(detector, replace(SETTINGS.finder, min_face=1.0)),
         Tracker(SETTINGS.tracker, BoxPoints(), detector, timer),
-        ScriptedClassifier(list(labels), reject),
+        classifier,
+        ProfileSwitch(classifier),
         Smoother(SETTINGS.smoothing, SETTINGS.tracker.forget_s, np.full(7, 1 / 7)),
         PLAIN,
         timer,
@@ -144,7 +151,7 @@ def test_every_stage_is_timed_once_a_frame():
     # When it is found, and 0.3 s later.
     assert counts.pop("check") == 2
     # The first frame's are those at which the face was found.
-    stages = ["gray", "cut", "find", "points", "track", "align", "classify", "quality", "smooth", "label"]
+    stages = ["gray", "cut", "find", "points", "track", "align", "classify", "personalise", "quality", "smooth", "label"]
     assert counts == dict.fromkeys(stages, 3)
 
 
@@ -256,3 +263,21 @@ def test_the_readings_say_what_they_were_made_with(real):
     assert header["settings"]["min_face"] == SETTINGS.finder.min_face
     # Browsers read it: JSON without Infinity.
     json.dumps(header, allow_nan=False)
+
+
+def test_a_profile_is_applied_between_classifier_and_smoothing():
+    pipeline = scripted([[HERE]])
+    plain = run(pipeline, [0.0]).readings[0][0]
+    pipeline = scripted([[HERE]])
+    fear = LABELS.index("fear")
+    pipeline.profiles.profile = Profile("ada", "", "offsets", np.eye(7, dtype=np.float32)[fear] * 9)
+    mine = run(pipeline, [0.0]).readings[0][0]
+    assert (plain.label, mine.label) == ("happiness", "fear")
+
+
+def test_the_pipeline_loads_no_window_recorder_or_language():
+    code = "import sys, realtime.pipeline; print(*(name for name in sys.modules if name.startswith('realtime.')))"
+    modules = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout.split()
+    assert "realtime.expression.classifier" in modules
+    rooms = ("drawing", "viewers", "recording", "readings", "commands", "sources")
+    assert [name for name in modules if name.split(".")[1] in rooms] == []

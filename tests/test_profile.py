@@ -87,18 +87,3 @@ def test_one_that_cannot_be_written_leaves_nothing(profile, tmp_path):
     with pytest.raises(Trouble, match="cannot write profile"):
         save(profile, tmp_path / "ada.json")
     assert [path.name for path in tmp_path.iterdir()] == ["ada.json"]
-
-
-def test_the_classifier_applies_it_and_can_be_told_to_stop(classifier):
-    chips = np.random.default_rng(0).integers(0, 256, (3, 64, 64), np.uint8)
-    base = classifier.read(chips)
-    classifier.profile = Profile("ada", classifier.sha256, "offsets", np.array([0, 0, 0, 5, 0, 0, 0], np.float32))
-    try:
-        mine = classifier.read(chips)
-    finally:
-        classifier.profile = None
-    assert (mine.probs[:, 3] > base.probs[:, 3]).all()
-    assert mine.probs == pytest.approx(personal(Profile("", "", "", np.eye(7, dtype=np.float32)[3] * 5), base.probs, base.embedding))
-    assert (mine.reject == base.reject).all()
-    assert (mine.embedding == base.embedding).all()
-    assert (classifier.read(chips).probs == base.probs).all()

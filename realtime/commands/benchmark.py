@@ -31,7 +31,7 @@ class Clocks:
     cpu: Clock
 
 
-STAGES = ("gray", "cut", "find", "points", "check", "track", "align", "classify", "quality", "smooth", "label")
+STAGES = ("gray", "cut", "find", "points", "check", "track", "align", "classify", "personalise", "quality", "smooth", "label")
 """What `Pipeline.read` does, in order; "points" and "check" are parts of "track", one a face."""
 LOOP = 30
 """Pictures of a made crowd, played to and fro."""

@@ -11,7 +11,6 @@ import numpy as np
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.silence import quiet
-from realtime.expression.profile import Profile, personal
 from realtime.faces.align import CHIP
 from realtime.values import LABELS
 
@@ -90,8 +89,6 @@ class EmotionClassifier:
         """How often each label occurs in what the model learned from; (7,), sums to 1."""
         self.resting = None if self.card.get("resting") is None else self._numbers("resting", (len(LABELS),))
         """Mean log-probabilities (7,) of everybody's resting face; None where the card does not tell."""
-        self.profile: Profile | None = None
-        """Whose face is read; may change at any time, also from another thread. None: everybody's."""
         self.embedding = int(self._numbers("embedding", ()))
         """Numbers in an embedding."""
         self._input = self._tensor(self._model.get_input_details(), (1, CHIP, CHIP, 1), "input")
@@ -170,15 +167,9 @@ class EmotionClassifier:
         return logits, embedding
 
     def read(self, chips: np.ndarray) -> Opinion:
-        """Calibrated probabilities, reject probability and embedding of (n, 64, 64) uint8 chips; n may be 0.
-
-        A profile changes the seven probabilities and nothing else: whether a face can be read is no question of whose it is.
-        """
+        """Calibrated probabilities, reject probability and embedding of (n, 64, 64) uint8 chips; n may be 0."""
         logits, embedding = self.logits(chips)
         probs, reject = self.calibrated(logits)
-        profile = self.profile
-        if profile is not None:
-            probs = personal(profile, probs, embedding)
         return Opinion(probs, reject, embedding)
 
     def calibrated(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

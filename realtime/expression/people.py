@@ -1,11 +1,13 @@
-"""Who has a profile, and whose is applied. All that is kept of a person lies in one folder, so that it can be erased as one."""
+"""Who has a profile, and the stage of the pipeline that applies one. All files of a person lie in one folder."""
 
 import json
 from pathlib import Path
 from typing import Protocol
 
 from realtime.base.errors import Trouble, reason
-from realtime.expression.profile import Profile, load
+from realtime.base.messages import Message, message
+from realtime.expression.classifier import Opinion
+from realtime.expression.profile import Profile, load, personal
 
 PEOPLE = Path("people")
 """Where people's profiles and takes lie, beside the recordings."""
@@ -13,13 +15,12 @@ NAME_MOST = 60
 """Letters of a name; some file systems allow 255 bytes."""
 
 
-class Reader(Protocol):
-    """What a profile is applied to; an `EmotionClassifier` is one."""
+class Model(Protocol):
+    """The model that profiles are made for; an `EmotionClassifier` is one."""
 
     path: Path
     sha256: str
     embedding: int
-    profile: Profile | None
 
 
 def checked(name: str) -> str:
@@ -51,8 +52,8 @@ def find(root: Path, name: str, model: Path) -> Path:
     """
     path = profile_path(root, name, model)
     if not path.is_file():
-        known = ", ".join(with_profile(root, model)) or "nobody yet"
-        raise Trouble(f"no profile of {name} for {model.stem} (there is one of: {known}): make it with `run.py calibrate --name {name}`")
+        others = ", ".join(with_profile(root, model)) or "nobody yet"
+        raise Trouble(f"no profile of {name} for {model.stem} (there is one of: {others}): make it with `run.py calibrate --name {name}`")
     return path
 
 
@@ -73,42 +74,57 @@ def usable(path: Path, model: Path) -> Path:
 
 
 class ProfileSwitch:
-    """Whose profile a classifier applies; may be turned while frames flow, from any thread."""
+    """The stage after the classifier: corrects its probabilities for one person. May be switched at any time, from any thread.
 
-    def __init__(self, classifier: Reader, root: Path = PEOPLE):
-        self.classifier, self.root = classifier, root
-        self._chosen = classifier.profile
+    Attributes:
+        profile: the profile that is applied now; None for nobody's.
+    """
+
+    def __init__(self, model: Model, root: Path = PEOPLE, profile: Profile | None = None):
+        """`root` is the folder of all people; `profile` is applied from the start."""
+        self.model, self.root, self.profile = model, root, profile
+        self._chosen = profile
+
+    def apply(self, opinion: Opinion) -> Opinion:
+        """The model's answers for n faces with the probabilities corrected.
+
+        Nothing else changes: whether a face can be read does not depend on whose face it is.
+        """
+        profile = self.profile
+        if profile is None:
+            return opinion
+        return opinion._replace(probs=personal(profile, opinion.probs, opinion.embedding))
 
     @property
     def name(self) -> str | None:
         """Whose profile is applied now."""
-        profile = self.classifier.profile
+        profile = self.profile
         return profile.name if profile else None
 
     def names(self) -> list[str]:
-        """Who could be chosen."""
-        return with_profile(self.root, self.classifier.path)
+        """People whose profile can be chosen."""
+        return with_profile(self.root, self.model.path)
 
-    def choose(self, name: str | None) -> str:
-        """Applies a person's profile, or none, and says so in a few words; where that fails all stays as it was, and the words say why."""
+    def choose(self, name: str | None) -> Message:
+        """Applies a person's profile, or none for None. If that fails, nothing changes and the message says why."""
         if name is None:
-            self.classifier.profile = None
-            return "no profile"
+            self.profile = None
+            return message("profile_off")
         try:
-            path = find(self.root, name, self.classifier.path)
-            self.classifier.profile = self._chosen = load(path, self.classifier.sha256, self.classifier.embedding)
+            path = find(self.root, name, self.model.path)
+            self.profile = self._chosen = load(path, self.model.sha256, self.model.embedding)
         except Trouble as trouble:
-            return str(trouble)
-        return f"profile {name}"
+            return message("text", text=trouble)
+        return message("profile_on", name=name)
 
-    def toggle(self) -> str:
-        """Applies the profile that was chosen last, or none; without one, the only one that there is."""
-        if self.classifier.profile is not None:
+    def toggle(self) -> Message:
+        """Switches the profile that was chosen last on or off; if none was chosen and there is only one, that one."""
+        if self.profile is not None:
             return self.choose(None)
         if self._chosen is not None:
-            self.classifier.profile = self._chosen
-            return f"profile {self._chosen.name}"
+            self.profile = self._chosen
+            return message("profile_on", name=self._chosen.name)
         names = self.names()
         if len(names) == 1:
             return self.choose(names[0])
-        return f"choose one with --profile: {', '.join(names)}" if names else "no profile yet: run.py calibrate makes one"
+        return message("profile_choice", names=", ".join(names)) if names else message("profile_missing")

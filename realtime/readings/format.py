@@ -25,12 +25,12 @@ def face_values(reading: Reading) -> dict[str, Any]:
 
 def readings_header(source_name: str, pipeline: Pipeline, settings: Settings, delivery: Delivery | None = None) -> dict[str, Any]:
     """What the first line of a readings file says about where its numbers come from; `delivery` is what a camera gives."""
-    classifier = pipeline.classifier
+    classifier, profile = pipeline.classifier, pipeline.profiles.profile
     return {
         "source": source_name,
         **({"camera": {"asked": str(delivery.asked), "got": str(delivery.got)}} if delivery else {}),
         "model": {"name": classifier.path.name, "sha256": classifier.sha256},
-        "profile": classifier.profile and {"name": classifier.profile.name, "step": classifier.profile.step},
+        "profile": profile and {"name": profile.name, "step": profile.step},
         "labels": list(LABELS),
         "machine": machine(),
         "versions": versions(),
