@@ -17,6 +17,7 @@ from calibration.plan import PRACTICE, ROOM, Prompt, practice, prompts
 from calibration.practice import judged, note, past, rows
 from calibration.room import Onlooker
 from calibration.session import Seen, Session
+from realtime.base.messages import Message
 from realtime.config import CameraSettings, CaptureSettings, Choices, ClassifierSettings, Settings
 from realtime.expression.people import PEOPLE
 from realtime.loop import Sinks, run_loop
@@ -27,7 +28,7 @@ from realtime.recording.switch import dated
 from realtime.sources.opening import open_live, usual_sources
 from realtime.sources.switching import SourceSwitch
 from realtime.values import LABELS
-from realtime.viewers.desktop import Screen, has_display
+from realtime.viewers.desktop import DesktopWindow, has_display
 from realtime.viewers.terminal import table
 
 
@@ -79,9 +80,12 @@ def guided(wish: Wish, console: Console, stopped: Callable[[], bool], root: Path
     def over() -> bool:
         return stopped() or guide.closed
 
-    def opened(texts: list[str], idle: Callable[[str | None], None]) -> SourceSwitch:
+    def opened(texts: list[str], idle: Callable[[Message | None], None]) -> SourceSwitch:
         return SourceSwitch(
-            lambda text: open_live(text, clock, camera, over, idle, console.print, endless=True), texts, list, console.print
+            lambda text: open_live(text, clock, camera, over, idle, console.print, endless=True),
+            texts,
+            list,
+            lambda message: console.print(str(message)),
         )
 
     def filmed(number: int, pipeline: Pipeline) -> list[Recording]:
@@ -115,7 +119,7 @@ def guided(wish: Wish, console: Console, stopped: Callable[[], bool], root: Path
 
     session = Session(asked, capture, settings.quality, keep, drop, keeper.done if keeper else ())
     title = f"{folder.person if folder else 'nothing is kept'}, {plan}"
-    screen = Screen("Calibration") if wish.windowed and has_display() else None
+    screen = DesktopWindow("Calibration") if wish.windowed and has_display() else None
     guide = Guide(session, capture, lambda: frames.mirror, title, console, screen, practising)
     pipeline = build_pipeline(settings, clock, live=True)
     with ExitStack() as stack:

@@ -9,10 +9,11 @@ from rich.console import Console
 from calibration.plan import HOW
 from calibration.screen import guide
 from calibration.session import COUNTDOWN, READY, REVIEW, TAKE, Session, View, seen
+from realtime.base.messages import Message
 from realtime.config import CaptureSettings
 from realtime.pipeline import to_gray
 from realtime.values import Frame, Reading
-from realtime.viewers.desktop import Screen
+from realtime.viewers.desktop import DesktopWindow
 
 TOLD_S = 2.0
 """The terminal repeats what is to be done not more often than this."""
@@ -28,7 +29,7 @@ class Guide:
         mirror: Callable[[], bool],
         title: str,
         console: Console,
-        screen: Screen | None,
+        screen: DesktopWindow | None,
         practice: bool = False,
     ):
         """`screen` is the window; None: the terminal tells what to do. `practice` shows how well the face matches."""
@@ -57,12 +58,12 @@ class Guide:
         else:
             self._tell(view, frame.t)
 
-    def idle(self, why: str | None) -> None:
+    def idle(self, why: Message | None) -> None:
         """While no frame comes the window stays alive, and the terminal says why."""
         if self.screen:
             self._obey(self.screen.wait())
         elif why is not None:
-            self.console.print(why)
+            self.console.print(str(why))
 
     def _obey(self, key: int) -> None:
         if key in (ord("q"), 27):

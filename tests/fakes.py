@@ -15,9 +15,12 @@ import cv2
 import numpy as np
 
 from realtime.base.geometry import apart, box_around, width
+from realtime.base.messages import Message, message
+from realtime.drawing.words import ENGLISH, Words
 from realtime.expression.classifier import Opinion
 from realtime.faces.align import CROP, TEMPLATE
 from realtime.values import LABELS, Box, Face, Frame, Reading
+from realtime.viewers.controls import Controls
 
 
 class FakeClock:
@@ -285,3 +288,56 @@ def a_reading(label: str = "happiness", box: Box | None = None, unsure: str | No
     """A reading to draw or write."""
     box = box or Box(20, 10, 50, 40)
     return Reading(Face(id, box, points_in(box)), sure(label), label, 0.88, unsure)
+
+
+class NoRecordings:
+    """A recording switch that nobody touches."""
+
+    running = None
+
+
+class NoProfile:
+    """One person, who cannot be chosen without being noted."""
+
+    def __init__(self):
+        self.name, self.chosen = None, []
+
+    def names(self) -> list[str]:
+        return ["ana"]
+
+    def choose(self, name: str | None) -> Message:
+        self.chosen.append(name)
+        return message("profile_on", name=name)
+
+    def toggle(self) -> Message:
+        return self.choose("ana")
+
+
+class NoCameras:
+    """The camera in use and another one, which cannot be chosen without being noted."""
+
+    mirror = False
+
+    def __init__(self):
+        self.current, self.chosen = "demo", []
+
+    def others(self) -> list[str]:
+        return ["0"]
+
+    def choose(self, text: str) -> Message:
+        self.chosen.append(text)
+        return message("camera_changed", source=text)
+
+    def next(self) -> Message:
+        return self.choose("0")
+
+
+class FullWork:
+    """A governor that leaves nothing out."""
+
+    level = 0
+
+
+def controls(clock=lambda: 0.0, recordings=None, profiles=None, cameras=None, words: Words = ENGLISH) -> Controls:
+    """Controls whose parts do nothing but note what is asked of them."""
+    return Controls(clock, recordings or NoRecordings(), profiles or NoProfile(), cameras or NoCameras(), FullWork(), words)

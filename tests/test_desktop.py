@@ -1,6 +1,6 @@
 import pytest
 
-from realtime.viewers.desktop import NO_KEY, typed
+from realtime.viewers.desktop import NO_KEY, has_display, typed
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,10 @@ from realtime.viewers.desktop import NO_KEY, typed
 )
 def test_arrows_and_their_like_are_no_letters(code, key):
     assert typed(code) == key
+
+
+@pytest.mark.parametrize("display", ["", "nonsense", ":997", "127.0.0.1:99", "unix:997"])
+def test_no_screen_is_noticed(monkeypatch, display):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("DISPLAY", display)
+    assert not has_display()

@@ -18,7 +18,7 @@ def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path):
     replace_file(path, b"old")
     replace_file(path, b"new")
     assert path.read_bytes() == b"new"
-    assert os.listdir(tmp_path) == ["a.json"]
+    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
@@ -28,7 +28,7 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
         file.write(b"half of the")
         raise RuntimeError
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["a.json"]
+    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_a_missing_folder_is_told_as_such(tmp_path):

@@ -260,11 +260,11 @@ def test_opening_and_closing_do_not_hold_up_the_frames(tmp_path):
         switch.toggle()
         for i in range(5):
             switch.write(frame(i / 10, i), [])
-        assert switch.toggle().startswith("saved ")
+        assert str(switch.toggle()).startswith("saved ")
         switch.write(frame(0.6, 6), [])
-        assert not switch.made[0].done
+        assert not switch.finished[0].done
         jam.free.set()
-    assert [made.frames for made in switch.made] == [5]
+    assert [made.frames for made in switch.finished] == [5]
 
 
 def test_a_constant_rate_repeats_and_leaves_out_frames_by_their_time(tmp_path):
@@ -334,12 +334,12 @@ def test_a_switch_starts_and_stops_new_files(tmp_path):
     with RecordSwitch(tmp_path / "made", header, Means(time.monotonic)) as switch:
         switch.write(frame(0.0), [])
         assert switch.running is None
-        assert switch.toggle() == "recording"
+        assert str(switch.toggle()) == "recording"
         for i in range(4):
             switch.write(frame(1 + i / 10), [])
         assert switch.running.elapsed_s == pytest.approx(0.3)
-        assert switch.toggle().startswith("saved ")
-        assert switch.toggle() == "recording"
+        assert str(switch.toggle()).startswith("saved ")
+        assert str(switch.toggle()) == "recording"
         switch.write(frame(9), [])
     videos = sorted((tmp_path / "made").glob("*.mp4"))
     assert [len(lines_of(video.with_suffix(".jsonl"))) for video in videos] == [5, 2]
@@ -350,12 +350,12 @@ def test_a_switch_can_begin_with_a_recording(tmp_path):
     with RecordSwitch(tmp_path / "made", header, Means(time.monotonic), first) as switch:
         switch.write(frame(0.0), [])
         assert switch.running.elapsed_s == 0.0
-        assert switch.toggle() == f"saved {tmp_path / 'first.mp4'}"
+        assert str(switch.toggle()) == f"saved {tmp_path / 'first.mp4'}"
         switch.write(frame(0.1), [])
         switch.toggle()
         switch.write(frame(0.2), [])
-    assert [len(lines_of(made.readings_path)) for made in switch.made] == [2, 2]
-    assert switch.made[1].path.parent == tmp_path / "made"
+    assert [len(lines_of(made.readings_path)) for made in switch.finished] == [2, 2]
+    assert switch.finished[1].path.parent == tmp_path / "made"
 
 
 def test_a_switch_tells_of_each_frame_that_was_recorded(tmp_path):
@@ -371,7 +371,7 @@ def test_a_switch_tells_of_each_frame_that_was_recorded(tmp_path):
 def test_a_switch_says_when_it_cannot_start(tmp_path):
     (tmp_path / "made").write_text("a file where the folder should be")
     switch = RecordSwitch(tmp_path / "made", header, Means(time.monotonic))
-    assert "cannot make the folder" in switch.toggle()
+    assert "cannot make the folder" in str(switch.toggle())
     assert switch.running is None
 
 

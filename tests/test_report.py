@@ -20,7 +20,7 @@ from realtime.config import ReportSettings
 from realtime.readings.report import cut_out, write_report
 
 SETTINGS = ReportSettings()
-FILM = ROOT / "realtime" / "assets" / "demo.mp4"
+FILM = ROOT / "realtime" / "sources" / "demo" / "demo.mp4"
 TIMES = even_times(300)
 
 

@@ -18,9 +18,10 @@ from conftest import DATA, ROOT
 from fakes import NetworkCamera
 
 from realtime.commands.benchmark import STAGES
+from realtime.commands.suited import suited
 from realtime.config import EFFORTS, SHIPPED, SMALL_EFFORTS, ClassifierSettings
 from realtime.values import LABELS
-from run import not_installed, suited
+from run import not_installed
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -128,7 +129,7 @@ def test_record_writes_every_frame_and_its_line(tmp_path):
 
 def test_a_film_is_never_written_over_by_its_own_recording(tmp_path):
     film = tmp_path / "film.mp4"
-    shutil.copy(ROOT / "realtime" / "assets" / "demo.mp4", film)
+    shutil.copy(ROOT / "realtime" / "sources" / "demo" / "demo.mp4", film)
     before = film.read_bytes()
     assert "is the file to be read" in trouble("record", film, film, "--overwrite")
     assert "is the file to be read" in trouble("live", "--source", film, "--record", film, "--overwrite")
@@ -190,7 +191,7 @@ def test_record_takes_the_sound_and_the_choices(tmp_path):
 
 def test_many_films_in_one_call(tmp_path):
     (tmp_path / "clips").mkdir()
-    shutil.copy(ROOT / "realtime" / "assets" / "demo.mp4", tmp_path / "clips" / "a.mp4")
+    shutil.copy(ROOT / "realtime" / "sources" / "demo" / "demo.mp4", tmp_path / "clips" / "a.mp4")
     (tmp_path / "clips" / "broken.mp4").write_text("no film")
     call = ("record", tmp_path / "clips", "--out-dir", tmp_path / "out", "--seconds", 0.5, "--privacy", "numbers")
     done = run(*call)

@@ -1,9 +1,10 @@
 import io
 
 import numpy as np
-from fakes import FakeClock, a_reading
+from fakes import FakeClock, a_reading, controls
 from rich.console import Console
 
+from realtime.base.messages import message
 from realtime.values import Frame
 from realtime.viewers.terminal import Bar, Line, summary
 
@@ -23,10 +24,12 @@ def test_all_faces_in_one_line():
 
 def test_a_pipe_gets_a_line_a_second():
     clock, out = FakeClock(10.0), console(terminal=False)
-    with Line(out, clock) as line:
+    shared = controls(clock)
+    with Line(out, clock, shared) as line:
         for i in range(61):
             clock.now = 10 + i / 30
-            line.write(frame(clock.now - 0.02, i), [a_reading()])
+            for sink in (line, shared):
+                sink.write(frame(clock.now - 0.02, i), [a_reading()])
     lines = out.file.getvalue().splitlines()
     assert len(lines) == 3
     assert lines[1].split() == ["30", "fps", "20", "ms", "1", "happiness", "88%"]
@@ -35,7 +38,7 @@ def test_a_pipe_gets_a_line_a_second():
 def test_a_new_face_is_told_at_once():
     clock, out = FakeClock(10.0), console(terminal=False)
     seen = [[], [a_reading()], [a_reading()], [a_reading(), a_reading("fear", id=2)], [a_reading()]]
-    with Line(out, clock) as line:
+    with Line(out, clock, controls(clock)) as line:
         for i, readings in enumerate(seen):
             clock.now = 10 + i / 10
             line.write(frame(clock.now, i), readings)
@@ -45,7 +48,7 @@ def test_a_new_face_is_told_at_once():
 
 def test_a_terminal_gets_one_line_that_is_written_over_and_then_taken_away():
     clock, out = FakeClock(), console(terminal=True)
-    with Line(out, clock) as line:
+    with Line(out, clock, controls(clock)) as line:
         for i in range(10):
             clock.now = i / 5
             line.write(frame(clock.now, i), [a_reading("anger" if i < 5 else "fear")])
@@ -76,11 +79,11 @@ def test_the_bar_is_silent_in_a_pipe():
 
 def test_the_line_says_why_nothing_comes():
     clock, out = FakeClock(10.0), console(terminal=False)
-    with Line(out, clock) as line:
+    with Line(out, clock, controls(clock)) as line:
         line.write(frame(10.0), [])
         for i in range(1, 31):
             clock.now = 10 + i / 10
-            line.idle(f"camera 0: reconnecting ({i // 10} s)" if i > 15 else None)
+            line.idle(message("reconnecting", source="camera 0", seconds=i // 10) if i > 15 else None)
     lines = out.file.getvalue().splitlines()
     assert lines[1:] == ["camera 0: reconnecting (1 s)", "camera 0: reconnecting (2 s)"]
 
@@ -90,5 +93,5 @@ def test_the_bar_says_why_nothing_comes():
     with Bar(out, lambda: None, None) as bar:
         bar.write(frame(0.0), [])
         bar.idle(None)
-        bar.idle("camera 0: reconnecting (3 s)")
+        bar.idle(message("reconnecting", source="camera 0", seconds=3))
     assert "1 frames   camera 0: reconnecting (3 s)" in out.file.getvalue()

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from realtime.drawing.text import draw_text, text_width
-from realtime.drawing.words import KEYS, LANGUAGES, MESSAGES
-from realtime.sources.reconnecting import RECONNECTING
+from realtime.drawing.words import DOUBTS, KEYS, LANGUAGES
+from realtime.values import LABELS
 
 
 def drawn(text: str, x: int = 40, baseline: int = 60, size: int = 24, colour=(10, 200, 250)) -> np.ndarray:
@@ -38,10 +38,10 @@ def test_the_same_text_is_the_same_whatever_is_under_it():
 def test_every_letter_of_every_language_has_its_own_ink(language):
     words = LANGUAGES[language]
     texts = (
-        *words.labels,
-        *words.doubts,
-        *words.help,
-        *words.messages,
+        *words.labels.values(),
+        *words.doubts.values(),
+        *words.actions.values(),
+        *words.messages.values(),
         words.unsure,
         words.dropped,
         words.saving,
@@ -56,31 +56,8 @@ def test_every_letter_of_every_language_has_its_own_ink(language):
     for letter in set("".join(texts)) - {" "}:
         ink = drawn(letter)
         assert (ink != 90).any() and (ink != missing).any(), letter
-    assert len(words.labels) == 7 and len(words.help) == len(KEYS) and len(set(words.labels)) == 7
-
-
-@pytest.mark.parametrize(
-    ("said", "german"),
-    [
-        ("saved recordings/recording.mp4", "gespeichert: recordings/recording.mp4"),
-        ("profile ana", "Profil ana"),
-        ("no profile", "kein Profil"),
-        ("recording", "Aufnahme läuft"),
-        (f"camera 0: {RECONNECTING} (3 s)", "camera 0: verbindet neu (3 s)"),
-        ("camera 0: waiting for its first picture (3 s)", "camera 0: wartet auf das erste Bild (3 s)"),
-        ("no profile yet: run.py calibrate makes one", "no profile yet: run.py calibrate makes one"),
-        ("cannot write recording (no space left)", "cannot write recording (no space left)"),
-    ],
-)
-def test_messages_are_told_in_the_language_and_unknown_ones_as_they_are(said, german):
-    assert LANGUAGES["de"].message(said) == german
-    assert LANGUAGES["en"].message(said) == said
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_language_has_every_message(language):
-    messages = LANGUAGES[language].messages
-    assert len(messages) == len(set(messages)) == len(MESSAGES)
+    assert tuple(words.labels) == LABELS and len(set(words.labels.values())) == 7
+    assert tuple(words.doubts) == DOUBTS and tuple(words.actions) == tuple(KEYS)
 
 
 def test_longer_text_is_wider_and_heavier_text_has_more_ink():

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import ROOT
-from fakes import a_reading
+from fakes import NoCameras, NoProfile, a_reading, controls
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
@@ -28,7 +28,6 @@ from realtime.readings.verify import verify
 from realtime.recording.recording import Means
 from realtime.recording.switch import RecordSwitch
 from realtime.values import Frame
-from realtime.viewers.controls import Controls
 from realtime.viewers.web.guard import is_loopback, split_host
 from realtime.viewers.web.page import Web, listen
 
@@ -36,32 +35,15 @@ SETTINGS = WebSettings(patience_s=0.5, request_s=0.5, connections=24, viewers=3,
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-class NoSwitch:
-    """One camera and two people, none of whom can be chosen without being noted."""
-
-    def __init__(self):
-        self.current, self.name, self.chosen = "demo", None, []
-
-    def others(self) -> list[str]:
-        return ["0"]
-
-    def names(self) -> list[str]:
-        return ["ana"]
-
-    def choose(self, which: str | None) -> str:
-        self.chosen.append(which)
-        return f"now {which}"
-
-
 class Running:
     """A preview before a loop of its own that never stops: `frames` counts what the loop has done."""
 
     def __init__(self, folder: Path, host: str, privacy: str = "none", settings: WebSettings = SETTINGS, port: int = 0):
-        self.cameras, self.profiles, self.frames, self.lines = NoSwitch(), NoSwitch(), 0, []
+        self.cameras, self.profiles, self.frames, self.lines = NoCameras(), NoProfile(), 0, []
         means = Means(time.monotonic, choices=Choices(privacy=privacy), live=True, tell=self.lines.append)
         self.switch = RecordSwitch(folder, lambda: {"source": "test", "labels": []}, means)
-        controls = Controls(lambda: False, self.switch, lambda: 0, lambda: 0, lambda: self.cameras, self.profiles)
-        self.web = Web(time.monotonic, controls, host, port, settings, self.lines.append)
+        self.controls = controls(time.monotonic, self.switch, self.profiles, self.cameras)
+        self.web = Web(self.controls, host, port, settings, self.lines.append)
         self.port, self.folder = self.web.port, folder
         self.token = urlsplit(self.web.address).query.removeprefix("token=")
         self._over = threading.Event()
@@ -81,7 +63,7 @@ class Running:
         with self.web, self.switch:
             while not self._over.wait(0.02):
                 frame = Frame(np.roll(picture, self.frames, 1), time.monotonic(), self.frames)
-                for sink in (self.web, self.switch):
+                for sink in (self.web, self.controls, self.switch):
                     sink.write(frame, [a_reading()])
                 self.frames += 1
 
@@ -403,7 +385,7 @@ def test_with_privacy_there_are_no_snapshots(tmp_path):
         assert running.ask("/snapshot.jpg")[0] == 403
         running.order("snapshot")
         running.goes_on()
-        assert running.web._message == "no snapshots with --privacy"
+        assert running.controls.status().message == "no snapshots with --privacy"
         assert list(tmp_path.glob("*.png")) == []
 
 
@@ -508,9 +490,9 @@ def test_the_picture_moves_and_the_bars_follow_the_clip(program, browser):
 def test_the_page_and_its_picture_are_in_the_language(tmp_path, browser):
     with live(tmp_path, "--lang", "zh") as address, opened(browser, address) as page:
         words = LANGUAGES["zh"]
-        assert page.evaluate(NOW)["names"] == list(words.labels)
+        assert page.evaluate(NOW)["names"] == list(words.labels.values())
         said = page.locator(".what").first.inner_text()
-        assert any(word in said for word in (*words.labels, words.unsure))
+        assert any(word in said for word in (*words.labels.values(), words.unsure))
 
 
 def test_what_is_recorded_in_the_page_is_whole_and_has_a_report(program, browser, tmp_path):

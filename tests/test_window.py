@@ -267,12 +267,14 @@ def test_a_silent_camera_leaves_a_dimmed_picture_and_keys_that_work(screen, tmp_
 NO_PICTURE_YET = """
 import time
 import numpy as np
+from fakes import controls
+from realtime.base.messages import message
 from realtime.viewers.window import Window
 from realtime.values import Frame
 
-with Window(time.monotonic, lambda: False, type("NoSwitch", (), {"running": None}), lambda: 0, lambda: 0) as window:
+with Window(controls(time.monotonic)) as window:
     while input() == "wait":
-        window.idle("camera 0: waiting for its first picture (3 s)")
+        window.idle(message("waiting", source="camera 0", seconds=3))
         print("shown", flush=True)
     window.write(Frame(np.full((240, 320, 3), 200, np.uint8), time.monotonic(), 0), [])
     print("shown", flush=True)
@@ -282,8 +284,9 @@ with Window(time.monotonic, lambda: False, type("NoSwitch", (), {"running": None
 
 def test_a_camera_without_a_first_picture_has_a_card_and_then_a_window_of_its_size(screen):
     command = [sys.executable, "-c", NO_PICTURE_YET]
+    environment = screen.environment | {"PYTHONPATH": str(ROOT / "tests")}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=screen.environment, cwd=ROOT, text=True, **pipes) as process:
+    with subprocess.Popen(command, env=environment, cwd=ROOT, text=True, **pipes) as process:
 
         def ask(what: str) -> None:
             process.stdin.write(f"{what}\n")

@@ -126,8 +126,8 @@ def waiting(image: np.ndarray, why: str, hud: Hud, words: Words = ENGLISH) -> np
 def caption(reading: Reading, words: Words = ENGLISH) -> str:
     """What is said of a face: its expression, or that it is unsure and why."""
     if reading.unsure:
-        return f"{words.unsure} ({words.doubt(reading.unsure)})"
-    return f"{words.label(reading.label)} {reading.confidence:.0%}"
+        return f"{words.unsure} ({words.doubts[reading.unsure]})"
+    return f"{words.labels[reading.label]} {reading.confidence:.0%}"
 
 
 def _unit(picture: np.ndarray) -> float:
@@ -228,7 +228,7 @@ def _draw_rest(picture: np.ndarray, hud: Hud, unit: float, taken: Sequence[Area]
     if hud.help:
         _draw_help(picture, unit, words)
     elif not hud.message:
-        _draw_pieces(picture, [f"h {words.help[-1]}"], unit, "br tr tl bl", taken)
+        _draw_pieces(picture, [f"{KEYS['help']} {words.actions['help']}"], unit, "br tr tl bl", taken)
 
 
 def _draw_pieces(
@@ -296,8 +296,8 @@ def _draw_strip(picture: np.ndarray, strip: Sequence[Sequence[Span]], place: Are
 def _draw_help(picture: np.ndarray, unit: float, words: Words) -> None:
     """A card in the middle with the keys and the colours; it was asked for, so it may lie on a face."""
     height, width = picture.shape[:2]
-    keys = list(zip(KEYS, words.help, strict=True))
-    colours = [(words.label(name), COLOURS[name]) for name in LABELS]
+    keys = [(key, words.actions[action]) for action, key in KEYS.items()]
+    colours = [(words.labels[name], COLOURS[name]) for name in LABELS]
     for scale in (unit, 0.85 * unit, 0.7 * unit, 0.55 * unit, 0.45 * unit):
         letters = max(6, round(15 * scale))
         pad, step = letters, round(letters * 1.55)

@@ -1,24 +1,25 @@
 """The words on the picture, in six languages. Files and the terminal keep the English ones, which programs read."""
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from realtime.values import LABELS
+from realtime.base.messages import TEXTS, Message
 
 DOUBTS = ("small", "dark", "blurred", "turned", "covered", "tie")
-NAMING = ("saved", "profile")
-MESSAGES = (
-    *NAMING,
-    "recording",
-    "nothing recorded",
-    "no snapshots with --privacy",
-    "no profile",
-    "reconnecting",
-    "waiting for its first picture",
-    "looking for the next camera",
-)
-"""What the window says in passing, as the rest of the program and the terminal word it; after those of `NAMING` comes a name."""
-KEYS = ("q, Esc", "r", "s", "space", "p", "c", "m", "o", "f", "h")
+"""All values of `Reading.unsure`."""
+KEYS = {
+    "quit": "q, Esc",
+    "record": "r",
+    "snapshot": "s",
+    "pause": "space",
+    "profile": "p",
+    "camera": "c",
+    "mirror": "m",
+    "hide": "o",
+    "fill": "f",
+    "help": "h",
+}
+"""What the window's keys do, and which key does it."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,17 @@ class Words:
     """One language.
 
     Attributes:
-        labels: the seven expressions, in the order of `LABELS`.
-        doubts: why a label should not be relied on, in the order of `DOUBTS`.
-        help: what each of `KEYS` does.
-        messages: the beginnings of messages, in the order of `MESSAGES`.
+        labels: the seven expressions, by `realtime.values.LABELS`.
+        doubts: why a label should not be relied on, by `DOUBTS`.
+        actions: what the keys do, by the names in `KEYS`.
+        messages: sentences with places for values, by the keys of `realtime.base.messages.TEXTS`.
         unsure, dropped, saving, profile, paused, continues, hidden: single words of the screen; a recording continues during a pause.
     """
 
-    labels: tuple[str, ...]
-    doubts: tuple[str, ...]
-    help: tuple[str, ...]
-    messages: tuple[str, ...]
+    labels: Mapping[str, str]
+    doubts: Mapping[str, str]
+    actions: Mapping[str, str]
+    messages: Mapping[str, str]
     unsure: str
     dropped: str
     saving: str
@@ -45,38 +46,43 @@ class Words:
     continues: str
     hidden: str
 
-    def label(self, name: str) -> str:
-        """An expression, one of `LABELS`."""
-        return self.labels[LABELS.index(name)]
-
-    def doubt(self, name: str) -> str:
-        """A reason, one of `DOUBTS`."""
-        return self.doubts[DOUBTS.index(name)]
-
-    def message(self, text: str) -> str:
-        """A message of the window, such as "saved FILE" or "CAMERA: reconnecting (3 s)"; one that is not in `MESSAGES` stays as it is."""
-        naming, whole = "|".join(NAMING), "|".join(MESSAGES[len(NAMING) :])
-        known = rf"(^(?:{naming})(?= )|(?:^|(?<=: ))(?:{whole})(?=$| \())"
-        return re.sub(known, lambda found: self.messages[MESSAGES.index(found[0])], text, count=1)
+    def sentence(self, message: Message) -> str:
+        """A message in this language."""
+        return self.messages[message.key].format(**message.values)
 
 
 LANGUAGES = {
     "en": Words(
-        labels=LABELS,
-        doubts=DOUBTS,
-        help=(
-            "quit",
-            "record, stop",
-            "snapshot",
-            "pause",
-            "profile on, off",
-            "next camera",
-            "mirror",
-            "hide labels",
-            "full screen",
-            "help",
-        ),
-        messages=MESSAGES,
+        labels={
+            "anger": "anger",
+            "disgust": "disgust",
+            "fear": "fear",
+            "happiness": "happiness",
+            "sadness": "sadness",
+            "surprise": "surprise",
+            "neutral": "neutral",
+        },
+        doubts={
+            "small": "small",
+            "dark": "dark",
+            "blurred": "blurred",
+            "turned": "turned",
+            "covered": "covered",
+            "tie": "tie",
+        },
+        actions={
+            "quit": "quit",
+            "record": "record, stop",
+            "snapshot": "snapshot",
+            "pause": "pause",
+            "profile": "profile on, off",
+            "camera": "next camera",
+            "mirror": "mirror",
+            "hide": "hide labels",
+            "fill": "full screen",
+            "help": "help",
+        },
+        messages=TEXTS,
         unsure="unsure",
         dropped="dropped",
         saving="saving",
@@ -86,20 +92,54 @@ LANGUAGES = {
         hidden="labels hidden",
     ),
     "zh": Words(
-        labels=("愤怒", "厌恶", "恐惧", "高兴", "悲伤", "惊讶", "中性"),
-        doubts=("太小", "太暗", "模糊", "侧脸", "遮挡", "难分"),
-        help=("退出", "录制、停止", "拍照", "暂停", "个人配置开关", "下一个摄像头", "镜像", "隐藏标签", "全屏", "帮助"),
-        messages=(
-            "已保存",
-            "个人配置",
-            "正在录制",
-            "没有录到内容",
-            "使用 --privacy 时不能拍照",
-            "未用个人配置",
-            "正在重新连接",
-            "等待第一帧画面",
-            "正在寻找下一个摄像头",
-        ),
+        labels={
+            "anger": "愤怒",
+            "disgust": "厌恶",
+            "fear": "恐惧",
+            "happiness": "高兴",
+            "sadness": "悲伤",
+            "surprise": "惊讶",
+            "neutral": "中性",
+        },
+        doubts={
+            "small": "太小",
+            "dark": "太暗",
+            "blurred": "模糊",
+            "turned": "侧脸",
+            "covered": "遮挡",
+            "tie": "难分",
+        },
+        actions={
+            "quit": "退出",
+            "record": "录制、停止",
+            "snapshot": "拍照",
+            "pause": "暂停",
+            "profile": "个人配置开关",
+            "camera": "下一个摄像头",
+            "mirror": "镜像",
+            "hide": "隐藏标签",
+            "fill": "全屏",
+            "help": "帮助",
+        },
+        messages={
+            "text": "{text}",
+            "saved": "已保存 {file}",
+            "recording": "正在录制",
+            "nothing_recorded": "没有录到内容",
+            "no_snapshots": "使用 --privacy 时不能拍照",
+            "profile_on": "个人配置 {name}",
+            "profile_off": "未用个人配置",
+            "profile_choice": "请用 --profile 选择: {names}",
+            "profile_missing": "还没有个人配置: 用 run.py calibrate 创建",
+            "reconnecting": "{source}: 正在重新连接 ({seconds} s)",
+            "waiting": "{source}: 等待第一帧画面 ({seconds} s)",
+            "camera_search": "正在寻找下一个摄像头",
+            "camera_opening": "正在打开 {source}",
+            "camera_busy": "请稍候: 正在打开另一个摄像头",
+            "camera_fallback": "改为播放 {source}",
+            "camera_changed": "已切换到 {source}",
+            "camera_unchanged": "{source} 保持不变: {reason}",
+        },
         unsure="不确定",
         dropped="丢帧",
         saving="节省",
@@ -109,31 +149,54 @@ LANGUAGES = {
         hidden="标签已隐藏",
     ),
     "es": Words(
-        labels=("enfado", "asco", "miedo", "alegría", "tristeza", "sorpresa", "neutral"),
-        doubts=("pequeña", "oscura", "borrosa", "girada", "tapada", "empate"),
-        help=(
-            "salir",
-            "grabar, parar",
-            "foto",
-            "pausa",
-            "perfil sí, no",
-            "otra cámara",
-            "espejo",
-            "ocultar etiquetas",
-            "pantalla completa",
-            "ayuda",
-        ),
-        messages=(
-            "guardado:",
-            "perfil",
-            "grabando",
-            "no se ha grabado nada",
-            "sin fotos con --privacy",
-            "sin perfil",
-            "reconectando",
-            "esperando la primera imagen",
-            "buscando la siguiente cámara",
-        ),
+        labels={
+            "anger": "enfado",
+            "disgust": "asco",
+            "fear": "miedo",
+            "happiness": "alegría",
+            "sadness": "tristeza",
+            "surprise": "sorpresa",
+            "neutral": "neutral",
+        },
+        doubts={
+            "small": "pequeña",
+            "dark": "oscura",
+            "blurred": "borrosa",
+            "turned": "girada",
+            "covered": "tapada",
+            "tie": "empate",
+        },
+        actions={
+            "quit": "salir",
+            "record": "grabar, parar",
+            "snapshot": "foto",
+            "pause": "pausa",
+            "profile": "perfil sí, no",
+            "camera": "otra cámara",
+            "mirror": "espejo",
+            "hide": "ocultar etiquetas",
+            "fill": "pantalla completa",
+            "help": "ayuda",
+        },
+        messages={
+            "text": "{text}",
+            "saved": "guardado: {file}",
+            "recording": "grabando",
+            "nothing_recorded": "no se ha grabado nada",
+            "no_snapshots": "sin fotos con --privacy",
+            "profile_on": "perfil {name}",
+            "profile_off": "sin perfil",
+            "profile_choice": "elige uno con --profile: {names}",
+            "profile_missing": "aún no hay perfil: run.py calibrate crea uno",
+            "reconnecting": "{source}: reconectando ({seconds} s)",
+            "waiting": "{source}: esperando la primera imagen ({seconds} s)",
+            "camera_search": "buscando la siguiente cámara",
+            "camera_opening": "abriendo {source}",
+            "camera_busy": "ya se está abriendo otra cámara: espera",
+            "camera_fallback": "Se reproduce {source} en su lugar.",
+            "camera_changed": "ahora {source}",
+            "camera_unchanged": "{source} se queda: {reason}",
+        },
         unsure="dudosa",
         dropped="perdidas",
         saving="ahorro",
@@ -143,31 +206,54 @@ LANGUAGES = {
         hidden="etiquetas ocultas",
     ),
     "de": Words(
-        labels=("Wut", "Ekel", "Angst", "Freude", "Trauer", "Überraschung", "neutral"),
-        doubts=("klein", "dunkel", "unscharf", "abgewandt", "verdeckt", "unentschieden"),
-        help=(
-            "beenden",
-            "aufnehmen, anhalten",
-            "Standbild",
-            "Pause",
-            "Profil an, aus",
-            "nächste Kamera",
-            "spiegeln",
-            "Namen ausblenden",
-            "ganzer Bildschirm",
-            "Hilfe",
-        ),
-        messages=(
-            "gespeichert:",
-            "Profil",
-            "Aufnahme läuft",
-            "nichts aufgenommen",
-            "mit --privacy keine Standbilder",
-            "kein Profil",
-            "verbindet neu",
-            "wartet auf das erste Bild",
-            "sucht die nächste Kamera",
-        ),
+        labels={
+            "anger": "Wut",
+            "disgust": "Ekel",
+            "fear": "Angst",
+            "happiness": "Freude",
+            "sadness": "Trauer",
+            "surprise": "Überraschung",
+            "neutral": "neutral",
+        },
+        doubts={
+            "small": "klein",
+            "dark": "dunkel",
+            "blurred": "unscharf",
+            "turned": "abgewandt",
+            "covered": "verdeckt",
+            "tie": "unentschieden",
+        },
+        actions={
+            "quit": "beenden",
+            "record": "aufnehmen, anhalten",
+            "snapshot": "Standbild",
+            "pause": "Pause",
+            "profile": "Profil an, aus",
+            "camera": "nächste Kamera",
+            "mirror": "spiegeln",
+            "hide": "Namen ausblenden",
+            "fill": "ganzer Bildschirm",
+            "help": "Hilfe",
+        },
+        messages={
+            "text": "{text}",
+            "saved": "gespeichert: {file}",
+            "recording": "Aufnahme läuft",
+            "nothing_recorded": "nichts aufgenommen",
+            "no_snapshots": "mit --privacy keine Standbilder",
+            "profile_on": "Profil {name}",
+            "profile_off": "kein Profil",
+            "profile_choice": "mit --profile eines wählen: {names}",
+            "profile_missing": "noch kein Profil: run.py calibrate erstellt eins",
+            "reconnecting": "{source}: verbindet neu ({seconds} s)",
+            "waiting": "{source}: wartet auf das erste Bild ({seconds} s)",
+            "camera_search": "sucht die nächste Kamera",
+            "camera_opening": "öffnet {source}",
+            "camera_busy": "eine andere Kamera wird gerade geöffnet: bitte warten",
+            "camera_fallback": "Stattdessen läuft {source}.",
+            "camera_changed": "jetzt {source}",
+            "camera_unchanged": "{source} bleibt: {reason}",
+        },
         unsure="unsicher",
         dropped="verloren",
         saving="gespart",
@@ -177,31 +263,54 @@ LANGUAGES = {
         hidden="Namen ausgeblendet",
     ),
     "fr": Words(
-        labels=("colère", "dégoût", "peur", "joie", "tristesse", "surprise", "neutre"),
-        doubts=("petit", "sombre", "flou", "tourné", "caché", "ex æquo"),
-        help=(
-            "quitter",
-            "enregistrer, arrêter",
-            "photo",
-            "pause",
-            "profil oui, non",
-            "autre caméra",
-            "miroir",
-            "masquer les noms",
-            "plein écran",
-            "aide",
-        ),
-        messages=(
-            "enregistré :",
-            "profil",
-            "enregistrement en cours",
-            "rien n'a été enregistré",
-            "pas de photos avec --privacy",
-            "aucun profil",
-            "reconnexion",
-            "en attente de la première image",
-            "recherche de la caméra suivante",
-        ),
+        labels={
+            "anger": "colère",
+            "disgust": "dégoût",
+            "fear": "peur",
+            "happiness": "joie",
+            "sadness": "tristesse",
+            "surprise": "surprise",
+            "neutral": "neutre",
+        },
+        doubts={
+            "small": "petit",
+            "dark": "sombre",
+            "blurred": "flou",
+            "turned": "tourné",
+            "covered": "caché",
+            "tie": "ex æquo",
+        },
+        actions={
+            "quit": "quitter",
+            "record": "enregistrer, arrêter",
+            "snapshot": "photo",
+            "pause": "pause",
+            "profile": "profil oui, non",
+            "camera": "autre caméra",
+            "mirror": "miroir",
+            "hide": "masquer les noms",
+            "fill": "plein écran",
+            "help": "aide",
+        },
+        messages={
+            "text": "{text}",
+            "saved": "enregistré : {file}",
+            "recording": "enregistrement en cours",
+            "nothing_recorded": "rien n'a été enregistré",
+            "no_snapshots": "pas de photos avec --privacy",
+            "profile_on": "profil {name}",
+            "profile_off": "aucun profil",
+            "profile_choice": "choisissez-en un avec --profile : {names}",
+            "profile_missing": "pas encore de profil : run.py calibrate en crée un",
+            "reconnecting": "{source}: reconnexion ({seconds} s)",
+            "waiting": "{source}: en attente de la première image ({seconds} s)",
+            "camera_search": "recherche de la caméra suivante",
+            "camera_opening": "ouverture de {source}",
+            "camera_busy": "une autre caméra est en cours d'ouverture : patientez",
+            "camera_fallback": "Lecture de {source} à la place.",
+            "camera_changed": "maintenant {source}",
+            "camera_unchanged": "{source} reste : {reason}",
+        },
         unsure="incertain",
         dropped="perdues",
         saving="économie",
@@ -211,20 +320,54 @@ LANGUAGES = {
         hidden="noms masqués",
     ),
     "ja": Words(
-        labels=("怒り", "嫌悪", "恐れ", "喜び", "悲しみ", "驚き", "無表情"),
-        doubts=("小さい", "暗い", "ぼけ", "横向き", "隠れ", "僅差"),
-        help=("終了", "録画、停止", "写真", "一時停止", "プロファイル", "次のカメラ", "左右反転", "表示を隠す", "全画面", "ヘルプ"),
-        messages=(
-            "保存しました:",
-            "プロファイル",
-            "録画中",
-            "何も録画されていません",
-            "--privacy では写真を撮れません",
-            "プロファイルなし",
-            "再接続中",
-            "最初の映像を待っています",
-            "次のカメラを探しています",
-        ),
+        labels={
+            "anger": "怒り",
+            "disgust": "嫌悪",
+            "fear": "恐れ",
+            "happiness": "喜び",
+            "sadness": "悲しみ",
+            "surprise": "驚き",
+            "neutral": "無表情",
+        },
+        doubts={
+            "small": "小さい",
+            "dark": "暗い",
+            "blurred": "ぼけ",
+            "turned": "横向き",
+            "covered": "隠れ",
+            "tie": "僅差",
+        },
+        actions={
+            "quit": "終了",
+            "record": "録画、停止",
+            "snapshot": "写真",
+            "pause": "一時停止",
+            "profile": "プロファイル",
+            "camera": "次のカメラ",
+            "mirror": "左右反転",
+            "hide": "表示を隠す",
+            "fill": "全画面",
+            "help": "ヘルプ",
+        },
+        messages={
+            "text": "{text}",
+            "saved": "保存しました: {file}",
+            "recording": "録画中",
+            "nothing_recorded": "何も録画されていません",
+            "no_snapshots": "--privacy では写真を撮れません",
+            "profile_on": "プロファイル {name}",
+            "profile_off": "プロファイルなし",
+            "profile_choice": "--profile で選んでください: {names}",
+            "profile_missing": "プロファイルがありません: run.py calibrate で作れます",
+            "reconnecting": "{source}: 再接続中 ({seconds} s)",
+            "waiting": "{source}: 最初の映像を待っています ({seconds} s)",
+            "camera_search": "次のカメラを探しています",
+            "camera_opening": "{source} を開いています",
+            "camera_busy": "別のカメラを開いています。お待ちください",
+            "camera_fallback": "代わりに {source} を再生します",
+            "camera_changed": "{source} に切り替えました",
+            "camera_unchanged": "{source} のままです: {reason}",
+        },
         unsure="不確か",
         dropped="欠落",
         saving="節約",

@@ -6,10 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-import cv2
-import numpy as np
-
 from realtime.base.errors import Trouble, reason
+from realtime.base.messages import Message, message
 from realtime.recording.disk import Full
 from realtime.recording.recording import Means, Recording
 from realtime.values import Frame, Reading
@@ -24,7 +22,7 @@ class RecordSwitch:
     def __init__(self, folder: Path, header: Callable[[], dict[str, Any]], means: Means, running: Recording | None = None):
         """New files go into `folder`; `running` is a recording that runs from the first frame on."""
         self.folder, self.header, self.means = Path(folder), header, means
-        self.made: list[Recording] = []
+        self.finished: list[Recording] = []
         self._running = running
         self._ending: list[Recording] = []
 
@@ -58,21 +56,21 @@ class RecordSwitch:
                 self.means.tell(str(full))
                 self.toggle()
 
-    def toggle(self) -> str:
-        """Stops or starts, and says which in a few words."""
+    def toggle(self) -> Message:
+        """Stops or starts a recording, and says which."""
         if self._running:
             recording, self._running = self._running, None
             recording.end()
             self._ending.append(recording)
             if not recording.taken:
-                return "nothing recorded"
-            self.made.append(recording)
-            return f"saved {recording.files[0]}"
+                return message("nothing_recorded")
+            self.finished.append(recording)
+            return message("saved", file=recording.files[0])
         try:
             self._running = Recording(dated(self.folder, ".mp4", [one.path for one in self._ending]), self.header, self.means)
         except Trouble as trouble:
-            return str(trouble)
-        return "recording"
+            return message("text", text=trouble)
+        return message("recording")
 
 
 def dated(folder: Path, suffix: str, taken: Sequence[Path] = ()) -> Path:
@@ -88,19 +86,3 @@ def dated(folder: Path, suffix: str, taken: Sequence[Path] = ()) -> Path:
     stem = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     names = (folder / f"{stem}{'' if n == 1 else f'_{n}'}{suffix}" for n in range(1, 1000))
     return next(name for name in names if name not in taken and not name.exists() and not name.with_suffix(".jsonl").exists())
-
-
-def snapshot(switch: RecordSwitch, picture: np.ndarray) -> str:
-    """Saves a picture (h, w, 3) BGR uint8 beside the recordings, and says so in a few words, or why not."""
-    if switch.means.choices.privacy != "none":
-        return "no snapshots with --privacy"
-    try:
-        path = dated(switch.folder, ".png")
-    except Trouble as trouble:
-        return str(trouble)
-    _, png = cv2.imencode(".png", picture)
-    try:
-        path.write_bytes(png.tobytes())
-    except OSError as error:
-        return f"cannot write {path} ({reason(error)})"
-    return f"saved {path}"

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from realtime.base.errors import Trouble
+from realtime.base.messages import Message
 from realtime.base.timing import Clock
 from realtime.config import CameraSettings
 from realtime.sources.cameras import Camera, Webcam, list_cameras, named_camera
@@ -17,34 +18,56 @@ from realtime.sources.source import Source
 from realtime.sources.streams import NetworkStream, Pipe, Screen
 
 
-def open_source(text: str, clock: Clock, camera: CameraSettings) -> Source:
-    """The source that a user means, opened when it is entered.
+def film_path(text: str) -> Path | None:
+    """The film that a user means, or None for a camera, a stream, a pipe or the screen.
+
+    Raises:
+        Trouble: the text is no file, no camera's name, and nothing else that is known.
+    """
+    if text.removeprefix("/dev/video").isdecimal() or "://" in text or text in ("pi", "screen", "-"):
+        return None
+    if text == "demo":
+        return DEMO
+    path = Path(text)
+    if path.exists():
+        return path
+    cameras = list_cameras()
+    if named_camera(text, cameras) is not None:
+        return None
+    if not path.suffix and path.name == text:
+        names = ", ".join(camera.name for camera in cameras) or "no camera at all"
+        raise Trouble(f"{text} is neither a file nor a camera's name: there is {names}; `run.py live --help` tells what else there is")
+    return path
+
+
+def source_maker(text: str, clock: Clock, camera: CameraSettings) -> Callable[[], Source]:
+    """Makes the source that a user means, anew with each call, to be opened when it is entered.
 
     "demo", "pi" (the ribbon cable's camera), "screen", "-" (a pipe), a camera's number or device file, an address, a file's path, or, where
     no file is called so, a camera's name or a part of it.
+
+    Raises:
+        Trouble: the text means none of these.
     """
-    path = Path(text)
+    film = film_path(text)
+    if film is not None:
+        return partial(VideoFile, film)
     device = text.removeprefix("/dev/video")
     if device.isdecimal():
-        return Webcam(int(device), camera, clock)
+        return partial(Webcam, int(device), camera, clock)
     if "://" in text:
-        return NetworkStream(text, clock)
+        return partial(NetworkStream, text, clock)
     words: dict[str, Callable[[], Source]] = {
-        "demo": lambda: VideoFile(DEMO),
-        "pi": lambda: PiCamera(camera, clock),
-        "screen": lambda: Screen(camera.rate, clock),
-        "-": lambda: Pipe(clock, camera.raw_wh),
+        "pi": partial(PiCamera, camera, clock),
+        "screen": partial(Screen, camera.rate, clock),
+        "-": partial(Pipe, clock, camera.raw_wh),
     }
-    if text in words:
-        return words[text]()
-    if not path.exists():
-        cameras = list_cameras()
-        if named_camera(text, cameras) is not None:
-            return Webcam(text, camera, clock)
-        if not path.suffix and path.name == text:
-            known = ", ".join(camera.name for camera in cameras) or "no camera at all"
-            raise Trouble(f"{text} is neither a file nor a camera's name: there is {known}; `run.py live --help` tells what else there is")
-    return VideoFile(path)
+    return words.get(text) or partial(Webcam, text, camera, clock)
+
+
+def open_source(text: str, clock: Clock, camera: CameraSettings) -> Source:
+    """The source that a user means, opened when it is entered; see `source_maker`."""
+    return source_maker(text, clock, camera)()
 
 
 def usual_sources(
@@ -65,16 +88,16 @@ def open_live(
     clock: Clock,
     camera: CameraSettings,
     stopped: Callable[[], bool],
-    idle: Callable[[str | None], None],
+    idle: Callable[[Message | None], None],
     tell: Callable[[str], None],
     endless: bool = False,
 ) -> Source:
     """The newest frames of what a user means: of a film until it ends, or without end; of a camera or stream also beyond a failure."""
-    source = open_source(text, clock, camera)
-    if isinstance(source, VideoFile):
-        return NewestFrame(as_live(source, clock, endless), stopped, lambda: idle(None))
-    if isinstance(source, Pipe):
-        return NewestFrame(source, stopped, lambda: idle(None))
-    if isinstance(source, Webcam):
-        return Reconnecting(partial(Webcam, source.which, camera, clock), camera, clock, stopped, idle, tell)
-    return Reconnecting(partial(open_source, text, clock, camera), camera, clock, stopped, idle, tell)
+    film = film_path(text)
+    if film is not None:
+        return NewestFrame(as_live(VideoFile(film), clock, endless), stopped, partial(idle, None))
+    make = source_maker(text, clock, camera)
+    if text == "-":
+        # A pipe that has ended cannot be opened again.
+        return NewestFrame(make(), stopped, partial(idle, None))
+    return Reconnecting(make, camera, clock, stopped, idle, tell)

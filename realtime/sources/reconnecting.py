@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Self
 
 from realtime.base.errors import Trouble
+from realtime.base.messages import Message, message
 from realtime.base.timing import Clock
 from realtime.config import CameraSettings
 from realtime.sources.newest import NewestFrame
@@ -60,7 +61,7 @@ class Reconnecting(_Wrapper):
         settings: CameraSettings,
         clock: Clock,
         stopped: Callable[[], bool],
-        idle: Callable[[str | None], None],
+        idle: Callable[[Message | None], None],
         tell: Callable[[str], None],
         sleep: Callable[[float], None] = time.sleep,
     ):
@@ -74,7 +75,7 @@ class Reconnecting(_Wrapper):
         super().__init__(make())
         self.make, self.settings, self.clock, self.stopped = make, settings, clock, stopped
         self.idle, self.tell, self.sleep = idle, tell, sleep
-        self._doing: str | None = "waiting for its first picture"
+        self._doing: str | None = "waiting"
         self._hanging: list[NewestFrame] = []
 
     def __enter__(self) -> Self:
@@ -124,7 +125,7 @@ class Reconnecting(_Wrapper):
 
     def _idle(self) -> None:
         silence_s = self.clock() - self._picture_at
-        self.idle(f"{self.name}: {self._doing} ({int(silence_s)} s)" if self._doing and silence_s >= TOLD_S else None)
+        self.idle(message(self._doing, source=self.name, seconds=int(silence_s)) if self._doing and silence_s >= TOLD_S else None)
 
     def _reconnect(self, wait_s: float) -> None:
         """Leaves the reader, and starts a new one after `wait_s`."""

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Self
 
 from realtime.base.errors import Trouble
+from realtime.base.messages import Message, message
 from realtime.sources.source import Source, _Wrapper
 from realtime.values import Frame
 
@@ -23,7 +24,7 @@ class SourceSwitch(_Wrapper):
     """
 
     def __init__(
-        self, make: Callable[[str], Source], first: Sequence[str], others: Callable[[], Sequence[str]], tell: Callable[[str], None]
+        self, make: Callable[[str], Source], first: Sequence[str], others: Callable[[], Sequence[str]], tell: Callable[[Message], None]
     ):
         """
         Args:
@@ -45,7 +46,8 @@ class SourceSwitch(_Wrapper):
             try:
                 return self._start(text)
             except Trouble as trouble:
-                self.tell(f"{trouble}\nPlaying {self.make(instead).name} instead.")
+                self.tell(message("text", text=trouble))
+                self.tell(message("camera_fallback", source=self.make(instead).name))
         return self._start(self.first[-1])
 
     def _start(self, text: str) -> Self:
@@ -67,13 +69,13 @@ class SourceSwitch(_Wrapper):
         """Whether another camera is open and waits to take its place."""
         return self._ready is not None
 
-    def choose(self, text: str) -> str:
+    def choose(self, text: str) -> Message:
         """Begins to change to what `text` means. Gives a message for the user at once; what became of it is told later."""
-        return self._begin(lambda: text, f"opening {text}")
+        return self._begin(lambda: text, message("camera_opening", source=text))
 
-    def next(self) -> str:
+    def next(self) -> Message:
         """Begins to change to the camera after the current one, as `choose` does."""
-        return self._begin(self._following, "looking for the next camera")
+        return self._begin(self._following, message("camera_search"))
 
     def _following(self) -> str:
         others = list(self.others())
@@ -81,13 +83,13 @@ class SourceSwitch(_Wrapper):
             raise Trouble("there is no other camera: `run.py cameras` lists them")
         return others[(others.index(self.current) + 1) % len(others)] if self.current in others else others[0]
 
-    def _begin(self, chosen: Callable[[], str], message: str) -> str:
+    def _begin(self, chosen: Callable[[], str], begun: Message) -> Message:
         with self._lock:
             if self._ready is not None or (self._opener is not None and self._opener.is_alive()):
-                return "another camera is being opened: wait for it"
+                return message("camera_busy")
             self._opener = threading.Thread(target=self._open, args=(chosen,), name="opener", daemon=True)
             self._opener.start()
-        return message
+        return begun
 
     def _open(self, chosen: Callable[[], str]) -> None:
         try:
@@ -97,7 +99,7 @@ class SourceSwitch(_Wrapper):
             source = self.make(text)
             source.__enter__()
         except Trouble as trouble:
-            self.tell(f"{self.name} stays: {trouble}")
+            self.tell(message("camera_unchanged", source=self.name, reason=trouble))
             return
         with self._lock:
             if not self._left:
@@ -112,7 +114,7 @@ class SourceSwitch(_Wrapper):
                 return False
             before, (self.current, self.source), self._ready = self.source, self._ready, None
         before.__exit__(None, None, None)
-        self.tell(f"now {self.name}")
+        self.tell(message("camera_changed", source=self.name))
         return True
 
     def __iter__(self) -> Iterator[Frame]:

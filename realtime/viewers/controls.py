@@ -1,40 +1,159 @@
-"""What the page shows and turns. Apart from the sink, since it needs none of the server's packages."""
+"""What the window and the page show beside the faces, and what their keys and buttons do: one `Controls` serves both."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol, Self
 
+import cv2
+import numpy as np
+
+from realtime.base.errors import Trouble, reason
+from realtime.base.messages import Message, message
+from realtime.base.timing import Clock, LatencyMeter, RateMeter
 from realtime.drawing.words import ENGLISH, Words
-from realtime.recording.switch import RecordSwitch
+from realtime.recording.recording import Recording
+from realtime.recording.switch import RecordSwitch, dated
+from realtime.values import Frame, Reading
+
+MESSAGE_S = 3.0
+"""How long a message stays on the picture."""
+SMOOTHING = 0.1
+"""Weight of the newest frame in the shown latency: about ten frames count, so that the number can be read."""
 
 
 class Cameras(Protocol):
-    """What the page can choose a camera with; a `SourceSwitch` is one."""
+    """What changes the camera; a `realtime.sources.switching.SourceSwitch` is one."""
 
     current: str
 
     @property
-    def others(self) -> Callable[[], Any]: ...
-    def choose(self, text: str) -> str: ...
+    def mirror(self) -> bool: ...
+    def others(self) -> Sequence[str]: ...
+    def choose(self, text: str) -> Message: ...
+    def next(self) -> Message: ...
 
 
 class Profiles(Protocol):
-    """What the page can choose a profile with; a `ProfileSwitch` is one."""
+    """What changes the profile; a `realtime.expression.people.ProfileSwitch` is one."""
 
     @property
     def name(self) -> str | None: ...
     def names(self) -> list[str]: ...
-    def choose(self, name: str | None) -> str: ...
+    def choose(self, name: str | None) -> Message: ...
+    def toggle(self) -> Message: ...
+
+
+class Saving(Protocol):
+    """What tells how much work is left out to keep up; a `realtime.base.governor.Governor` is one."""
+
+    level: int
 
 
 @dataclass(frozen=True)
-class Controls:
-    """What the page shows and turns, and in which language: see `realtime.viewers.window.Window`."""
+class Status:
+    """What is shown beside the faces.
 
-    mirror: Callable[[], bool]
-    switch: RecordSwitch
-    dropped: Callable[[], int]
-    saving: Callable[[], int]
-    cameras: Callable[[], Cameras]
-    profiles: Profiles
-    words: Words = ENGLISH
+    Attributes:
+        fps: frames a second.
+        latency_ms: from the capture of a frame to its display.
+        dropped: frames that were too old to be shown.
+        saving: the governor's level; 0 for the full work.
+        recording: the recording that runs; None when there is none.
+        profile: whose profile is applied; None for nobody's.
+        message: a sentence for the user, in the language of the screen.
+    """
+
+    fps: float
+    latency_ms: float
+    dropped: int
+    saving: int
+    recording: Recording | None
+    profile: str | None
+    message: str | None
+
+
+class Controls:
+    """A sink that measures rate and latency of what has been shown, and the commands of all viewers.
+
+    Stands behind the viewers, so that a frame counts when all of them have it. Every command says what became of it: all viewers show
+    that for `MESSAGE_S`.
+    """
+
+    def __init__(
+        self, clock: Clock, recordings: RecordSwitch, profiles: Profiles, cameras: Cameras, saving: Saving, words: Words = ENGLISH
+    ):
+        self.recordings, self.profiles, self.cameras, self.words = recordings, profiles, cameras, words
+        self.latency = LatencyMeter(clock)
+        self._clock, self._saving = clock, saving
+        self._rate = RateMeter()
+        self._fps = self._latency_ms = 0.0
+        self._message, self._message_until = message("text", text=""), 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def write(self, frame: Frame, readings: list[Reading]) -> None:
+        now, first = self._clock(), self.latency.frames == 0
+        self.latency.update(frame)
+        self._fps = self._rate.update(now)
+        self._latency_ms += (1.0 if first else SMOOTHING) * ((now - frame.t) * 1000 - self._latency_ms)
+
+    def status(self) -> Status:
+        shown = self._clock() < self._message_until
+        return Status(
+            fps=self._fps,
+            latency_ms=self._latency_ms,
+            dropped=self.latency.dropped,
+            saving=self._saving.level,
+            recording=self.recordings.running,
+            profile=self.profiles.name,
+            message=self.words.sentence(self._message) if shown else None,
+        )
+
+    @property
+    def mirror(self) -> bool:
+        """Whether the picture is to be shown as in a mirror; recordings are not."""
+        return self.cameras.mirror
+
+    def say(self, what: Message) -> None:
+        """Shows a message in all viewers for a while; from any thread."""
+        self._message, self._message_until = what, self._clock() + MESSAGE_S
+
+    def record(self, start: bool | None = None) -> None:
+        """Starts or stops a recording; `start` says which is meant, so that two viewers who press at once do not undo each other."""
+        if start is None or start != (self.recordings.running is not None):
+            self.say(self.recordings.toggle())
+
+    def snapshot(self, picture: np.ndarray) -> None:
+        """Saves an annotated picture (h, w, 3) BGR uint8 beside the recordings."""
+        self.say(self._saved(picture))
+
+    def _saved(self, picture: np.ndarray) -> Message:
+        if self.recordings.means.choices.privacy != "none":
+            return message("no_snapshots")
+        _, png = cv2.imencode(".png", picture)
+        path: Path | None = None
+        try:
+            path = dated(self.recordings.folder, ".png")
+            path.write_bytes(png.tobytes())
+        except Trouble as trouble:
+            return message("text", text=trouble)
+        except OSError as error:
+            return message("text", text=f"cannot write {path} ({reason(error)})")
+        return message("saved", file=path)
+
+    def toggle_profile(self) -> None:
+        self.say(self.profiles.toggle())
+
+    def choose_profile(self, name: str | None) -> None:
+        self.say(self.profiles.choose(name))
+
+    def next_camera(self) -> None:
+        self.say(self.cameras.next())
+
+    def choose_camera(self, text: str) -> None:
+        self.say(self.cameras.choose(text))

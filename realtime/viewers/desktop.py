@@ -1,4 +1,4 @@
-"""A window on the desktop: shows pictures, gives keys."""
+"""A plain window on the desktop: shows pictures and gives the keys that are pressed."""
 
 import os
 import socket
@@ -25,7 +25,7 @@ def typed(code: int) -> int:
     return code if code < 0x80 else NO_KEY
 
 
-class Screen:
+class DesktopWindow:
     """One window, opened by its first picture."""
 
     def __init__(self, title: str):

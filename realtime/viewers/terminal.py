@@ -9,9 +9,11 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
-from realtime.base.timing import Clock, RateMeter
+from realtime.base.messages import Message
+from realtime.base.timing import Clock
 from realtime.drawing.draw import caption
 from realtime.values import Frame, Reading
+from realtime.viewers.controls import Controls
 
 
 def summary(readings: list[Reading]) -> str:
@@ -22,12 +24,13 @@ def summary(readings: list[Reading]) -> str:
 class Line:
     """The current readings in one line that renews itself; where output goes to a file or pipe, a new line a second.
 
-    Whoever comes into view is told at once.
+    A face that is new is told at once.
     """
 
-    def __init__(self, console: Console, clock: Clock):
-        self.console, self.clock = console, clock
-        self._rate = RateMeter()
+    closed = False
+
+    def __init__(self, console: Console, clock: Clock, controls: Controls):
+        self.console, self.clock, self.controls = console, clock, controls
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self._next = 0.0
         self._newest = 0
@@ -43,16 +46,16 @@ class Line:
 
     def write(self, frame: Frame, readings: list[Reading]) -> None:
         now = self.clock()
-        rate = self._rate.update(now)
+        status = self.controls.status()
         newest = max((reading.face.id for reading in readings), default=0)
         if newest > self._newest:
             self._newest, self._next = newest, now
-        self._show(f"{rate:3.0f} fps  {(now - frame.t) * 1000:3.0f} ms   {summary(readings)}", now)
+        self._show(f"{status.fps:3.0f} fps  {status.latency_ms:3.0f} ms   {summary(readings)}", now)
 
-    def idle(self, why: str | None) -> None:
+    def idle(self, why: Message | None) -> None:
         """Says why no frame comes."""
         if why is not None:
-            self._show(why, self.clock())
+            self._show(str(why), self.clock())
 
     def _show(self, text: str, now: float) -> None:
         if now < self._next:
@@ -103,7 +106,7 @@ class Bar:
         count = f"{self._frames}/{expected} frames" if expected and not self._seconds else f"{self._frames} frames"
         self._progress.update(self._task, total=total, completed=done, film_s=film_s, count=count, frames=self._frames)
 
-    def idle(self, why: str | None) -> None:
+    def idle(self, why: Message | None) -> None:
         """Says why no frame comes."""
         if why is not None:
             self._progress.update(self._task, count=f"{self._frames} frames   {why}")

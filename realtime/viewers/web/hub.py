@@ -16,11 +16,11 @@ from realtime.values import Reading
 
 
 @dataclass(frozen=True)
-class Shot:
-    """What the loop gives for one frame.
+class PagePicture:
+    """What the loop gives the viewers for one frame.
 
     Attributes:
-        number: counts up by one a shot.
+        number: counts up by one a picture.
         image: (h, w, 3) BGR uint8, or None before the first.
         readings: of the faces in it.
         line: what a readings file would have of it.
@@ -34,11 +34,11 @@ class Shot:
     status: dict[str, Any]
 
 
-def as_jpeg(shot: Shot, quality: int, words: Words) -> bytes:
+def as_jpeg(picture: PagePicture, quality: int, words: Words) -> bytes:
     """The annotated picture."""
-    if shot.image is None:
+    if picture.image is None:
         return b""
-    return cv2.imencode(".jpg", annotate(shot.image, shot.readings, words=words), [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    return cv2.imencode(".jpg", annotate(picture.image, picture.readings, words=words), [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
 class Hub:
@@ -46,15 +46,15 @@ class Hub:
 
     def __init__(self, quality: int, words: Words):
         """`quality` of the JPEGs, 1 to 100; `words` on them."""
-        self.quality, self.words, self.newest = quality, words, Shot(0, None, [], {}, {})
+        self.quality, self.words, self.newest = quality, words, PagePicture(0, None, [], {}, {})
         self.watching = 0
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._changed: asyncio.Event | None = None
         self._jpeg: tuple[int, asyncio.Task[bytes]] | None = None
         self._lock = threading.Lock()
 
-    def put(self, make: Callable[[int], Shot]) -> None:
-        """From the loop's thread: the newest shot, made with its number. Wakes the viewers, if there are any."""
+    def put(self, make: Callable[[int], PagePicture]) -> None:
+        """From the loop's thread: the newest picture, made with its number. Wakes the viewers, if there are any."""
         self.newest = make(self.newest.number + 1)
         with self._lock:
             if self._event_loop is not None and self.watching:
@@ -85,16 +85,16 @@ class Hub:
         finally:
             self.watching -= 1
 
-    async def after(self, number: int, patience_s: float) -> Shot:
+    async def after(self, number: int, patience_s: float) -> PagePicture:
         """The newest shot, once there is a newer one than `number`; after `patience_s` the newest that there is."""
         if self.newest.number <= number and self._changed is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), patience_s)
         return self.newest
 
-    async def jpeg(self, shot: Shot) -> bytes:
-        """Its picture, encoded once for all who ask, in a thread of its own."""
-        if self._jpeg is None or self._jpeg[0] != shot.number:
-            self._jpeg = shot.number, asyncio.ensure_future(asyncio.to_thread(as_jpeg, shot, self.quality, self.words))
+    async def jpeg(self, picture: PagePicture) -> bytes:
+        """The picture as a JPEG, encoded once for all who ask, in a thread of its own."""
+        if self._jpeg is None or self._jpeg[0] != picture.number:
+            self._jpeg = picture.number, asyncio.ensure_future(asyncio.to_thread(as_jpeg, picture, self.quality, self.words))
         # One viewer who leaves must not take the picture from the others.
         return await asyncio.shield(self._jpeg[1])

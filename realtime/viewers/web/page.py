@@ -1,4 +1,4 @@
-"""The sink before the web preview: gives each frame to the server's hub, and does what the page asks, in the loop's own thread."""
+"""The page in browsers: a viewer that gives each frame to the server and carries out the commands of the page in the loop's own thread."""
 
 import socket
 import sys
@@ -9,18 +9,16 @@ from typing import Any, Self
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
-from realtime.base.timing import Clock, RateMeter
+from realtime.base.messages import Message
 from realtime.config import WebSettings
 from realtime.drawing.draw import COLOURS, annotate, mirrored
 from realtime.drawing.words import DOUBTS
 from realtime.readings.format import face_values
-from realtime.recording.switch import snapshot
 from realtime.values import LABELS, Frame, Reading
 from realtime.viewers.controls import Controls
 from realtime.viewers.web.guard import is_loopback, new_door
-from realtime.viewers.web.hub import Hub, Shot
+from realtime.viewers.web.hub import Hub, PagePicture
 from realtime.viewers.web.server import Desk, Server
-from realtime.viewers.window import MESSAGE_S
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -60,15 +58,17 @@ def reachable(host: str) -> str:
 
 
 class Web:
-    """Shows the annotated picture in browsers, and takes what their users ask for."""
+    """Shows the annotated picture in browsers, and takes the commands of their users."""
 
-    def __init__(self, clock: Clock, controls: Controls, host: str, port: int, settings: WebSettings, tell: Callable[[str], None]):
-        """Binds the port. `tell` gets the address, and what became of each command.
+    closed = False
+
+    def __init__(self, controls: Controls, host: str, port: int, settings: WebSettings, tell: Callable[[str], None]):
+        """Binds the port. `tell` gets the address.
 
         Raises:
-            Trouble: the port cannot be had.
+            Trouble: the port is taken, or the address is not this machine's.
         """
-        self.clock, self.controls, self.settings, self.tell = clock, controls, settings, tell
+        self.controls, self.settings, self.tell = controls, settings, tell
         self.hub = Hub(settings.quality, controls.words)
         listening = listen(host, port)
         self.port = listening.getsockname()[1]
@@ -76,71 +76,58 @@ class Web:
         self.address = f"http://{reachable(host)}:{self.port}/" + (f"?token={door.token}" if door.token else "")
         self.remote = not is_loopback(host)
         self._orders: Queue[tuple[str, str | None]] = Queue(maxsize=settings.orders)
-        desk = Desk(
-            controls.switch.folder, controls.switch.unfinished, self._facts, self._order, controls.switch.means.choices.privacy == "none"
-        )
+        recordings = controls.recordings
+        desk = Desk(recordings.folder, recordings.unfinished, self._facts, self._order, recordings.means.choices.privacy == "none")
         self._server = Server(listening, self.hub, desk, door, settings)
         self._offered: list[str] = []
-        self._rate = RateMeter()
         self._start: float | None = None
-        self._fps = self._latency_ms = 0.0
-        self._message, self._message_until = "", 0.0
-        self._last: tuple[np.ndarray, list[Reading], dict[str, Any]] | None = None
+        self._image: np.ndarray | None = None
+        self._readings: list[Reading] = []
+        self._line: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         self._server.start()
         self.tell(f"The picture is at {self.address}")
         if self.remote:
-            import segno
-
-            code = segno.make(self.address, error="m")
-            # Two dark or light modules a letter, as rows of text.
-            rows = [list(row) for row in code.matrix_iter(border=2)]
-            rows += [[0] * len(rows[0])] * (len(rows) % 2)
-            letters = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}
-            for upper, lower in zip(rows[::2], rows[1::2], strict=True):
-                self.tell("".join(letters[bool(a), bool(b)] for a, b in zip(upper, lower, strict=True)))
+            for line in qr_lines(self.address):
+                self.tell(line)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._server.stop()
 
     def write(self, frame: Frame, readings: list[Reading]) -> None:
-        image, shown = mirrored(frame.image, readings) if self.controls.mirror() else (frame.image, readings)
-        now = self.clock()
-        self._fps = self._rate.update(now)
-        self._latency_ms += 0.1 * ((now - frame.t) * 1000 - self._latency_ms)
+        self._image, self._readings = mirrored(frame.image, readings) if self.controls.mirror else (frame.image, readings)
         self._start = frame.t if self._start is None else self._start
-        line = {"frame": frame.index, "t": round(frame.t - self._start, 6), "faces": [face_values(reading) for reading in readings]}
-        self._last = image, shown, line
-        self.hub.put(lambda number: Shot(number, image, shown, line, self._status(None)))
+        self._line = {"frame": frame.index, "t": round(frame.t - self._start, 6), "faces": [face_values(reading) for reading in readings]}
+        self._put(None)
         self._obey()
 
-    def idle(self, why: str | None) -> None:
-        """Tells the page why no frame comes, and goes on doing what it asks."""
+    def idle(self, why: Message | None) -> None:
+        """Tells the page why no frame comes, and goes on carrying out its commands."""
         if why is not None:
-            image, shown, line = self._last or (None, [], {})
-            self.hub.put(lambda number: Shot(number, image, shown, line, self._status(why)))
+            self._put(self.controls.words.sentence(why))
         self._obey()
 
-    def say(self, message: str) -> None:
-        """Shows a message on the page for a few seconds; from any thread."""
-        self._message, self._message_until = message, self.clock() + MESSAGE_S
+    def _put(self, why: str | None) -> None:
+        status = self._status(why)
+        self.hub.put(lambda number: PagePicture(number, self._image, self._readings, self._line, status))
 
     def _status(self, why: str | None) -> dict[str, Any]:
-        recording = self.controls.switch.running
+        status = self.controls.status()
+        recording = status.recording
         return {
-            "fps": None if why else round(self._fps, 1),
-            "latency_ms": round(self._latency_ms, 1),
-            "dropped": self.controls.dropped(),
-            "saving": self.controls.saving(),
+            "fps": None if why else round(status.fps, 1),
+            "latency_ms": round(status.latency_ms, 1),
+            "dropped": status.dropped,
+            "saving": status.saving,
             "rec": {"s": round(recording.elapsed_s, 1), "mb": round(recording.size_mb, 1)} if recording else None,
-            "message": self.controls.words.message(self._message) if self.clock() < self._message_until else None,
-            "why": why and self.controls.words.message(why),
+            "message": status.message,
+            "why": why,
         }
 
     def _facts(self) -> dict[str, Any]:
-        cameras, profiles, words = self.controls.cameras(), self.controls.profiles, self.controls.words
+        cameras, profiles, words = self.controls.cameras, self.controls.profiles, self.controls.words
         try:
             others = list(cameras.others())
         except Trouble:
@@ -148,8 +135,8 @@ class Web:
         self._offered = others if cameras.current in others else [cameras.current, *others]
         return {
             "labels": LABELS,
-            "names": dict(zip(LABELS, words.labels, strict=True)),
-            "doubts": {doubt: f"{words.unsure} ({words.doubt(doubt)})" for doubt in DOUBTS},
+            "names": words.labels,
+            "doubts": {doubt: f"{words.unsure} ({words.doubts[doubt]})" for doubt in DOUBTS},
             "colours": {label: f"#{red:02x}{green:02x}{blue:02x}" for label, (blue, green, red) in COLOURS.items()},
             "camera": cameras.current,
             "cameras": self._offered,
@@ -157,28 +144,35 @@ class Web:
             "profiles": profiles.names(),
         }
 
-    def _order(self, what: str, which: str | None) -> bool:
+    def _order(self, command: str, choice: str | None) -> bool:
         try:
-            self._orders.put_nowait((what, which))
+            self._orders.put_nowait((command, choice))
         except Full:
             return False
         return True
 
     def _obey(self) -> None:
-        """Does what was asked for, one order a frame."""
+        """Carries out one command that waits."""
         try:
-            what, which = self._orders.get_nowait()
+            command, choice = self._orders.get_nowait()
         except Empty:
             return
-        if what == "record":
-            # The page says which it wants, so that two viewers who press at once do not undo each other.
-            running = self.controls.switch.running is not None
-            if which is None or (which == "start") != running:
-                self.say(self.controls.switch.toggle())
-        elif what == "snapshot" and self._last is not None:
-            self.say(snapshot(self.controls.switch, annotate(*self._last[:2], words=self.controls.words)))
-        elif what == "profile":
-            self.say(self.controls.profiles.choose(which))
-        elif what == "camera" and which in self._offered:
+        if command == "record":
+            self.controls.record(None if choice is None else choice == "start")
+        elif command == "snapshot" and self._image is not None:
+            self.controls.snapshot(annotate(self._image, self._readings, words=self.controls.words))
+        elif command == "profile":
+            self.controls.choose_profile(choice)
+        elif command == "camera" and choice in self._offered:
             # Only those that were offered: a page must not open any address or file.
-            self.say(self.controls.cameras().choose(which))
+            self.controls.choose_camera(choice)
+
+
+def qr_lines(address: str) -> list[str]:
+    """The QR code of an address as lines of block letters: two modules, dark or light, one above the other, make a letter."""
+    import segno
+
+    rows = [list(row) for row in segno.make(address, error="m").matrix_iter(border=2)]
+    rows += [[0] * len(rows[0])] * (len(rows) % 2)
+    letters = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}
+    return ["".join(letters[bool(a), bool(b)] for a, b in zip(*pair, strict=True)) for pair in zip(rows[::2], rows[1::2], strict=True)]

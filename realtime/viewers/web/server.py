@@ -193,14 +193,14 @@ async def _show(socket: WebSocket, hub: Hub, settings: WebSettings) -> None:
                 arrival.cancel()
                 if not done:
                     return
-            shot = await hub.after(number, settings.beat_s)
+            picture = await hub.after(number, settings.beat_s)
             if listener.done():
                 return
-            number = shot.number
-            fresh = shot.image is not None and shot.image is not pictured
-            jpeg = await hub.jpeg(shot) if fresh else b""
-            await socket.send_text(json.dumps({"line": shot.line if fresh else None, **shot.status}))
-            pictured = shot.image
+            number = picture.number
+            fresh = picture.image is not None and picture.image is not pictured
+            jpeg = await hub.jpeg(picture) if fresh else b""
+            await socket.send_text(json.dumps({"line": picture.line if fresh else None, **picture.status}))
+            pictured = picture.image
             # An empty one keeps the beat, so that both sides notice a dead connection.
             await socket.send_bytes(jpeg)
             sent += 1
@@ -214,11 +214,11 @@ async def _events(hub: Hub, settings: WebSettings) -> AsyncIterator[str]:
     number, index = hub.newest.number, None
     with hub.viewer():
         while True:
-            shot = await hub.after(number, settings.beat_s)
-            number = shot.number
-            if shot.line and shot.line["frame"] != index:
-                index = shot.line["frame"]
-                yield f"data: {json.dumps(shot.line)}\n\n"
+            picture = await hub.after(number, settings.beat_s)
+            number = picture.number
+            if picture.line and picture.line["frame"] != index:
+                index = picture.line["frame"]
+                yield f"data: {json.dumps(picture.line)}\n\n"
             else:
                 # A comment: a connection that is gone is noticed by writing.
                 yield ":\n\n"

@@ -1,0 +1,118 @@
+"""What `run.py bench` is built from: a film or a made crowd, played as fast as it goes or as a camera would, and measured."""
+
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from realtime.base.errors import Trouble, reason
+from realtime.commands.benchmark import Clocks, Crowd, Resized, measure, portraits, rate_line, report, table_rows
+from realtime.config import Settings
+from realtime.pipeline import Pipeline, build_pipeline
+from realtime.sources.films import VideoFile
+from realtime.sources.newest import NewestFrame
+from realtime.sources.opening import film_path
+from realtime.sources.playing import Paced, Repeated, Retimed
+from realtime.sources.source import Source
+from realtime.viewers.terminal import table
+
+WARMUP_S = 1.0
+"""Of a run, what is not counted: caches fill, and the first search finds the faces."""
+CROWD_WH = (640, 480)
+"""Size in px of a made crowd, if the user names none."""
+CROWD_FPS = 30.0
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What the user of `bench` asks for.
+
+    Attributes:
+        source: a film.
+        seconds: how long is measured.
+        exact: whether faces are searched in step with the frames.
+        live_rate: frames a second of a camera that the film stands for; None for as fast as it goes.
+        faces: how many faces side by side; None for the film as it is.
+        size_wh: of the pictures in px; None for the film's.
+        json_file: where the report goes, or None.
+        settings: of the pipeline.
+    """
+
+    source: str
+    seconds: float
+    exact: bool
+    live_rate: float | None
+    faces: int | None
+    size_wh: tuple[int, int] | None
+    json_file: Path | None
+    settings: Settings
+
+
+def run_bench(options: BenchOptions, console: Console) -> dict[str, Any]:
+    """Measures, prints the result, and writes the report if a file is named.
+
+    Raises:
+        Trouble: the source is no film, the options exclude each other, or the report cannot be written.
+    """
+    file = options.json_file
+    if file is not None and not file.parent.is_dir():
+        raise Trouble(f"cannot write {file}: there is no folder {file.parent}; create it first")
+    if options.exact and options.live_rate:
+        raise Trouble("--exact does all work in step, --live-rate drops what comes too fast: choose one of them")
+    path = film_path(options.source)
+    if path is None:
+        raise Trouble(
+            f"bench measures a film, so that runs can be compared: {options.source} is none; "
+            "name a video file, or see a camera's rate in live"
+        )
+    film, clock = VideoFile(path), time.perf_counter
+    pipeline = build_pipeline(options.settings, clock, live=not options.exact, patience_s=math.inf if options.live_rate else 0.1)
+    source = _played(film, pipeline, options)
+    with source as frames, pipeline:
+        measured = measure(
+            frames, pipeline, Clocks(clock, time.process_time), options.seconds, warmup_s=WARMUP_S, live=bool(options.live_rate)
+        )
+    result = report(measured, pipeline, options.settings, film.name)
+    if file is not None:
+        try:
+            file.write_text(json.dumps(result, indent=1) + "\n")
+        except OSError as error:
+            raise Trouble(f"cannot write {file} ({reason(error)}): check the path and your rights") from error
+    print_report(result, source.name, console)
+    return result
+
+
+def _played(film: VideoFile, pipeline: Pipeline, options: BenchOptions) -> Source:
+    """The film or the crowd, at the wanted size and rate, without end."""
+    source: Source
+    if options.faces is not None:
+        faces = portraits(film, pipeline.finder.search, options.faces)
+        source = Crowd(faces, options.size_wh or CROWD_WH, options.live_rate or CROWD_FPS)
+    else:
+        source = Repeated(film if options.size_wh is None else Resized(film, options.size_wh))
+    if options.live_rate:
+        source = NewestFrame(Paced(Retimed(source, options.live_rate), time.perf_counter), lambda: False)
+    return source
+
+
+def print_report(result: dict[str, Any], name: str, console: Console) -> None:
+    """A report for people; `name` is what was played."""
+    console.print(table(rate_line(result), ("stage", "median ms", "p95 ms", "p99 ms"), table_rows(result)))
+    size, latency, model = "x".join(map(str, result["size"])), result["latency"], result["model"]
+    console.print(f"{name} {size}, {result['frames']} frames, {result['dropped']} dropped, {result['faces_per_frame']:.2f} faces a frame")
+    console.print(
+        f"latency {latency['median_ms']:.1f} ms (p95 {latency['p95_ms']:.1f}, p99 {latency['p99_ms']:.1f}), "
+        f"governor at level {result['level']}"
+    )
+    console.print(
+        f"{result['cpu_percent']:.0f} % of one core, peak memory {result['peak_memory_mb']} MB; "
+        f"{model['name']} {model['sha256'][:12]} in {model['runtime']}"
+    )
+    heat_c = result["machine"]["temperature_c"]
+    machine = {**result["machine"], "temperature_c": None if heat_c is None else f"{heat_c:.0f} °C"}
+    console.print(", ".join(str(value) for value in machine.values() if value is not None))
+    console.print(", ".join(f"{package} {version}" for package, version in result["versions"].items()))

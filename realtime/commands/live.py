@@ -1,0 +1,185 @@
+"""What `run.py live` is built from: a live source, the pipeline, viewers, recordings, and what connects them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from realtime.base.errors import Trouble, reason
+from realtime.base.messages import Message, message
+from realtime.base.timing import Clock, Countdown, LatencyMeter
+from realtime.commands.record import describe, new_recording
+from realtime.config import CameraSettings, Choices, Settings, WebSettings
+from realtime.drawing.words import LANGUAGES
+from realtime.loop import Sink, Sinks, Tap, run_loop
+from realtime.pipeline import build_pipeline
+from realtime.readings.format import readings_header
+from realtime.recording.batch import face_search
+from realtime.recording.recording import Means
+from realtime.recording.sound import Microphone, MicrophoneSound
+from realtime.recording.switch import RecordSwitch
+from realtime.sources.cameras import camera_choices, list_cameras
+from realtime.sources.opening import open_live, usual_sources
+from realtime.sources.playing import Thinned
+from realtime.sources.source import Source
+from realtime.sources.switching import SourceSwitch
+from realtime.viewers.controls import Controls
+from realtime.viewers.desktop import has_display
+from realtime.viewers.terminal import Line
+from realtime.viewers.viewer import Viewer
+from realtime.viewers.window import Window
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """What the user of `live` asks for.
+
+    Attributes:
+        sources: what is tried in this order; empty for the first camera, else the demo clip.
+        camera: how cameras and pipes are opened.
+        seconds: after which the session ends; None for no end.
+        folder: where recordings and snapshots go that are started by a key or button.
+        record: the file to be recorded from the start, or None.
+        overwrite: whether that file may exist.
+        microphone: the device whose sound is recorded, or None.
+        choices: what recordings hold, and the language of the screen.
+        window: whether a window is shown; None for where there is a display.
+        web: whether the page is served; None for where there is no display and no window was refused.
+        host, port: where the page is served.
+    """
+
+    sources: tuple[str, ...]
+    camera: CameraSettings
+    seconds: float | None
+    folder: Path
+    record: Path | None
+    overwrite: bool
+    microphone: str | None
+    choices: Choices
+    window: bool | None
+    web: bool | None
+    host: str
+    port: int
+
+
+class LiveSession:
+    """One run of `live`: builds the parts in `__init__`, runs them in `run`."""
+
+    def __init__(self, options: LiveOptions, settings: Settings, console: Console, clock: Clock, interrupted: Callable[[], bool]):
+        """
+        Args:
+            interrupted: whether the user or the system asked the program to end.
+
+        Raises:
+            Trouble: a part cannot be had: the window without a display, the source, the model, the recording, the page.
+        """
+        self.options, self.settings, self.console, self.clock, self.interrupted = options, settings, console, clock, interrupted
+        windowed = options.window is not False and not (options.web and options.window is None) and has_display()
+        if options.window and not windowed:
+            raise Trouble(
+                "there is no display for a window here: leave out --window to see readings in the terminal, or use --record FILE.mp4"
+            )
+        self.viewers: list[Viewer] = []
+        self.countdown, self.encoded = Countdown(clock, options.seconds), LatencyMeter(clock)
+        self.pipeline = build_pipeline(settings, clock, live=True)
+        self.cameras = SourceSwitch(self._open, options.sources or usual_sources(), self._other_cameras, self._tell)
+        self.frames = Thinned(self.cameras, self._frame_every)
+        self.microphone = self._open_microphone()
+        self.recordings = self._recordings()
+        self.controls = Controls(
+            clock, self.recordings, self.pipeline.profiles, self.cameras, self.pipeline.governor, LANGUAGES[options.choices.lang]
+        )
+        self.viewers.append(Window(self.controls) if windowed else Line(console, clock, self.controls))
+        if options.web or (options.web is None and options.window is None and not windowed):
+            self.viewers += self._page()
+        if options.window is None and options.web is None and not windowed:
+            where = "a browser shows the picture" if len(self.viewers) > 1 else "to see the picture, run this on a desktop"
+            console.print(f"No display: readings follow here; {where}. To keep it, use --record FILE.mp4. Ctrl-C ends.")
+
+    def run(self) -> None:
+        """Reads, shows and records until the session ends, and tells what came of it."""
+        sinks: list[Sink] = [*self.viewers, self.controls, self.recordings, Tap(self.countdown.update)]
+        try:
+            run_loop(self.frames, self.pipeline, Sinks(sinks), self._over)
+        finally:
+            if self.microphone is not None:
+                self.microphone.close()
+        shown = self.controls.latency
+        encoded = f", to written {self.encoded.latency()}" if self.encoded.frames else ""
+        self.console.print(f"{shown.summary()}, latency to drawn {shown.latency()}{encoded}")
+        for recording in self.recordings.finished:
+            self.console.print(describe(recording))
+
+    def _over(self) -> bool:
+        return self.interrupted() or self.countdown.over() or any(viewer.closed for viewer in self.viewers)
+
+    def _open(self, text: str) -> Source:
+        return open_live(text, self.clock, self.options.camera, self._source_ends, self._idle, self.console.print)
+
+    def _source_ends(self) -> bool:
+        """Whether the frames of the present camera end: with the session, or because another camera takes over."""
+        return self._over() or self.cameras.due
+
+    def _idle(self, why: Message | None) -> None:
+        for viewer in self.viewers:
+            viewer.idle(why)
+
+    def _other_cameras(self) -> list[str]:
+        return camera_choices(self.cameras.current, list_cameras())
+
+    def _frame_every(self) -> int:
+        return self.pipeline.governor.effort.frame_every
+
+    def _tell(self, what: Message) -> None:
+        """Tells the user something in the terminal and in all viewers; from any thread."""
+        self.console.print(str(what))
+        self.controls.say(what)
+
+    def _tell_line(self, line: str) -> None:
+        self._tell(message("text", text=line))
+
+    def _header(self) -> dict[str, Any]:
+        return readings_header(self.frames.name, self.pipeline, self.settings, self.frames.delivery)
+
+    def _open_microphone(self) -> Microphone | None:
+        """The microphone, if one is named; one that cannot be opened is told, and the session goes on without sound."""
+        if self.options.microphone is None:
+            return None
+        microphone = Microphone(self.options.microphone, self.clock)
+        try:
+            microphone.open()
+        except Trouble as trouble:
+            self.console.print(str(trouble))
+            return None
+        return microphone
+
+    def _sound(self) -> MicrophoneSound | None:
+        return MicrophoneSound(self.microphone) if self.microphone is not None else None
+
+    def _recordings(self) -> RecordSwitch:
+        options = self.options
+        means = Means(
+            self.clock,
+            choices=options.choices,
+            live=True,
+            tell=self._tell_line,
+            written=self.encoded.update,
+            search=face_search(options.choices),
+            sound=self._sound,
+        )
+        first = new_recording(options.record, self.cameras.first, self._header, means, options.overwrite) if options.record else None
+        return RecordSwitch(options.folder, self._header, means, first)
+
+    def _page(self) -> list[Viewer]:
+        """The page; none where nobody asked for it and it cannot be served: the terminal shows the readings as well."""
+        try:
+            from realtime.viewers.web.page import Web
+
+            return [Web(self.controls, self.options.host, self.options.port, WebSettings(), self.console.print)]
+        except (Trouble, ModuleNotFoundError) as error:
+            if self.options.web:
+                raise
+            self.console.print(str(error) if isinstance(error, Trouble) else f"no page in a browser: {reason(error)}")
+            return []

@@ -1,0 +1,180 @@
+"""The options that several commands share, as types for Typer, and how their texts are read."""
+
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import typer
+
+from realtime.config import Choices, model_file
+
+
+class Size(NamedTuple):
+    """Of pictures, in px. A plain tuple would be two words to Typer."""
+
+    width: int
+    height: int
+
+
+def as_size(text: str) -> Size:
+    """Width and height in px out of "640x480"."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and 32 <= int(width) <= 7680 and 32 <= int(height) <= 7680):
+        raise typer.BadParameter(f"{text!r} is no size: write width and height in pixels, such as 640x480")
+    return Size(int(width), int(height))
+
+
+def model_option(default: str) -> typer.models.OptionInfo:
+    return typer.Option(
+        help="The classifier: emotion, nano (an eighth of the work), or a .tflite file with its .json beside it.",
+        metavar="NAME|FILE",
+        parser=model_file,
+        show_default=default,
+    )
+
+
+def choices_of(
+    overlay: bool,
+    clean: bool,
+    privacy: str,
+    size: Size | None,
+    fps: float | None,
+    csv: bool,
+    srt: bool,
+    lang: str,
+) -> Choices:
+    """What a recording is to hold, by the options of `live` and `record`."""
+    picture = "both" if overlay and clean else "clean" if clean else "annotated"
+    return Choices(picture, privacy, size, fps, csv, srt, lang)
+
+
+SOURCES = (
+    "A camera's number or name (or a part of it), a file, an address (rtsp://, http://), pi (the ribbon cable's camera), screen, "
+    "- (a pipe), or demo."
+)
+
+Model = Annotated[Path, model_option("emotion")]
+SuitedModel = Annotated[Path | None, model_option("emotion; nano on small boards")]
+ProfileName = Annotated[
+    str | None,
+    typer.Option("--profile", help="Whose face it is: a name given to calibrate.", metavar="NAME", show_default="nobody's in particular"),
+]
+LiveSource = Annotated[str | None, typer.Option(help=SOURCES, metavar="SOURCE", show_default="the first camera, else demo")]
+Raw = Annotated[
+    Size | None,
+    typer.Option(
+        help="Size of the raw pictures (3 bytes a pixel: blue, green, red) that come through the pipe of --source -.",
+        parser=as_size,
+        metavar="WxH",
+        show_default="the pipe says what it holds",
+    ),
+]
+MinFace = Annotated[
+    float, typer.Option(help="Smallest face to look for, as a share of the picture's short side.", min=0.03, max=1.0, metavar="SHARE")
+]
+Seconds = Annotated[
+    float | None, typer.Option(help="Stop after this many seconds of film.", min=0.1, metavar="S", show_default="until the end")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+
+# What live shows.
+LiveWindow = Annotated[bool | None, typer.Option(help="Show a window, or readings in the terminal.", show_default="a window if it can")]
+Web = Annotated[
+    bool | None, typer.Option(help="Show the picture in browsers.", show_default="where there is no display, unless --no-window")
+]
+Host = Annotated[str, typer.Option(help="Address to serve the page at; 0.0.0.0 lets other machines look, with a token.")]
+Port = Annotated[int, typer.Option(help="Port of the page; 0 is any free one.", min=0, max=65535)]
+Lang = Annotated[
+    Literal["en", "zh", "es", "de", "fr", "ja"], typer.Option(help="Language of the words on the picture; files keep the English ones.")
+]
+TargetFps = Annotated[
+    float | None,
+    typer.Option(
+        help="Frames a second to be reached: spend less on each before they are fewer.", min=1, metavar="FPS", show_default="all that come"
+    ),
+]
+MaxCpu = Annotated[float | None, typer.Option(help="Per cent of one core that may be used.", min=5, metavar="%", show_default="no limit")]
+
+# What is recorded.
+RecordFile = Annotated[Path | None, typer.Option(help="Record from the start into this .mp4 file.", metavar="FILE")]
+Microphone = Annotated[
+    str | None,
+    typer.Option(help="Record this microphone as well: default, or FFmpeg's name of it.", metavar="DEVICE", show_default="no sound"),
+]
+Overlay = Annotated[bool, typer.Option("--overlay", help="Record annotated pictures, as without this; with --clean both.")]
+Clean = Annotated[bool, typer.Option("--clean", help="Record clean pictures; with --overlay as OUT_clean.mp4 beside the annotated ones.")]
+Privacy = Annotated[
+    Literal["none", "blur", "numbers"], typer.Option(help="Cover faces in the recording, or write the readings alone, without pictures.")
+]
+RecordSize = Annotated[
+    Size | None, typer.Option("--size", help="Size of the recorded pictures.", parser=as_size, metavar="WxH", show_default="the source's")
+]
+Fps = Annotated[
+    float | None,
+    typer.Option(
+        help="Record at a constant rate: repeat or leave out frames.", min=1, max=240, metavar="RATE", show_default="frames at their times"
+    ),
+]
+Csv = Annotated[bool, typer.Option("--csv", help="Write the readings as a table as well: a row a face and frame.")]
+Srt = Annotated[bool, typer.Option("--srt", help="Write what is shown as subtitles as well.")]
+RecordSources = Annotated[
+    list[str],
+    typer.Argument(
+        help="SOURCE OUT.mp4: what `live --source` takes, and what to write; the readings go beside it as .jsonl. "
+        "With --out-dir: films, and folders of films.",
+        metavar="SOURCE...",
+    ),
+]
+OutDir = Annotated[
+    Path | None,
+    typer.Option(help="Record many films into this folder, as many at a time as there are cores; finished ones are skipped."),
+]
+
+# What bench measures.
+BenchSource = Annotated[str, typer.Option(help="A video file, or demo.")]
+BenchSeconds = Annotated[float, typer.Option(help="How long to measure.", min=0.5)]
+Exact = Annotated[bool, typer.Option("--exact", help="Search in step with the frames: slower, and the same work in every run.")]
+LiveRate = Annotated[
+    float | None, typer.Option(help="Pace the film as a camera of so many fps, newest frame only; tells load and latency.", min=1)
+]
+FaceCount = Annotated[
+    int | None, typer.Option(help="So many faces side by side, cut out of the film.", min=1, max=16, show_default="as in the film")
+]
+BenchSize = Annotated[
+    Size | None, typer.Option("--size", help="Size of the pictures.", parser=as_size, metavar="WxH", show_default="the film's")
+]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.", metavar="FILE")]
+CompareFile = Annotated[
+    Path | None,
+    typer.Option("--compare", help="Say what is slower than in this report, an earlier --json file; exit code 1 if anything is."),
+]
+
+# Whom calibrate asks, and for what.
+PersonName = Annotated[str | None, typer.Option(help="Who is calibrated.", metavar="NAME", show_default="me")]
+Plan = Annotated[
+    Literal["neutral", "quick", "full", "room"],
+    typer.Option(help="3 s of resting face; 7 expressions, a minute; 35 takes, three lights and from the side; several cameras."),
+]
+CaptureSources = Annotated[
+    list[str] | None,
+    typer.Option(help="As in live; for the plan room one for each camera.", metavar="SOURCE", show_default="the first camera"),
+]
+Anonymous = Annotated[bool, typer.Option("--anonymous", help="Keep the takes under a random code instead of a name.")]
+Practice = Annotated[bool, typer.Option("--practice", help="Practise expressions and see how well they are recognised.")]
+Delete = Annotated[str | None, typer.Option(help="Erase all that is kept of a person, and end.", metavar="NAME")]
+Merge = Annotated[list[Path] | None, typer.Option(help="Add the takes of another people/ folder to this one, and end.")]
+Agreed = Annotated[bool, typer.Option("--yes", help="Agree to keeping the pictures without being asked.")]
+CaptureWindow = Annotated[bool | None, typer.Option(help="Show a window, or guide in the terminal.", show_default="a window if it can")]
+
+# What is read or written.
+Pictures = Annotated[list[Path], typer.Argument(help="Picture files.", metavar="FILE...")]
+JsonPerFace = Annotated[bool, typer.Option("--json", help="One JSON object a face.")]
+JsonForAll = Annotated[bool, typer.Option("--json", help="One JSON object for all.")]
+JsonChecks = Annotated[bool, typer.Option("--json", help="One JSON array of all checks.")]
+Recordings = Annotated[
+    list[Path], typer.Argument(help="Recordings: the video or its readings, the other lies beside it.", metavar="FILE...")
+]
+ReadingsFiles = Annotated[
+    list[Path], typer.Argument(help="Readings (.jsonl), or videos that have theirs beside them.", metavar="READINGS...")
+]
+PageFile = Annotated[Path | None, typer.Option(help="The page to write.", metavar="FILE.html", show_default="beside the first file")]
+Version = Annotated[bool, typer.Option("--version", help="Print the version, and end.")]

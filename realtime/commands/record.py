@@ -1,0 +1,126 @@
+"""What `run.py record` is built from: one source into one file, or many films into a folder."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from realtime.base.errors import Trouble, reason
+from realtime.base.timing import Clock, Countdown
+from realtime.config import CameraSettings, Choices, Settings
+from realtime.loop import Sinks, Tap, run_loop
+from realtime.pipeline import Pipeline, build_pipeline
+from realtime.readings.format import readings_header
+from realtime.recording.batch import Job, face_search, film_means, films_in, is_done, outputs, record_all
+from realtime.recording.recording import Means, Recording
+from realtime.sources.films import VideoFile
+from realtime.sources.opening import film_path, open_live
+from realtime.sources.playing import FirstSeconds
+from realtime.sources.source import Source
+from realtime.viewers.terminal import Bar, Bars
+
+
+def new_recording(out: Path, sources: Sequence[str], header: Callable[[], dict[str, Any]], means: Means, overwrite: bool) -> Recording:
+    """A recording into `out`, which must not be one of the films that `sources` name.
+
+    Raises:
+        Trouble: it is one, or `out` cannot be written.
+    """
+    recording = Recording(out, header, means, overwrite)
+    for film in filter(None, map(film_path, sources)):
+        if out.exists() and film.exists() and out.samefile(film):
+            raise Trouble(f"{out} is the file to be read: choose another name to write to")
+    return recording
+
+
+def describe(recording: Recording) -> str:
+    """What a recording wrote, in a line."""
+    dropped = f"; {recording.dropped} frames were dropped: the encoder did not keep up" if recording.dropped else ""
+    *others, last = map(str, recording.files)
+    return f"wrote {', '.join(others)}{' and ' if others else ''}{last}{dropped}"
+
+
+@dataclass(frozen=True)
+class RecordOptions:
+    """What the user of `record` asks for.
+
+    Attributes:
+        settings: of the pipeline.
+        choices: what the recording holds.
+        camera: how cameras and pipes are opened.
+        seconds: how much is recorded; None for all.
+        overwrite: whether files that exist are replaced.
+    """
+
+    settings: Settings
+    choices: Choices
+    camera: CameraSettings
+    seconds: float | None
+    overwrite: bool
+
+
+def record_one(source: str, out: Path, options: RecordOptions, console: Console, interrupted: Callable[[], bool]) -> None:
+    """Records one source with a progress bar: every frame of a film, or what a camera or stream gives.
+
+    Raises:
+        Trouble: the source cannot be read, the file cannot be written, or there was not one frame.
+    """
+    clock, choices, seconds = time.monotonic, options.choices, options.seconds
+    film = film_path(source)
+    pipeline = build_pipeline(options.settings, clock, live=film is None)
+    countdown = Countdown(clock, seconds if film is None else None)
+
+    def over() -> bool:
+        return interrupted() or countdown.over()
+
+    frames: Source
+    if film is not None:
+        whole = VideoFile(film)
+        frames = whole if seconds is None else FirstSeconds(whole, seconds)
+        means = film_means(Job(film, out, options.settings, choices, seconds), console.print, interrupted)
+        bar = Bar(console, lambda: whole.expected, seconds)
+    else:
+        bar = Bar(console, lambda: None, seconds)
+        frames = open_live(source, clock, options.camera, over, bar.idle, console.print)
+        means = Means(clock, choices=choices, live=True, tell=console.print, search=face_search(choices))
+
+    def header() -> dict[str, Any]:
+        return readings_header(frames.name, pipeline, options.settings, frames.delivery)
+
+    recording = new_recording(out, [source], header, means, options.overwrite)
+    elapsed_s = _run(frames, pipeline, Sinks([recording, bar, Tap(countdown.update)]), over, clock)
+    if not recording.frames:
+        raise Trouble(f"nothing was recorded: {frames.name} gave no frame")
+    console.print(f"{describe(recording)}: {recording.frames} frames in {elapsed_s:.1f} s ({recording.frames / elapsed_s:.0f} fps)")
+
+
+def _run(frames: Source, pipeline: Pipeline, sinks: Sinks, over: Callable[[], bool], clock: Clock) -> float:
+    """Runs the loop, and gives the seconds that it took."""
+    start = clock()
+    run_loop(frames, pipeline, sinks, over)
+    return clock() - start
+
+
+def record_many(paths: Sequence[Path], folder: Path, options: RecordOptions, console: Console, interrupted: Callable[[], bool]) -> None:
+    """Records films into a folder, in parallel.
+
+    Raises:
+        Trouble: the folder cannot be made, or films failed, which are named.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Trouble(f"cannot make the folder {folder} ({reason(error)}): check the path and your rights") from error
+    films = films_in(paths)
+    outs = outputs(films, folder)
+    jobs = [Job(film, out, options.settings, options.choices, options.seconds) for film, out in zip(films, outs, strict=True)]
+    due = [job for job in jobs if options.overwrite or not is_done(job)]
+    if len(due) < len(jobs):
+        console.print(f"skipped: {len(jobs) - len(due)} of {len(jobs)} films are recorded already; --overwrite does them again")
+    with Bars(console) as bars:
+        failed = record_all(due, bars, interrupted)
+    if failed:
+        raise Trouble(f"{len(failed)} of {len(due)} films failed, for reasons told above: {', '.join(map(str, failed))}")

@@ -1,0 +1,138 @@
+"""What window and page share: rate, latency, messages, commands; and the window that draws it, without a screen."""
+
+import time
+
+import numpy as np
+import pytest
+from fakes import FakeClock, NoCameras, NoProfile, controls
+
+from realtime.base.errors import Trouble
+from realtime.base.messages import TEXTS, message
+from realtime.config import Choices
+from realtime.drawing.draw import Hud, annotate, waiting
+from realtime.drawing.words import LANGUAGES
+from realtime.recording.recording import Means
+from realtime.recording.switch import RecordSwitch
+from realtime.values import Frame
+from realtime.viewers.controls import MESSAGE_S
+from realtime.viewers.desktop import NO_KEY
+from realtime.viewers.window import Window
+
+
+class ListScreen:
+    """A window on the desktop that keeps what it is shown and gives scripted keys."""
+
+    def __init__(self, keys: str):
+        self.shown, self.keys, self.closed = [], list(keys), False
+
+    def show(self, picture):
+        self.shown.append(picture)
+        return ord(self.keys.pop(0)) if self.keys else NO_KEY
+
+    def resize(self, picture):
+        pass
+
+    def close(self):
+        pass
+
+
+def test_the_window_speaks_its_language_in_messages_and_while_it_waits():
+    german, cameras = LANGUAGES["de"], NoCameras()
+    window = Window(controls(cameras=cameras, words=german))
+    window._desktop = screen = ListScreen("c")
+    image = np.full((480, 640, 3), 50, np.uint8)
+    for i in range(2):
+        window.write(Frame(image, 0.0, i), [])
+    assert cameras.chosen == ["0"]
+    # The numbers are in other corners.
+    corner = (slice(440, 480), slice(400, 640))
+    assert (screen.shown[1][corner] == annotate(image, [], Hud(None, 0, message="jetzt 0"), german)[corner]).all()
+    window.idle(message("reconnecting", source="camera 0", seconds=3))
+    card = (slice(200, 280), slice(100, 540))
+    assert (screen.shown[2][card] == waiting(image, "camera 0: verbindet neu (3 s)", Hud(None, 0), german)[card]).all()
+
+
+@pytest.mark.parametrize(("key", "chosen"), [("p", ["ana"]), ("c", ["0"])])
+def test_the_keys_of_the_window_reach_profile_and_camera(key, chosen):
+    profiles, cameras = NoProfile(), NoCameras()
+    window = Window(controls(profiles=profiles, cameras=cameras))
+    window._desktop = ListScreen(key)
+    window.write(Frame(np.zeros((48, 64, 3), np.uint8), 0.0, 0), [])
+    assert (profiles.chosen if key == "p" else cameras.chosen) == chosen
+    assert (cameras.chosen if key == "p" else profiles.chosen) == []
+
+
+def test_rate_and_latency_are_those_of_the_frames_that_were_shown():
+    clock = FakeClock(10.0)
+    shared = controls(clock)
+    for i in range(61):
+        clock.now = 10 + i / 20
+        shared.write(Frame(np.zeros((4, 4, 3), np.uint8), clock.now - 0.03, 2 * i), [])
+    status = shared.status()
+    assert status.fps == pytest.approx(20)
+    assert status.latency_ms == pytest.approx(30)
+    assert status.dropped == 60
+
+
+def test_a_message_is_shown_for_a_while():
+    clock = FakeClock(5.0)
+    shared = controls(clock)
+    assert shared.status().message is None
+    shared.say(message("profile_on", name="ana"))
+    assert shared.status().message == "profile ana"
+    clock.sleep(MESSAGE_S + 0.01)
+    assert shared.status().message is None
+
+
+def recordings(folder, privacy="none") -> RecordSwitch:
+    return RecordSwitch(
+        folder, lambda: {"source": "test", "labels": []}, Means(time.monotonic, choices=Choices(privacy=privacy), live=True)
+    )
+
+
+def test_a_command_that_names_the_start_does_not_stop_what_runs(tmp_path):
+    switch = recordings(tmp_path)
+    shared = controls(recordings=switch)
+    shared.record(start=True)
+    first = switch.running
+    shared.record(start=True)
+    assert first is not None and switch.running is first and shared.status().recording is first
+    shared.record(start=False)
+    shared.record(start=False)
+    assert switch.running is None
+    shared.record()
+    assert switch.running is not None
+    shared.record()
+    assert switch.running is None
+
+
+def test_a_snapshot_is_saved_or_says_why_not(tmp_path):
+    picture = np.full((48, 64, 3), 90, np.uint8)
+    shared = controls(recordings=recordings(tmp_path / "a"))
+    shared.snapshot(picture)
+    [file] = (tmp_path / "a").glob("*.png")
+    assert shared.status().message == f"saved {file}"
+    private = controls(recordings=recordings(tmp_path / "b", privacy="blur"))
+    private.snapshot(picture)
+    assert private.status().message == "no snapshots with --privacy" and not (tmp_path / "b").exists()
+    (tmp_path / "c").write_text("a file where the folder should be")
+    blocked = controls(recordings=recordings(tmp_path / "c"))
+    blocked.snapshot(picture)
+    assert "cannot make the folder" in blocked.status().message
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_a_sentence_for_every_message_with_all_its_values(language):
+    words = LANGUAGES[language]
+    assert set(words.messages) == set(TEXTS)
+    for key, english in TEXTS.items():
+        values = {
+            name: f"<{name}>" for name in ("text", "file", "name", "names", "source", "seconds", "reason") if f"{{{name}}}" in english
+        }
+        sentence = words.sentence(message(key, **values))
+        assert all(value in sentence for value in values.values()), (language, key)
+        assert language == "en" or key == "text" or sentence != str(message(key, **values)) or key == "profile_on", (language, key)
+
+
+def test_a_trouble_is_told_in_its_own_words():
+    assert str(message("text", text=Trouble("cannot write x"))) == "cannot write x"
