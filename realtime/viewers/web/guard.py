@@ -1,4 +1,4 @@
-"""Who may talk to the preview's server: its names, its origin, its token. And what every answer says to the browser."""
+"""Access control of the page: host name, origin and token of a request, and the security headers of every answer."""
 
 import asyncio
 import ipaddress
@@ -22,7 +22,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-"""Of every answer: nothing from elsewhere, nothing inline, in no frame, kept by no cache, told to no other site."""
+"""Headers of every answer: no foreign or inline content, no framing, no caching, no referrer."""
 
 
 def is_loopback(host: str) -> bool:
@@ -34,7 +34,7 @@ def is_loopback(host: str) -> bool:
 
 
 def split_host(text: str) -> tuple[str, int]:
-    """Name and port of a Host header, such as "[::1]:8000". A port that is none is -1."""
+    """Name and port of a Host header, such as "[::1]:8000". A port that is not a number becomes -1."""
     name, port = text, ""
     if text.startswith("["):
         name, _, rest = text[1:].partition("]")
@@ -46,13 +46,13 @@ def split_host(text: str) -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class Door:
-    """Who is let in.
+    """The rules by which a request is accepted.
 
     Attributes:
         port: the server's.
         names: the machine's names in lower case. The address that a connection came in by is allowed as well: no DNS is asked for it.
-        token: what must be shown once, or None where only this machine can connect.
-        session: what the browser's cookie holds after that, so that the token itself is in no later request.
+        token: the secret that a browser must show once; None where only this machine can connect.
+        session: the content of the cookie that the browser gets for it, so that the token is in no later request.
     """
 
     port: int
@@ -62,7 +62,7 @@ class Door:
 
     @property
     def cookie(self) -> str:
-        """Its name; cookies of one host are shared by all ports."""
+        """The cookie's name. It holds the port, because all ports of a host share their cookies."""
         return f"faces_{self.port}"
 
     def knows_host(self, host: str, reached: str) -> bool:
@@ -71,24 +71,24 @@ class Door:
         return port == self.port and name in self.names | {reached}
 
     def knows_origin(self, origin: str, host: str) -> bool:
-        """Whether a page of this server asks."""
+        """Whether the request comes from a page of this server."""
         return origin.lower() == f"http://{host.lower()}"
 
-    def shown_token(self, headers: Headers, query: str) -> bool:
-        """Whether the token comes as bearer or in the address."""
-        given = headers.get("authorization", "").removeprefix("Bearer ").strip() or next(iter(parse_qs(query).get("token", [])), "")
-        return self.token is not None and secrets.compare_digest(given.encode(), self.token.encode())
+    def has_token(self, headers: Headers, query: str) -> bool:
+        """Whether the request shows the token, as a bearer token or in the address."""
+        token = headers.get("authorization", "").removeprefix("Bearer ").strip() or next(iter(parse_qs(query).get("token", [])), "")
+        return self.token is not None and secrets.compare_digest(token.encode(), self.token.encode())
 
     def has_session(self, headers: Headers) -> bool:
         """Whether the browser has shown the token before."""
         try:
-            held = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
+            cookie = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
         except CookieError:
             return False
-        return held is not None and secrets.compare_digest(held.value.encode(), self.session.encode())
+        return cookie is not None and secrets.compare_digest(cookie.value.encode(), self.session.encode())
 
     def refusal(self, scope: Scope) -> tuple[int, str] | None:
-        """Status and reason, or None for who may enter."""
+        """Status and reason of a refusal; None for a request that is accepted."""
         headers, host = Headers(scope=scope), Headers(scope=scope).get("host", "")
         reached = (scope.get("server") or ("", 0))[0]
         if len(headers.getlist("host")) != 1 or not self.knows_host(host, reached):
@@ -99,13 +99,13 @@ class Door:
         # A foreign page may link to the preview, and load nothing from it.
         if headers.get("sec-fetch-site", "none") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
             return 403, "only the preview's own page may ask this"
-        if self.token and not (self.has_session(headers) or self.shown_token(headers, scope["query_string"].decode("latin-1"))):
+        if self.token and not (self.has_session(headers) or self.has_token(headers, scope["query_string"].decode("latin-1"))):
             return 401, "the token is missing or wrong: use the address that run.py printed"
         return None
 
 
 def new_door(host: str, port: int) -> Door:
-    """The door of a server that is bound to `host`: with a new token where other machines reach it."""
+    """The rules for a server that is bound to `host`: with a new token if other machines can reach it."""
     own = socket.gethostname().lower()
     names = {"localhost", "127.0.0.1", "::1", host.lower(), own, f"{own}.local"} - {"0.0.0.0", "::"}
     token = None if is_loopback(host) else secrets.token_urlsafe(16)
@@ -113,25 +113,25 @@ def new_door(host: str, port: int) -> Door:
 
 
 class Guard:
-    """Stands before the pages: refuses who may not enter, adds the headers, and gives up on readers who take nothing."""
+    """Wraps the application: refuses requests, adds the headers, and gives up on readers that take nothing."""
 
     def __init__(self, app: ASGIApp, door: Door, patience_s: float):
-        """`patience_s` is how long one piece of an answer may take to be taken."""
+        """`patience_s`: how long the reader may take for one piece of an answer."""
         self.app, self.door, self.patience_s = app, door, patience_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def sent(message: Message) -> None:
+        async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = {key.lower().encode(): value.encode() for key, value in HEADERS.items()}
-                kept = [(key, value) for key, value in message["headers"] if key.lower() not in headers]
-                message = {**message, "headers": kept + list(headers.items())}
+                others = [(key, value) for key, value in message["headers"] if key.lower() not in headers]
+                message = {**message, "headers": others + list(headers.items())}
             await asyncio.wait_for(send(message), self.patience_s)
 
-        refused = self.door.refusal(scope)
-        if refused is None:
-            await self.app(scope, receive, sent)
+        refusal = self.door.refusal(scope)
+        if refusal is None:
+            await self.app(scope, receive, send_guarded)
         elif scope["type"] == "websocket":
-            # Before it is accepted: the browser sees status 403.
+            # Closed before it is accepted: the browser sees status 403.
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await PlainTextResponse(f"{refused[1]}\n", refused[0])(scope, receive, sent)
+            await PlainTextResponse(f"{refusal[1]}\n", refusal[0])(scope, receive, send_guarded)

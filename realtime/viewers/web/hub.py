@@ -1,4 +1,4 @@
-"""From the loop's thread to the viewers: only the newest picture is kept, and it is encoded once, and only when somebody looks."""
+"""Hands the newest picture from the loop's thread to the browsers. It is encoded once, and only while somebody looks."""
 
 import asyncio
 import threading
@@ -42,7 +42,7 @@ def as_jpeg(picture: PagePicture, quality: int, words: Words) -> bytes:
 
 
 class Hub:
-    """One slot between the loop, which overwrites it and never waits, and the server's event loop."""
+    """One slot: the loop's thread overwrites it and never waits, the server's event loop reads it."""
 
     def __init__(self, quality: int, words: Words):
         """`quality` of the JPEGs, 1 to 100; `words` on them."""
@@ -54,7 +54,7 @@ class Hub:
         self._lock = threading.Lock()
 
     def put(self, make: Callable[[int], PagePicture]) -> None:
-        """From the loop's thread: the newest picture, made with its number. Wakes the viewers, if there are any."""
+        """Takes the newest picture from the loop's thread; `make` gets its number. Wakes the viewers, if there are any."""
         self.newest = make(self.newest.number + 1)
         with self._lock:
             if self._event_loop is not None and self.watching:
@@ -67,7 +67,7 @@ class Hub:
             self._event_loop = asyncio.get_running_loop()
 
     def close(self) -> None:
-        """From any thread: no viewer is woken any more."""
+        """Wakes no viewer any more; from any thread."""
         with self._lock:
             self._event_loop = None
 
@@ -78,7 +78,7 @@ class Hub:
 
     @contextmanager
     def viewer(self) -> Iterator[None]:
-        """While somebody looks."""
+        """Counts a viewer while the `with` block runs."""
         self.watching += 1
         try:
             yield
@@ -96,5 +96,5 @@ class Hub:
         """The picture as a JPEG, encoded once for all who ask, in a thread of its own."""
         if self._jpeg is None or self._jpeg[0] != picture.number:
             self._jpeg = picture.number, asyncio.ensure_future(asyncio.to_thread(as_jpeg, picture, self.quality, self.words))
-        # One viewer who leaves must not take the picture from the others.
+        # If one viewer leaves, the others still get the picture.
         return await asyncio.shield(self._jpeg[1])

@@ -1,4 +1,4 @@
-"""The preview's addresses, and the thread that serves them."""
+"""The server of the page: what each address answers, and the thread that serves it."""
 
 import asyncio
 import json
@@ -47,8 +47,8 @@ class Desk:
     snapshots: bool
 
 
-def finished(desk: Desk) -> dict[str, Path]:
-    """The files that may be had, by name, newest first. Links are left out: they could lead elsewhere."""
+def finished_files(desk: Desk) -> dict[str, Path]:
+    """The files that can be downloaded, by name, newest first. Links are left out: they could lead out of the folder."""
     try:
         files = [path for path in desk.folder.iterdir() if path.suffix in OFFERED and path.is_file() and not path.is_symlink()]
     except OSError:
@@ -59,14 +59,14 @@ def finished(desk: Desk) -> dict[str, Path]:
 
 
 def report_of(desk: Desk, name: str) -> Path | None:
-    """The page about a recording, made beside it unless it is there; None where there is no such recording.
+    """The report about a recording, made beside it if it is not there yet; None if there is no such recording.
 
     Raises:
         Trouble: its readings cannot be read, or the page cannot be written.
     """
     from realtime.readings.report import write_report
 
-    readings = finished(desk).get(f"{name}.jsonl")
+    readings = finished_files(desk).get(f"{name}.jsonl")
     if readings is None:
         return None
     page = readings.with_suffix(".html")
@@ -77,121 +77,136 @@ def report_of(desk: Desk, name: str) -> Path | None:
     return page
 
 
-def application(hub: Hub, desk: Desk, door: Door, settings: WebSettings) -> Guard:
-    """The preview as an ASGI application."""
-    making_report = asyncio.Lock()
+class Pages:
+    """What the server answers: one method an address."""
 
-    async def page(request: Request) -> Response:
+    def __init__(self, hub: Hub, desk: Desk, door: Door, settings: WebSettings):
+        self.hub, self.desk, self.door, self.settings = hub, desk, door, settings
+        self._making_report = asyncio.Lock()
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            *(Route(address, self.page) for address in PAGE),
+            Route("/favicon.ico", self.no_icon),
+            Route("/state", self.state),
+            Route("/command", self.command, methods=["POST"]),
+            Route("/readings", self.readings),
+            Route("/snapshot.jpg", self.snapshot),
+            Route("/recordings", self.recordings),
+            Route("/recordings/{name}", self.recording),
+            Route("/reports/{name}.html", self.report),
+            WebSocketRoute("/live", self.live),
+        ]
+
+    async def page(self, request: Request) -> Response:
         name, kind = PAGE[request.url.path]
         answer = FileResponse(HERE / name, media_type=kind)
-        if door.token and door.shown_token(request.headers, request.url.query):
-            answer.set_cookie(door.cookie, door.session, httponly=True, samesite="strict")
+        if self.door.token and self.door.has_token(request.headers, request.url.query):
+            answer.set_cookie(self.door.cookie, self.door.session, httponly=True, samesite="strict")
         return answer
 
-    async def no_icon(request: Request) -> Response:
+    async def no_icon(self, request: Request) -> Response:
         # Browsers ask for it by themselves, and would log an error.
         return Response(status_code=204)
 
-    async def state(request: Request) -> Response:
-        facts = await asyncio.to_thread(desk.facts)
-        return JSONResponse(facts | {"snapshots": desk.snapshots})
+    async def state(self, request: Request) -> Response:
+        facts = await asyncio.to_thread(self.desk.facts)
+        return JSONResponse(facts | {"snapshots": self.desk.snapshots})
 
-    async def command(request: Request) -> Response:
+    async def command(self, request: Request) -> Response:
         try:
             body = b""
-            async with asyncio.timeout(settings.request_s):
+            async with asyncio.timeout(self.settings.request_s):
                 async for piece in request.stream():
                     body += piece
-                    if len(body) > settings.message_bytes:
+                    if len(body) > self.settings.message_bytes:
                         return PlainTextResponse("too long\n", 413)
-            asked = json.loads(body)
-            what, which = asked["do"], asked.get("which")
-            known = what in ("record", "snapshot", "camera", "profile") and (which is None or isinstance(which, str))
         except TimeoutError:
             return PlainTextResponse("too slow\n", 408)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            known = False
-        if not known:
+        order = parse_command(body)
+        if order is None:
             return PlainTextResponse("no such command\n", 400)
-        return PlainTextResponse("", 202) if desk.order(what, which) else PlainTextResponse("too many commands wait\n", 429)
+        return PlainTextResponse("", 202) if self.desk.order(*order) else PlainTextResponse("too many commands wait\n", 429)
 
-    async def live(socket: WebSocket) -> None:
-        if hub.watching >= settings.viewers:
+    async def live(self, socket: WebSocket) -> None:
+        if self.hub.watching >= self.settings.viewers:
             await socket.close(1013)
             return
         await socket.accept()
-        with hub.viewer(), suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
-            await _show(socket, hub, settings)
+        with self.hub.viewer(), suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
+            await _show(socket, self.hub, self.settings)
             await socket.close(1008)
 
-    async def readings(request: Request) -> Response:
-        if hub.watching >= settings.viewers:
+    async def readings(self, request: Request) -> Response:
+        if self.hub.watching >= self.settings.viewers:
             return PlainTextResponse("too many viewers\n", 503)
-        return StreamingResponse(_events(hub, settings), media_type="text/event-stream")
+        return StreamingResponse(_events(self.hub, self.settings), media_type="text/event-stream")
 
-    async def snapshot(request: Request) -> Response:
-        if not desk.snapshots:
+    async def snapshot(self, request: Request) -> Response:
+        if not self.desk.snapshots:
             return PlainTextResponse("no snapshots with --privacy\n", 403)
-        jpeg = await hub.jpeg(hub.newest)
+        jpeg = await self.hub.jpeg(self.hub.newest)
         return Response(jpeg, media_type="image/jpeg") if jpeg else PlainTextResponse("no picture yet\n", 503)
 
-    async def recordings(request: Request) -> Response:
-        files = await asyncio.to_thread(finished, desk)
-        listed = [{"name": name, "mb": round(path.stat().st_size / 1e6, 1)} for name, path in files.items() if path.exists()]
-        return JSONResponse(listed[: settings.listed])
+    async def recordings(self, request: Request) -> Response:
+        files = await asyncio.to_thread(finished_files, self.desk)
+        rows = [{"name": name, "mb": round(path.stat().st_size / 1e6, 1)} for name, path in files.items() if path.exists()]
+        return JSONResponse(rows[: self.settings.listed])
 
-    async def recording(request: Request) -> Response:
-        path = (await asyncio.to_thread(finished, desk)).get(request.path_params["name"])
+    async def recording(self, request: Request) -> Response:
+        path = (await asyncio.to_thread(finished_files, self.desk)).get(request.path_params["name"])
         return FileResponse(path, filename=path.name) if path else PlainTextResponse("no such recording\n", 404)
 
-    async def report(request: Request) -> Response:
+    async def report(self, request: Request) -> Response:
         try:
-            async with making_report:
-                path = await asyncio.to_thread(report_of, desk, request.path_params["name"])
+            async with self._making_report:
+                path = await asyncio.to_thread(report_of, self.desk, request.path_params["name"])
         except (Trouble, OSError) as error:
             return PlainTextResponse(f"{error if isinstance(error, Trouble) else reason(error)}\n", 500)
         # As a download: its scripts are within the page, which this server's pages may not have.
         return FileResponse(path, filename=path.name) if path else PlainTextResponse("no such recording\n", 404)
 
-    routes: list[BaseRoute] = [Route(address, page) for address in PAGE]
-    routes += [
-        Route("/favicon.ico", no_icon),
-        Route("/state", state),
-        Route("/command", command, methods=["POST"]),
-        Route("/readings", readings),
-        Route("/snapshot.jpg", snapshot),
-        Route("/recordings", recordings),
-        Route("/recordings/{name}", recording),
-        Route("/reports/{name}.html", report),
-        WebSocketRoute("/live", live),
-    ]
-    return Guard(Starlette(routes=routes), door, settings.patience_s)
+
+def parse_command(body: bytes) -> tuple[str, str | None] | None:
+    """The command and the choice in a request of the page, or None if it is none."""
+    try:
+        content = json.loads(body)
+        command, choice = content["do"], content.get("which")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    valid = command in ("record", "snapshot", "camera", "profile") and (choice is None or isinstance(choice, str))
+    return (command, choice) if valid else None
+
+
+def application(hub: Hub, desk: Desk, door: Door, settings: WebSettings) -> Guard:
+    """The preview as an ASGI application."""
+    return Guard(Starlette(routes=Pages(hub, desk, door, settings).routes()), door, settings.patience_s)
 
 
 async def _show(socket: WebSocket, hub: Hub, settings: WebSettings) -> None:
-    """Sends status and picture of the newest frame, again and again; a viewer who has not said that two came gets no third.
+    """Sends status and picture of the newest frame, again and again. A viewer who has not confirmed two pictures gets no third.
 
-    That bounds the delay: what waits in the network's buffers is never more than two pictures.
+    This bounds the delay: never more than two pictures wait in the network's buffers.
     """
-    answered, sent, number, pictured = 0, 0, 0, None
-    came = asyncio.Event()
+    answers, deliveries, number, pictured = 0, 0, 0, None
+    answer_came = asyncio.Event()
 
     async def listen() -> None:
-        nonlocal answered
+        nonlocal answers
         while True:
             await socket.receive_text()
-            answered = min(answered + 1, sent)
-            came.set()
+            answers = min(answers + 1, deliveries)
+            answer_came.set()
 
     listener = asyncio.ensure_future(listen())
     try:
         while not listener.done():
-            while sent - answered >= settings.ahead and not listener.done():
-                came.clear()
-                arrival = asyncio.ensure_future(came.wait())
-                done, _ = await asyncio.wait({arrival, listener}, timeout=settings.patience_s, return_when=asyncio.FIRST_COMPLETED)
+            while deliveries - answers >= settings.ahead and not listener.done():
+                answer_came.clear()
+                arrival = asyncio.ensure_future(answer_came.wait())
+                finished, _ = await asyncio.wait({arrival, listener}, timeout=settings.patience_s, return_when=asyncio.FIRST_COMPLETED)
                 arrival.cancel()
-                if not done:
+                if not finished:
                     return
             picture = await hub.after(number, settings.beat_s)
             if listener.done():
@@ -201,9 +216,9 @@ async def _show(socket: WebSocket, hub: Hub, settings: WebSettings) -> None:
             jpeg = await hub.jpeg(picture) if fresh else b""
             await socket.send_text(json.dumps({"line": picture.line if fresh else None, **picture.status}))
             pictured = picture.image
-            # An empty one keeps the beat, so that both sides notice a dead connection.
+            # An empty picture is a sign of life, so that both sides notice a dead connection.
             await socket.send_bytes(jpeg)
-            sent += 1
+            deliveries += 1
     finally:
         listener.cancel()
         with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError, KeyError):
@@ -220,7 +235,7 @@ async def _events(hub: Hub, settings: WebSettings) -> AsyncIterator[str]:
                 index = picture.line["frame"]
                 yield f"data: {json.dumps(picture.line)}\n\n"
             else:
-                # A comment: a connection that is gone is noticed by writing.
+                # A comment line: only writing shows that a connection is gone.
                 yield ":\n\n"
 
 
@@ -232,7 +247,7 @@ class Server:
         self.listening, self.hub, self.settings = listening, hub, settings
 
         class Impatient(H11Protocol):
-            """Takes only so many connections, and drops those that ask for nothing."""
+            """Limits the number of connections, and drops those that send no request in time."""
 
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # asyncio declares the wider BaseTransport
                 self.late: asyncio.TimerHandle | None = None
@@ -275,7 +290,7 @@ class Server:
 
     def start(self) -> None:
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # Who takes nothing is dropped by the system as well, also from a connection that the program has closed.
+            # The system drops a reader that takes nothing, too, even on a connection that the program has closed.
             self.listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(self.settings.patience_s * 1000))
         self._thread.start()
 
