@@ -1,6 +1,7 @@
-"""This program as a library: one call from a source to readings. What is heavy is imported by the call, not by `import realtime`."""
+"""The program as a library: one call from a source to readings. `import realtime` is quick; the call imports the heavy packages."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,20 +13,20 @@ if TYPE_CHECKING:
     from realtime.values import Frame, Reading
 
 
-class Faces:
-    """An open source with its pipeline: gives (frame, readings) for each picture, in a `for` loop, between `__enter__` and `__exit__`.
+class ReadingStream:
+    """A source with its pipeline: a `for` loop between `__enter__` and `__exit__` gives (frame, readings) for each picture.
 
     Attributes:
         pipeline: the parts, such as `pipeline.profiles`, whose profile may be switched between two frames.
     """
 
-    def __init__(self, source: "Source", pipeline: "Pipeline"):
-        self.source, self.pipeline = source, pipeline
-        self._closed = False
+    def __init__(self, source: "Source", pipeline: "Pipeline", stop: threading.Event):
+        """`stop` is set at the end; it ends the frames of a live source."""
+        self.source, self.pipeline, self._stop = source, pipeline, stop
 
     @property
     def closed(self) -> bool:
-        return self._closed
+        return self._stop.is_set()
 
     def __enter__(self) -> Self:
         self.source.__enter__()
@@ -37,7 +38,7 @@ class Faces:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._closed = True
+        self._stop.set()
         try:
             self.pipeline.__exit__(*error)
         finally:
@@ -50,7 +51,7 @@ class Faces:
 
 def open_pipeline(
     source: int | str | Path = 0, model: str | Path = "emotion", profile: str | None = None, live: bool | None = None
-) -> Faces:
+) -> ReadingStream:
     """Reads the faces of a camera, a film or a stream.
 
     Args:
@@ -66,21 +67,17 @@ def open_pipeline(
     from realtime.config import CameraSettings, ClassifierSettings, Settings, model_file
     from realtime.expression.people import PEOPLE, find
     from realtime.pipeline import build_pipeline
-    from realtime.sources.films import VideoFile
-    from realtime.sources.opening import open_live, open_source
+    from realtime.sources.opening import film_path, open_live, open_source
 
     clock, text = time.monotonic, str(source)
     file = model_file(str(model))
     settings = Settings(classifier=ClassifierSettings(file), profile=find(PEOPLE, profile, file) if profile else None)
-    given = open_source(text, clock, CameraSettings())
     if live is None:
-        live = not isinstance(given, VideoFile)
-    opened: list[Faces] = []
-
-    def closed() -> bool:
-        return bool(opened) and opened[0].closed
-
-    tell = logging.getLogger("realtime").warning
-    frames = open_live(text, clock, CameraSettings(), closed, lambda why: None, tell) if live else given
-    opened.append(Faces(frames, build_pipeline(settings, clock, live=live)))
-    return opened[0]
+        live = film_path(text) is None
+    stop, camera = threading.Event(), CameraSettings()
+    if live:
+        warn = logging.getLogger("realtime").warning
+        frames = open_live(text, clock, camera, stop.is_set, lambda why: None, warn)
+    else:
+        frames = open_source(text, clock, camera)
+    return ReadingStream(frames, build_pipeline(settings, clock, live=live), stop)

@@ -18,7 +18,7 @@ class Sink(Protocol):
 
 
 class Sinks:
-    """Hands each frame to every sink, and closes them all, also when one of them fails."""
+    """Hands each frame to every sink. Closes all of them, even if one fails."""
 
     def __init__(self, sinks: Sequence[Sink]):
         self.sinks = list(sinks)
@@ -40,7 +40,7 @@ class Sinks:
 
 
 class Tap:
-    """Hands frames and readings to a function: for meters and counters that need no class of their own."""
+    """A sink that only calls a function: for meters and counters."""
 
     def __init__(self, function: Callable[[Frame, list[Reading]], None]):
         self.write = function
@@ -53,7 +53,7 @@ class Tap:
 
 
 def run_loop(source: Source, pipeline: Pipeline, sinks: Sink, stopped: Callable[[], bool]) -> None:
-    """The program: until the source ends or `stopped()`, each frame is read and written. Both ends are closed whatever happens."""
+    """Reads and writes each frame until the source ends or `stopped()`. Source, pipeline and sinks are closed in any case."""
     with source, pipeline, sinks:
         for frame in source:
             sinks.write(frame, pipeline.read(frame))

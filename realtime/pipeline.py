@@ -1,4 +1,4 @@
-"""One frame in, readings out: every stage is a line of `Pipeline.read`. And the loop that all commands share."""
+"""One frame in, readings out: every stage is a line of `Pipeline.read`."""
 
 import math
 import time
@@ -31,22 +31,28 @@ def to_gray(image: np.ndarray) -> np.ndarray:
 
 
 def unsure(doubted: str | None, tie: bool) -> str | None:
-    """Why a label should not be relied on, in one word, or None: what is wrong with the chip, else whether no expression stands out."""
+    """Why a label should not be relied on, in one word, or None. A defect of the chip comes before a tie between expressions."""
     return doubted or ("tie" if tie else None)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What the last reading of a face gave: its probabilities (7,), why its chip is not believed, and whether it ever passed for a face."""
+class Assessment:
+    """What the last classified chip of a track gave.
+
+    Attributes:
+        probs: (7,) float32.
+        doubt: why the chip is not believed, in one word, or None.
+        confirmed: whether the model has ever taken a chip of this track for a face.
+    """
 
     probs: np.ndarray
     doubt: str | None
-    known: bool
+    confirmed: bool
 
 
 @dataclass
 class Pipeline:
-    """The chain from a frame to its readings. Stages are handed in; none opens a file."""
+    """The stages from a frame to its readings. They are handed in; none opens a file."""
 
     governor: Governor | Steady
     cuts: CutDetector
@@ -57,7 +63,7 @@ class Pipeline:
     smoother: Smoother
     quality: QualitySettings
     timer: StageTimer
-    _judged: dict[int, Judged] = field(default_factory=dict)
+    _assessments: dict[int, Assessment] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         self.finder.__enter__()
@@ -74,55 +80,55 @@ class Pipeline:
         if stage("cut", self.cuts.update, gray, frame.t):
             self.tracker.restart()
             self.finder.restart()
-        found = stage("find", self.finder.update, gray, frame.t, self.tracker.following > 0, effort, frame.small)
-        tracks = stage("track", self.tracker.update, gray, found, frame.t, effort)
+        detections = stage("find", self.finder.update, gray, frame.t, self.tracker.following > 0, effort, frame.small)
+        tracks = stage("track", self.tracker.update, gray, detections, frame.t, effort)
         due = self._due(tracks, frame.index, effort)
         chips = stage("align", self._chips, gray, due)
         opinion = stage("classify", self.classifier.read, chips)
         opinion = stage("personalise", self.profiles.apply, opinion)
-        stage("quality", self._judge, tracks, due, chips, opinion)
+        stage("quality", self._assess, tracks, due, chips, opinion)
         smoothed = stage("smooth", self._smooth, tracks, due, frame.t)
         return stage("label", self._label, tracks, smoothed)
 
     def _due(self, tracks: list[Track], index: int, effort: Effort) -> list[Track]:
-        """Those whose expression is to be read in this frame: each in its turn, new ones at once."""
-        return [track for track in tracks if track.id not in self._judged or (index + track.id) % effort.classify_every == 0]
+        """The tracks to classify in this frame: each in its turn, new ones at once."""
+        return [track for track in tracks if track.id not in self._assessments or (index + track.id) % effort.classify_every == 0]
 
     def _chips(self, gray: np.ndarray, due: list[Track]) -> np.ndarray:
         return np.stack([align(gray, track.points) for track in due]) if due else np.zeros((0, CHIP, CHIP), np.uint8)
 
-    def _judge(self, tracks: list[Track], due: list[Track], chips: np.ndarray, opinion: Opinion) -> None:
+    def _assess(self, tracks: list[Track], due: list[Track], chips: np.ndarray, opinion: Opinion) -> None:
         for track, chip, probs, reject in zip(due, chips, opinion.probs, opinion.reject, strict=True):
-            before = self._judged.get(track.id)
-            known = reject < self.quality.covered or (before is not None and before.known)
-            self._judged[track.id] = Judged(probs, doubt(chip, track.points, float(reject), self.quality), known)
+            before = self._assessments.get(track.id)
+            confirmed = reject < self.quality.covered or (before is not None and before.confirmed)
+            self._assessments[track.id] = Assessment(probs, doubt(chip, track.points, float(reject), self.quality), confirmed)
         present = {track.id for track in tracks}
-        self._judged = {id: judged for id, judged in self._judged.items() if id in present}
+        self._assessments = {id: assessment for id, assessment in self._assessments.items() if id in present}
 
     def _smooth(self, tracks: list[Track], due: list[Track], t: float) -> list[Smoothed]:
         fresh = {track.id for track in due}
-        judged = [self._judged[track.id] for track in tracks]
-        trusted = [track.id in fresh and one.doubt is None for track, one in zip(tracks, judged, strict=True)]
-        probs = np.array([one.probs for one in judged], np.float32).reshape(-1, len(LABELS))
+        assessments = [self._assessments[track.id] for track in tracks]
+        trusted = [track.id in fresh and one.doubt is None for track, one in zip(tracks, assessments, strict=True)]
+        probs = np.array([one.probs for one in assessments], np.float32).reshape(-1, len(LABELS))
         return self.smoother.update([track.id for track in tracks], probs, np.array(trusted, bool), t)
 
     def _label(self, tracks: list[Track], smoothed: list[Smoothed]) -> list[Reading]:
-        """A place that has never passed for a face is not shown: the detector sees faces in wallpaper."""
+        """Readings of the confirmed tracks. Others are not shown: the detector sees faces in wallpaper."""
         return [
             Reading(
                 Face(track.id, track.box, track.points),
                 now.probs,
                 now.label,
                 float(now.probs[now.shown]),
-                unsure(self._judged[track.id].doubt, now.tie),
+                unsure(self._assessments[track.id].doubt, now.tie),
             )
             for track, now in zip(tracks, smoothed, strict=True)
-            if self._judged[track.id].known
+            if self._assessments[track.id].confirmed
         ]
 
 
 def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patience_s: float = math.inf) -> Pipeline:
-    """The real parts, loaded and ready.
+    """The real stages, loaded and ready.
 
     Args:
         settings: what each part is built with.
@@ -155,7 +161,7 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
 
 
 def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
-    """The same parts with nothing remembered: for a picture that has nothing to do with the one before."""
+    """The same stages without memory: for a picture that has nothing to do with the one before."""
     tracker = pipeline.tracker
     return replace(
         pipeline,
@@ -163,5 +169,5 @@ def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
         finder=Finder(pipeline.finder.search, settings.finder),
         tracker=Tracker(settings.tracker, tracker.predictor, tracker.witness, pipeline.timer),
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s, pipeline.smoother.prior),
-        _judged={},
+        _assessments={},
     )

@@ -106,9 +106,9 @@ class LiveSession:
         finally:
             if self.microphone is not None:
                 self.microphone.close()
-        shown = self.controls.latency
+        latency = self.controls.latency
         encoded = f", to written {self.encoded.latency()}" if self.encoded.frames else ""
-        self.console.print(f"{shown.summary()}, latency to drawn {shown.latency()}{encoded}")
+        self.console.print(f"{latency.summary()}, latency to drawn {latency.latency()}{encoded}")
         for recording in self.recordings.finished:
             self.console.print(describe(recording))
 

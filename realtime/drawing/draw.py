@@ -1,4 +1,4 @@
-"""Draws readings onto a copy of the picture. Pure: (image, readings) -> annotated image."""
+"""Draws boxes, cards and status lines onto a copy of the picture. Pure: (image, readings) -> annotated image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from realtime.values import LABELS, Reading
 
 Colour = tuple[int, int, int]
 
-# Okabe and Ito's palette (2008), made to be told apart by the colour-blind; BGR.
+# Palette of Okabe and Ito (2008), whose colours colour-blind people can tell apart; BGR.
 COLOURS: dict[str, Colour] = {
     "anger": (0, 94, 213),
     "disgust": (115, 158, 0),
@@ -30,13 +30,13 @@ QUIET: Colour = (150, 150, 150)
 WHITE: Colour = (245, 245, 245)
 RED: Colour = (60, 60, 230)
 TRACK: Colour = (78, 78, 78)
-"""Behind the bars and the strip."""
+"""Background of the bars and of the strip."""
 EDGE: Colour = (30, 30, 30)
 
 
 @dataclass(frozen=True)
 class Rec:
-    """A running recording: its length in seconds, its size in MB, and how many frames its encoder was too slow for."""
+    """A running recording: length in seconds, size in MB, and frames dropped because the encoder was too slow."""
 
     elapsed_s: float
     size_mb: float
@@ -45,20 +45,20 @@ class Rec:
 
 @dataclass(frozen=True)
 class Hud:
-    """What the window shows beside the faces.
+    """Everything that is drawn beside the faces.
 
     Attributes:
-        fps: frames a second; None while there are none, which leaves out all numbers about them.
+        fps: frames a second; None while no frames come, then no rate and latency are drawn.
         latency_ms: from capture to shown.
         rec: the running recording; None when there is none.
         message: a line for the user.
         help: whether the keys are shown.
         dropped: frames that were too old to be shown.
-        saving: the governor's level; 0 when nothing is saved.
+        saving: the governor's level; 0 when all work is done.
         profile: whose profile is applied; None for nobody's.
         paused: whether the picture stands still.
         hidden: whether faces are shown without their labels.
-        strip: what was shown over the last seconds, a row a face.
+        strip: the labels of the last seconds, one row for each face.
     """
 
     fps: float | None
@@ -75,14 +75,14 @@ class Hud:
 
 
 def mirrored(image: np.ndarray, readings: list[Reading]) -> tuple[np.ndarray, list[Reading]]:
-    """Picture and boxes flipped left to right, as in a mirror; points are left out of it, since they are not drawn."""
+    """Picture and boxes flipped left to right. The five points stay as they are, since they are not drawn."""
     width = image.shape[1]
     flipped = [replace(r, face=replace(r.face, box=mirrored_box(r.face.box, width))) for r in readings]
     return cv2.flip(image, 1), flipped
 
 
 def fitted(image: np.ndarray, readings: list[Reading], size_wh: tuple[int, int]) -> tuple[np.ndarray, list[Reading]]:
-    """Picture and boxes at another size, as large as fits without distortion, in the middle between black bars; points are left out."""
+    """Picture and boxes fitted into another size without distortion, with black bars. The five points stay as they are."""
     height, width = image.shape[:2]
     factor = min(size_wh[0] / width, size_wh[1] / height)
     inner_wh = [max(1, round(width * factor)), max(1, round(height * factor))]
@@ -95,50 +95,50 @@ def fitted(image: np.ndarray, readings: list[Reading], size_wh: tuple[int, int])
 def annotate(image: np.ndarray, readings: list[Reading], hud: Hud | None = None, words: Words = ENGLISH) -> np.ndarray:
     """A copy of (h, w, 3) BGR uint8 with a box and a card for every face, and the HUD if there is one.
 
-    No card and no part of the HUD lies on a face: what finds no room beside them is made smaller, or left out.
+    Nothing covers a face: a part that has no room is drawn smaller or left out.
     """
     picture = image.copy()
     unit, size = _unit(picture), (picture.shape[1], picture.shape[0])
-    taken = [area_of(reading.face.box) for reading in readings]
+    occupied = [area_of(reading.face.box) for reading in readings]
     if hud is not None:
-        taken += _draw_first(picture, hud, unit, taken, words)
+        occupied += _draw_first(picture, hud, unit, occupied, words)
     if hud is None or not hud.hidden:
         for reading in readings:
             _draw_box(picture, reading, unit)
         for reading in readings:
-            taken.append(_draw_card(picture, reading, unit, size, taken, words))
+            occupied.append(_draw_card(picture, reading, unit, size, occupied, words))
     if hud is not None:
-        _draw_rest(picture, hud, unit, taken, words)
+        _draw_rest(picture, hud, unit, occupied, words)
     return picture
 
 
 def waiting(image: np.ndarray, why: str, hud: Hud, words: Words = ENGLISH) -> np.ndarray:
-    """A dimmed copy of the last picture (h, w, 3) BGR uint8 with a card that says why no other one comes, and the HUD."""
+    """A dimmed copy of the last picture (h, w, 3) BGR uint8, with a card that says why no new one comes, and the HUD."""
     gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     picture = cv2.addWeighted(image, 0.2, gray, 0.25, 0)
     unit = _unit(picture)
-    taken = [_draw_notice(picture, why, unit)]
-    taken += _draw_first(picture, hud, unit, taken, words)
-    _draw_rest(picture, hud, unit, taken, words)
+    occupied = [_draw_notice(picture, why, unit)]
+    occupied += _draw_first(picture, hud, unit, occupied, words)
+    _draw_rest(picture, hud, unit, occupied, words)
     return picture
 
 
 def caption(reading: Reading, words: Words = ENGLISH) -> str:
-    """What is said of a face: its expression, or that it is unsure and why."""
+    """The text on the card of a face: its expression and confidence, or "unsure" with the reason."""
     if reading.unsure:
         return f"{words.unsure} ({words.doubts[reading.unsure]})"
     return f"{words.labels[reading.label]} {reading.confidence:.0%}"
 
 
 def _unit(picture: np.ndarray) -> float:
-    """How much larger all is drawn than in a picture 480 px high; under 0.7 letters cannot be read."""
+    """Scale of everything that is drawn; 1 for a picture 480 px high. At least 0.7, because smaller letters cannot be read."""
     return max(0.7, min(picture.shape[:2]) / 480)
 
 
 def _draw_box(picture: np.ndarray, reading: Reading, unit: float) -> None:
     box, line = reading.face.box, max(1, round(2 * unit))
     first, last = (round(box.x0), round(box.y0)), (round(box.x1), round(box.y1))
-    # A dark line under the coloured one keeps the box visible on any background.
+    # The dark line below the coloured one keeps the box visible on any background.
     cv2.rectangle(picture, first, last, EDGE, line + 2)
     cv2.rectangle(picture, first, last, _colour(reading), line)
 
@@ -147,8 +147,8 @@ def _colour(reading: Reading) -> Colour:
     return QUIET if reading.unsure else COLOURS[reading.label]
 
 
-def _draw_card(picture: np.ndarray, reading: Reading, unit: float, size: Size, taken: Sequence[Area], words: Words) -> Area:
-    """A face's card: number, label and confidence, and a bar for each expression, where there is room for them."""
+def _draw_card(picture: np.ndarray, reading: Reading, unit: float, size: Size, occupied: Sequence[Area], words: Words) -> Area:
+    """A face's card: number, label, confidence, and seven bars if there is room. Gives the area that it covers."""
     letters, pad, gap = round(17 * unit), round(7 * unit), max(1, round(2 * unit)) + 2
     parts = [(f"{reading.face.id}", QUIET, 400), (caption(reading, words), WHITE, 500)]
     widths = [text_width(text, letters, weight) for text, _, weight in parts]
@@ -156,12 +156,12 @@ def _draw_card(picture: np.ndarray, reading: Reading, unit: float, size: Size, t
     bar, between = max(2, round(3.4 * unit)), max(1, round(1.8 * unit))
     title = letters + round(1.4 * pad)
     bars = len(LABELS) * (bar + between) + pad
-    # A face narrower than its bars are high would drown in them.
+    # Beside a small face the bars would be larger than the face.
     tall = [title + bars, title] if reading.face.box.x1 - reading.face.box.x0 > bars else [title]
     box = area_of(reading.face.box)
-    place = next((found for height in tall if (found := free(beside(box, (wide, height), gap), size, taken))), None)
-    place = place or free(nearby(box, (wide, title), size), size, taken)
-    left, top, _, height = place or least(beside(box, (wide, title), gap), size, taken)
+    place = next((spot for height in tall if (spot := free(beside(box, (wide, height), gap), size, occupied))), None)
+    place = place or free(nearby(box, (wide, title), size), size, occupied)
+    left, top, _, height = place or least(beside(box, (wide, title), gap), size, occupied)
     _shade(picture, left, top, wide, height)
     cv2.rectangle(picture, (left, top), (left + max(2, round(3 * unit)) - 1, top + height - 1), _colour(reading), cv2.FILLED)
     x = left + pad + round(2 * unit)
@@ -179,7 +179,7 @@ def _draw_card(picture: np.ndarray, reading: Reading, unit: float, size: Size, t
 
 
 def _draw_notice(picture: np.ndarray, text: str, unit: float) -> Area:
-    """A card with one line in the middle; of a line that is too long, the beginning is left out."""
+    """A card with one line in the middle of the picture; a long line is cut at its beginning. Gives the area that it covers."""
     height, width = picture.shape[:2]
     size, pad = round(18 * unit), round(16 * unit)
     text = shortened(text, size, 500, width - 4 * pad)
@@ -191,44 +191,44 @@ def _draw_notice(picture: np.ndarray, text: str, unit: float) -> Area:
 
 
 def _draw_first(picture: np.ndarray, hud: Hud, unit: float, faces: Sequence[Area], words: Words) -> list[Area]:
-    """What must be seen: the strip along an edge, the recording, a pause, what is hidden. Gives the areas that they took."""
+    """Draws what must always be visible: strip, recording, pause, hidden labels. Gives the areas that they cover."""
     height, width = picture.shape[:2]
-    taken: list[Area] = []
+    occupied: list[Area] = []
     if hud.strip and not hud.hidden:
         row = max(3, round(6 * unit))
         tall = len(hud.strip) * (row + 1)
         place = free([(0, height - tall, width, tall), (0, 0, width, tall)], (width, height), faces)
         if place:
             _draw_strip(picture, hud.strip, place, row)
-            taken.append(place)
+            occupied.append(place)
     if hud.rec is not None:
         minutes, seconds = divmod(int(hud.rec.elapsed_s), 60)
         pieces = [f"REC {minutes}:{seconds:02d}", f"{hud.rec.size_mb:.1f} MB"]
         pieces += [words.continues] if hud.paused else []
         pieces += [f"{hud.rec.dropped} {words.dropped}"] if hud.rec.dropped else []
-        taken += _draw_pieces(picture, pieces, unit, "tr tl br bl", [*faces, *taken], dot=True, must=True)
+        occupied += _draw_pieces(picture, pieces, unit, "tr tl br bl", [*faces, *occupied], dot=True, must=True)
     if hud.paused:
-        taken += _draw_pieces(picture, [words.paused], unit, "tm bl br tl tr bm", [*faces, *taken], must=True, size=20)
+        occupied += _draw_pieces(picture, [words.paused], unit, "tm bl br tl tr bm", [*faces, *occupied], must=True, size=20)
     if hud.hidden:
-        taken += _draw_pieces(picture, [words.hidden], unit, "bl br tl tr", [*faces, *taken], must=True)
-    return taken
+        occupied += _draw_pieces(picture, [words.hidden], unit, "bl br tl tr", [*faces, *occupied], must=True)
+    return occupied
 
 
-def _draw_rest(picture: np.ndarray, hud: Hud, unit: float, taken: Sequence[Area], words: Words) -> None:
-    """What may be left out where there is no room: a message, the numbers, where help is."""
-    taken = list(taken)
+def _draw_rest(picture: np.ndarray, hud: Hud, unit: float, occupied: Sequence[Area], words: Words) -> None:
+    """Draws what may be left out if there is no room: message, numbers, the key for help."""
+    occupied = list(occupied)
     if hud.message:
-        taken += _draw_pieces(picture, [hud.message], unit, "br bl bm tm tl tr", taken, must=True)
+        occupied += _draw_pieces(picture, [hud.message], unit, "br bl bm tm tl tr", occupied, must=True)
     if hud.fps is not None and not hud.hidden:
         pieces = [f"{hud.fps:.0f} fps", f"{hud.latency_ms:.0f} ms"]
         pieces += [f"{words.profile} {hud.profile}"] if hud.profile else []
         pieces += [f"{words.saving} {hud.saving}"] if hud.saving else []
         pieces += [f"{hud.dropped} {words.dropped}"] if hud.dropped else []
-        taken += _draw_pieces(picture, pieces, unit, "bl br tl tr", taken)
+        occupied += _draw_pieces(picture, pieces, unit, "bl br tl tr", occupied)
     if hud.help:
         _draw_help(picture, unit, words)
     elif not hud.message:
-        _draw_pieces(picture, [f"{KEYS['help']} {words.actions['help']}"], unit, "br tr tl bl", taken)
+        _draw_pieces(picture, [f"{KEYS['help']} {words.actions['help']}"], unit, "br tr tl bl", occupied)
 
 
 def _draw_pieces(
@@ -236,14 +236,15 @@ def _draw_pieces(
     pieces: Sequence[str],
     unit: float,
     order: str,
-    taken: Sequence[Area],
+    occupied: Sequence[Area],
     dot: bool = False,
     must: bool = False,
     size: int = 15,
 ) -> list[Area]:
-    """A line of pieces in the first corner of `order` that is free, the last pieces left out where the picture is too narrow.
+    """Draws a line of pieces in the first free corner of `order`; the last pieces are left out if the picture is too narrow.
 
-    With `must` it is drawn in any case: elsewhere, shortened, or where it covers least. Gives the area that it took, if any.
+    With `must` the line is drawn in any case: in another place, shortened, or where it covers the least. Gives the area that it covers,
+    if any.
     """
     height, width = picture.shape[:2]
     letters, pad = round(size * unit), round(8 * unit)
@@ -251,39 +252,39 @@ def _draw_pieces(
     pieces = list(pieces)
     while len(pieces) > 1 and text_width("   ".join(pieces), letters, 500) + sign + 2 * pad > width:
         pieces.pop()
-    # Above or below the strip, too.
-    strip = sum(area[3] for area in taken if area[2] == width and area[3] < letters)
+    # Places above and below the strip count as well.
+    strip = sum(area[3] for area in occupied if area[2] == width and area[3] < letters)
     text = "   ".join(pieces)
     shares = (1.0, 0.8, 0.6, 0.45) if must else (1.0,)
     # In the corners first, then anywhere.
     for share, anywhere in [(share, anywhere) for anywhere in ((False, True) if must else (False,)) for share in shares]:
-        said = shortened(text, letters, 500, round(share * (width - sign - 2 * pad)))
-        card = (text_width(said, letters, 500) + sign + 2 * pad, letters + 2 * pad)
+        line = shortened(text, letters, 500, round(share * (width - sign - 2 * pad)))
+        card = (text_width(line, letters, 500) + sign + 2 * pad, letters + 2 * pad)
         places = corners(card, (width, height), order)
         places = [one for x, y, w, h in places for one in ((x, y, w, h), (x, y - strip if y else strip, w, h))]
-        place = free(nearby(places[0], card, (width, height)) if anywhere else places, (width, height), taken)
+        place = free(nearby(places[0], card, (width, height)) if anywhere else places, (width, height), occupied)
         if place:
             break
     else:
         if not must:
             return []
-    left, top, wide, tall = place or least(places, (width, height), taken)
+    left, top, wide, tall = place or least(places, (width, height), occupied)
     _shade(picture, left, top, wide, tall)
     if dot:
         cv2.circle(picture, (left + pad + letters // 2, top + tall // 2), letters // 2, RED, cv2.FILLED, cv2.LINE_AA)
-    draw_text(picture, said, left + pad + sign, top + pad + round(letters * 0.85), letters, WHITE, 500)
+    draw_text(picture, line, left + pad + sign, top + pad + round(letters * 0.85), letters, WHITE, 500)
     return [(left, top, wide, tall)]
 
 
 def shortened(text: str, size: int, weight: int, room: int) -> str:
-    """Text of at most `room` px: of a longer one the beginning is left out, as the end of a path or address says more."""
+    """Text of at most `room` px. A longer text loses its beginning, because the end of a path or address says more."""
     if text_width(text, size, weight) <= room:
         return text
     return next((f"…{text[i:]}" for i in range(1, len(text)) if text_width(f"…{text[i:]}", size, weight) <= room), "")
 
 
 def _draw_strip(picture: np.ndarray, strip: Sequence[Sequence[Span]], place: Area, row: int) -> None:
-    """Rows of colours, now at the right edge, `SPAN_S` ago at the left one."""
+    """Rows of colours: now is at the right edge, `SPAN_S` ago at the left edge."""
     left, top, width, tall = place
     picture[top : top + tall, left : left + width] = EDGE
     for i, spans in enumerate(strip):
@@ -294,7 +295,7 @@ def _draw_strip(picture: np.ndarray, strip: Sequence[Sequence[Span]], place: Are
 
 
 def _draw_help(picture: np.ndarray, unit: float, words: Words) -> None:
-    """A card in the middle with the keys and the colours; it was asked for, so it may lie on a face."""
+    """A card in the middle with keys and colours. The user opened it, so it may cover a face."""
     height, width = picture.shape[:2]
     keys = [(key, words.actions[action]) for action, key in KEYS.items()]
     colours = [(words.labels[name], COLOURS[name]) for name in LABELS]

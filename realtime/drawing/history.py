@@ -1,4 +1,4 @@
-"""What was shown over the last seconds, for the strip at the edge of the picture."""
+"""Remembers the labels of the last seconds, for the strip at the edge of the picture."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from realtime.values import Reading
 
 SPAN_S = 10.0
-"""How far the strip reaches back."""
+"""Length of the strip in seconds."""
 ROWS = 4
-"""Faces in it; those of more would be hairlines."""
+"""Most faces in the strip; rows of more faces would be too thin to see."""
 GAP_S = 0.5
-"""A face that was away for longer leaves a gap."""
+"""A face that was lost for longer than this, in seconds, leaves a gap in its row."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch in which one label was shown: from `start` to `end` seconds ago, start > end; None: it was unsure."""
+    """A stretch of time with one label, from `start` to `end` seconds ago (start > end). A label of None: the reading was unsure."""
 
     label: str | None
     start: float
@@ -29,13 +29,13 @@ class LabelHistory:
         self._spans: dict[int, deque[tuple[str | None, float, float]]] = {}
 
     def update(self, t: float, readings: list[Reading]) -> tuple[tuple[Span, ...], ...]:
-        """Takes what is shown at `t`, in seconds; gives a row a face that is there, in the order of their ids, oldest spans first."""
+        """Takes the readings of time `t` in seconds. Gives one row for each of these faces, by id, oldest spans first."""
         for reading in readings:
             spans, label = self._spans.setdefault(reading.face.id, deque()), None if reading.unsure else reading.label
             if spans and spans[-1][0] == label and t - spans[-1][2] <= GAP_S:
                 spans[-1] = (label, spans[-1][1], t)
             else:
-                # A label follows the one before without a seam.
+                # Without a seam to the label before.
                 start = spans[-1][2] if spans and t - spans[-1][2] <= GAP_S else t
                 spans.append((label, start, t))
         for id, spans in list(self._spans.items()):

@@ -1,4 +1,4 @@
-"""Where cards go, so that none covers a face or another card. Pure; areas are (x, y, width, height) in px."""
+"""Finds places for cards, so that none covers a face or another card. Pure. Areas are (x, y, width, height) in px."""
 
 from collections.abc import Iterable, Sequence
 
@@ -46,22 +46,22 @@ def corners(card: Size, picture: Size, order: str) -> list[Area]:
     return [(*places[name], *card) for name in order.split()]
 
 
-def free(places: Iterable[Area], picture: Size, taken: Sequence[Area]) -> Area | None:
-    """The first place that lies in the picture and covers nothing that is taken."""
-    return next((place for place in places if inside(place, picture) and not any(overlap(place, other) for other in taken)), None)
+def free(places: Iterable[Area], picture: Size, occupied: Sequence[Area]) -> Area | None:
+    """The first place that lies inside the picture and covers none of the occupied areas; None if there is none."""
+    return next((place for place in places if inside(place, picture) and not any(overlap(place, other) for other in occupied)), None)
 
 
 def nearby(box: Area, card: Size, picture: Size) -> list[Area]:
-    """Places in rows through the whole picture, the nearest to a box first: for a card that finds no room at its face."""
+    """Places all over the picture, the nearest to a box first: for a card that has no room beside its face."""
     x, y, wide, _ = box
     across = {0, picture[0] - card[0], (picture[0] - card[0]) // 2, x, x + wide - card[0]}
     places = [(left, top, *card) for top in range(0, max(picture[1] - card[1], 0) + 1, max(card[1], 1)) for left in across]
     return sorted(places, key=lambda place: abs(place[0] - x) + abs(place[1] - y))
 
 
-def least(places: Sequence[Area], picture: Size, taken: Sequence[Area]) -> Area:
-    """The place that covers least, moved into the picture."""
+def least(places: Sequence[Area], picture: Size, occupied: Sequence[Area]) -> Area:
+    """The place that covers the fewest pixels of the occupied areas, after all are moved into the picture."""
     moved = [
         (min(max(x, 0), max(picture[0] - wide, 0)), min(max(y, 0), max(picture[1] - tall, 0)), wide, tall) for x, y, wide, tall in places
     ]
-    return min(moved, key=lambda place: sum(overlap(place, other) for other in taken))
+    return min(moved, key=lambda place: sum(overlap(place, other) for other in occupied))

@@ -1,4 +1,4 @@
-"""Text in a real font, drawn fast: what was drawn once is kept as a picture of its ink.
+"""Draws text in a real font. Each text is rendered once and kept as a mask, so that drawing it again is fast.
 
 OpenCV 5 carries its fonts within: Rubik for Latin letters, WenQuanYi Micro Hei for Chinese and Japanese. Its wheel for 64-bit Arm Linux
 lacks the latter: there a font of the system's is used.
@@ -18,16 +18,16 @@ EASTERN = (
 )
 """Where Debian's packages put fonts with Chinese and Japanese letters (fonts-wqy-microhei, fonts-noto-cjk, fonts-droid-fallback)."""
 KEPT = 1024
-"""Texts whose ink is kept; a window shows some thirty at a time, and numbers come again."""
+"""Number of texts whose masks are kept. A window shows about thirty at a time, and numbers repeat."""
 
 
 def text_width(text: str, size: int, weight: int = 400) -> int:
-    """How wide a text is, in px; `size` is the height of the letters' body, `weight` 100 to 900."""
+    """Width of a text in px. `size` is the font size in px, `weight` is 100 (thin) to 900 (bold)."""
     return _ink(text, size, weight)[1]
 
 
 def draw_text(picture: np.ndarray, text: str, x: int, baseline: int, size: int, colour: tuple[int, int, int], weight: int = 400) -> None:
-    """Draws text onto (h, w, 3) BGR uint8 in place, from `x` on; what reaches beyond the picture is left out."""
+    """Draws text onto (h, w, 3) BGR uint8 in place, from `x` to the right. Parts beyond the picture are cut off."""
     ink, _ = _ink(text, size, weight)
     height, width = ink.shape[:2]
     left, top = x - size, baseline - 2 * size
@@ -41,27 +41,27 @@ def draw_text(picture: np.ndarray, text: str, x: int, baseline: int, size: int, 
 
 @lru_cache(KEPT)
 def _ink(text: str, size: int, weight: int) -> tuple[np.ndarray, int]:
-    """How much of each pixel is inked, (h, w, 1) float32, 0 to 1, with the text's beginning at (size, 2 size); and its width in px."""
+    """The text's coverage of each pixel, (h, w, 1) float32 from 0 to 1, the baseline starting at (size, 2 size); and its width in px."""
     face = cv2.FontFace(eastern_font() if any(letter >= "\u2e80" for letter in text) else FONT)
     wide = cv2.getTextSize((0, 0), text, (0, 0), face, size, weight)[2]
     canvas = np.zeros((3 * size, wide + 2 * size, 3), np.uint8)
     cv2.putText(canvas, text, (size, 2 * size), (255, 255, 255), face, size, weight)
     ink = canvas[:, :, :1].astype(np.float32) / 255
-    # Shared by all who draw it.
+    # All callers share this array.
     ink.setflags(write=False)
     return ink, wide
 
 
 @lru_cache(1)
 def eastern_font() -> str:
-    """The font for Chinese and Japanese letters: OpenCV's own where it has them, else one of the system's, if there is one."""
+    """The font for Chinese and Japanese letters: OpenCV's own if it has them, else one of the system's."""
 
-    def drawn(text: str) -> np.ndarray:
+    def rendered(text: str) -> np.ndarray:
         canvas = np.zeros((60, 120, 3), np.uint8)
         cv2.putText(canvas, text, (10, 40), (255, 255, 255), cv2.FontFace(FONT), 30, 400)
         return canvas
 
-    # A letter that a font lacks becomes a question mark.
-    if not np.array_equal(drawn("\u9ad8\u5174"), drawn("??")):
+    # OpenCV draws a question mark for a letter that the font lacks.
+    if not np.array_equal(rendered("\u9ad8\u5174"), rendered("??")):
         return FONT
     return next((path for path in EASTERN if Path(path).is_file()), FONT)

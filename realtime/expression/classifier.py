@@ -133,15 +133,15 @@ class EmotionClassifier:
 
     def _numbers(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         """The card's finite numbers under a name, in float64."""
-        told = self.card[name]
+        entry = self.card[name]
         try:
-            values = np.array(told, float)
+            values = np.array(entry, float)
         except (ValueError, TypeError):
             values = np.full(1, np.nan)
         if values.shape != shape or not np.isfinite(values).all():
             expected = f"{shape[0]} numbers" if shape else "a number"
             raise Trouble(
-                f"{self.path.with_suffix('.json')} is damaged ({name} is {told!r:.60}, expected {expected}): restore it from its release"
+                f"{self.path.with_suffix('.json')} is damaged ({name} is {entry!r:.60}, expected {expected}): restore it from its release"
             )
         return values
 

@@ -74,10 +74,10 @@ class Status:
 
 
 class Controls:
-    """A sink that measures rate and latency of what has been shown, and the commands of all viewers.
+    """A sink that measures rate and latency, and carries out the commands of all viewers.
 
-    Stands behind the viewers, so that a frame counts when all of them have it. Every command says what became of it: all viewers show
-    that for `MESSAGE_S`.
+    It comes after the viewers in the list of sinks, so that a frame counts once all of them have it. Every command leaves a message about
+    its result, which all viewers show for `MESSAGE_S`.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Controls:
         self._latency_ms += (1.0 if first else SMOOTHING) * ((now - frame.t) * 1000 - self._latency_ms)
 
     def status(self) -> Status:
-        shown = self._clock() < self._message_until
+        current = self._clock() < self._message_until
         return Status(
             fps=self._fps,
             latency_ms=self._latency_ms,
@@ -111,7 +111,7 @@ class Controls:
             saving=self._saving.level,
             recording=self.recordings.running,
             profile=self.profiles.name,
-            message=self.words.sentence(self._message) if shown else None,
+            message=self.words.sentence(self._message) if current else None,
         )
 
     @property

@@ -16,8 +16,8 @@ NO_KEY = 255
 def typed(code: int) -> int:
     """The letter of a key code as `cv2.waitKeyEx` gives it, or `NO_KEY`.
 
-    The lower 8 bits alone would not do: those of the arrow keys are letters, and pressing Left would quit. Above 16 bits some systems
-    have Shift and its like. Escape has a code of its own under X.
+    The lower 8 bits alone are not enough: for arrow keys they are letters, so that Left would quit. The bits above 16 are Shift and other
+    modifiers on some systems. Escape has its own code under X.
     """
     code &= 0xFFFF
     if code == 0xFF1B:
@@ -26,7 +26,7 @@ def typed(code: int) -> int:
 
 
 class DesktopWindow:
-    """One window, opened by its first picture."""
+    """One window. It opens with its first picture."""
 
     def __init__(self, title: str):
         self.title = title
@@ -45,13 +45,13 @@ class DesktopWindow:
         return self.wait()
 
     def resize(self, picture: np.ndarray) -> None:
-        """Makes the window as large as a picture."""
+        """Gives the window the size of a picture."""
         if self._open:
             with quiet():
                 cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
 
     def fill(self) -> None:
-        """Fills the screen, or goes back to a window."""
+        """Switches between full screen and window."""
         self._filled = not self._filled
         if self._open:
             with quiet():
@@ -74,12 +74,12 @@ class DesktopWindow:
         try:
             return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) >= 1
         except cv2.error:
-            # Qt's own way to say that the user closed the last window.
+            # Qt raises this once the user has closed the last window.
             return False
 
 
 def has_display() -> bool:
-    """Whether a window can be opened: Qt would end the whole process where there is no screen."""
+    """Whether a window can be opened. Without this check Qt would end the whole process where there is no screen."""
     if not any("GUI:" in line and "NONE" not in line for line in cv2.getBuildInformation().splitlines()):
         return False
     if sys.platform != "linux":

@@ -22,7 +22,7 @@ def summary(readings: list[Reading]) -> str:
 
 
 class Line:
-    """The current readings in one line that renews itself; where output goes to a file or pipe, a new line a second.
+    """The current readings in one line that is updated in place. If the output is a file or pipe: a new line every second.
 
     A face that is new is told at once.
     """
@@ -79,10 +79,10 @@ class _Speed(ProgressColumn):
 
 
 class Bar:
-    """A progress bar over a recording: frames, speed, time left where the end is known. Silent where output is not a terminal."""
+    """A progress bar of a recording: frames, speed, and the time left if the end is known. Prints nothing if the output is no terminal."""
 
     def __init__(self, console: Console, expected: Callable[[], int | None], seconds: float | None):
-        """`expected()` is the number of frames to come, asked for with the first; `seconds` of film end the recording earlier."""
+        """`expected()` gives the number of frames, if known; `seconds` is the length of the recording, if the user limits it."""
         columns = (BarColumn(), TextColumn("{task.fields[count]}"), _Speed(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._expected, self._seconds = expected, seconds
@@ -102,9 +102,9 @@ class Bar:
         self._frames += 1
         film_s, expected = frame.t - self._start, self._expected()
         total = self._seconds or expected
-        done = film_s if self._seconds else self._frames
+        position = film_s if self._seconds else self._frames
         count = f"{self._frames}/{expected} frames" if expected and not self._seconds else f"{self._frames} frames"
-        self._progress.update(self._task, total=total, completed=done, film_s=film_s, count=count, frames=self._frames)
+        self._progress.update(self._task, total=total, completed=position, film_s=film_s, count=count, frames=self._frames)
 
     def idle(self, why: Message | None) -> None:
         """Says why no frame comes."""
@@ -113,7 +113,7 @@ class Bar:
 
 
 class Bars:
-    """A progress bar for every film that is being recorded; where output goes to a file or pipe, a line for each that has ended."""
+    """A progress bar for every film that is being recorded. If the output is a file or pipe: one line for each film that has ended."""
 
     def __init__(self, console: Console):
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), _Speed(), TimeRemainingColumn())
@@ -128,14 +128,14 @@ class Bars:
         self._progress.stop()
 
     def update(self, name: str, frames: int, expected: int | None, film_s: float) -> None:
-        """Takes how far a film is."""
+        """Shows the progress of a film."""
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, film_s=0.0, frames=0, count="")
         count = f"{frames}/{expected} frames" if expected else f"{frames} frames"
         self._progress.update(self._tasks[name], total=expected, completed=frames, film_s=film_s, count=count, frames=frames)
 
     def end(self, name: str, line: str) -> None:
-        """Takes a film's last line, and its bar away."""
+        """Removes the bar of a film that has ended, and prints its last line."""
         if name in self._tasks:
             self._progress.remove_task(self._tasks.pop(name))
         self.tell(line)
@@ -146,9 +146,9 @@ class Bars:
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """A plain table; all columns but the first are numbers."""
-    made = Table(title=title, title_justify="left", title_style="bold")
+    grid = Table(title=title, title_justify="left", title_style="bold")
     for i, name in enumerate(head):
-        made.add_column(name, justify="right" if i else "left")
+        grid.add_column(name, justify="right" if i else "left")
     for row in rows:
-        made.add_row(*row)
-    return made
+        grid.add_row(*row)
+    return grid
