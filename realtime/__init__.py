@@ -1,6 +1,6 @@
 """Real-time recognition of facial expressions: what happens to a frame, in order.
 
-    source -> Frame -> tracker -> align -> classifier -> quality -> smoothing -> Reading -> draw -> sinks
+    source -> Frame -> tracker -> align -> classifier -> profile -> quality -> smoothing -> Reading -> draw -> sinks
 
 Conventions, the same in every file:
 
