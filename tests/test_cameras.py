@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 from fakes import FakeClock
+from source_fakes import frames_of
 
 from realtime.base.errors import Trouble
 from realtime.config import CameraSettings
@@ -21,7 +22,6 @@ from realtime.sources.cameras import (
     named_camera,
     within,
 )
-from realtime.sources.opening import usual_sources
 
 LOGI, LOGI2, BUILT_IN = Camera(0, "HD Pro Webcam C920"), Camera(4, "HD Webcam C270"), Camera(2, "Integrated Camera: Front")
 
@@ -105,13 +105,6 @@ def test_the_current_camera_stands_among_the_choices_as_it_was_chosen():
     assert camera_choices("c270", cameras) == ["0", "2", "c270"]
     assert camera_choices("0", cameras) == ["0", "2", "4"]
     assert camera_choices("rtsp://host/x", cameras) == ["0", "2", "4"]
-
-
-def test_without_a_choice_the_first_camera_is_tried_then_the_pis_then_the_demo():
-    assert usual_sources(lambda: [BUILT_IN, LOGI2], list) == ["2", "demo"]
-    assert usual_sources(list, lambda: ["imx708"]) == ["pi", "demo"]
-    assert usual_sources(lambda: [LOGI], lambda: ["imx708"]) == ["0", "pi", "demo"]
-    assert usual_sources(list, list) == ["0", "demo"]
 
 
 @pytest.mark.parametrize(
@@ -224,3 +217,58 @@ def test_what_a_driver_gives_or_raises_in_time_comes_through():
     assert within(5.0, lambda: good) == good
     with pytest.raises(Trouble, match="busy"):
         within(5.0, lambda: (_ for _ in ()).throw(Trouble("busy")))
+
+
+def test_a_camera_that_is_not_there_says_what_to_try():
+    with pytest.raises(Trouble, match=r"camera 97 cannot be opened.*--source demo"):
+        frames_of(Webcam(97, CameraSettings(), time.monotonic))
+
+
+class FakeDevice:
+    """A camera that delivers `n` pictures, then nothing; remembers what was asked of it."""
+
+    def __init__(self, n: int):
+        self.n, self.asked, self.released = n, {}, 0
+
+    def __call__(self, number: int, backend: int):
+        return self
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return True
+
+    def set(self, name: int, value: float) -> None:
+        self.asked[name] = value
+
+    def get(self, name: int) -> float:
+        return self.asked[name]
+
+    def read(self):
+        self.n -= 1
+        return (True, np.full((480, 640, 3), self.n, np.uint8)) if self.n >= 0 else (False, None)
+
+    def release(self) -> None:
+        self.released += 1
+
+
+def test_a_camera_is_asked_for_a_small_compressed_picture_and_stamps_each_frame():
+    device, clock = FakeDevice(3), FakeClock(50.0)
+    got = []
+    with (
+        pytest.raises(Trouble, match="camera 0 stopped delivering pictures after 3 frames"),
+        Webcam(0, CameraSettings(), clock, device) as camera,
+    ):
+        for frame in camera:
+            got.append((frame.index, frame.t))
+            clock.sleep(0.033)
+    assert got == [(0, 50.0), (1, pytest.approx(50.033)), (2, pytest.approx(50.066))]
+    assert device.asked[cv2.CAP_PROP_FRAME_WIDTH] == 640
+    assert device.asked[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG")
+    assert device.released == 1
+    assert camera.mirror
+
+
+@pytest.mark.hardware
+def test_a_real_camera_delivers():
+    with Webcam(0, CameraSettings(), time.monotonic) as camera:
+        frames = [frame for frame, _ in zip(camera, range(30), strict=False)]
+    assert len({frame.t for frame in frames}) == 30

@@ -1,8 +1,11 @@
+import functools
 import io
 import os
 import shutil
 import subprocess
 import threading
+import time
+from http.server import ThreadingHTTPServer
 from itertools import islice
 
 import av
@@ -10,9 +13,11 @@ import cv2
 import numpy as np
 import pytest
 from fakes import FakeClock
+from source_fakes import QuietHandler, frames_of, write_film
 
 from realtime.base.errors import Trouble
-from realtime.sources.streams import Pipe, Screen
+from realtime.sources.films import DEMO
+from realtime.sources.streams import NetworkStream, Pipe, Screen
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -158,3 +163,47 @@ def test_without_a_screen_it_says_what_is_needed(monkeypatch):
     monkeypatch.setenv("DISPLAY", "")
     with pytest.raises(Trouble, match=r"the screen cannot be grabbed.*X11"), Screen(30.0, FakeClock()):
         pass
+
+
+@pytest.mark.timeout(30)
+def test_a_stream_from_an_address_is_stamped_as_it_arrives():
+    handler = functools.partial(QuietHandler, directory=str(DEMO.parent))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        clock = FakeClock(7.0)
+        with NetworkStream(f"http://127.0.0.1:{server.server_port}/demo.mp4", clock) as stream:
+            frames = [frame for frame, _ in zip(stream, range(5), strict=False)]
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert [(frame.index, frame.t) for frame in frames] == [(i, 7.0) for i in range(5)]
+    assert frames[0].image.shape == (480, 640, 3)
+
+
+def test_an_address_that_nobody_answers():
+    with pytest.raises(Trouble, match=r"http://127\.0\.0\.1:9/x\.mjpg cannot be read"):
+        frames_of(NetworkStream("http://me:secret@127.0.0.1:9/x.mjpg", time.monotonic))
+
+
+@pytest.mark.timeout(20)
+def test_a_stream_that_the_other_side_ends_is_a_lost_connection(tmp_path):
+    content = write_film(tmp_path / "film.ts", [0, 40, 80, 120]).read_bytes()
+
+    class Chunked(QuietHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:  # noqa: N802
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(f"{len(content):x}\r\n".encode() + content + b"\r\n0\r\n\r\n")
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Chunked)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(Trouble, match=r"live\.ts ended after 4 frames: the other side closed the stream"):
+            frames_of(NetworkStream(f"http://127.0.0.1:{server.server_port}/live.ts", time.monotonic))
+    finally:
+        server.shutdown()
+        server.server_close()

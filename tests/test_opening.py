@@ -1,0 +1,54 @@
+import time
+
+import pytest
+
+from realtime.base.errors import Trouble
+from realtime.config import CameraSettings
+from realtime.sources.cameras import Camera, Webcam
+from realtime.sources.films import DEMO, VideoFile
+from realtime.sources.newest import NewestFrame
+from realtime.sources.opening import as_live, open_live, open_source, usual_sources
+from realtime.sources.picamera import PiCamera
+from realtime.sources.playing import Paced, Repeated
+from realtime.sources.reconnecting import Reconnecting
+from realtime.sources.streams import NetworkStream, Pipe, Screen
+
+
+def test_sources_are_chosen_by_how_they_are_written():
+    def chosen(text):
+        return open_source(text, time.monotonic, CameraSettings())
+
+    assert isinstance(chosen("0"), Webcam)
+    assert isinstance(chosen("rtsp://host/stream"), NetworkStream)
+    assert chosen("demo").path == DEMO
+    assert chosen("./0").path.name == "0"
+    assert chosen("/dev/video3").which == 3
+    assert isinstance(chosen("pi"), PiCamera)
+    assert isinstance(chosen("screen"), Screen)
+    assert isinstance(chosen("-"), Pipe)
+    with pytest.raises(Trouble, match="c920 is neither a file nor a camera's name"):
+        chosen("c920")
+    live = as_live(chosen("demo"), time.monotonic)
+    assert isinstance(live, Paced)
+    assert isinstance(live.source, Repeated)
+    assert isinstance(as_live(chosen("film.mp4"), time.monotonic).source, VideoFile)
+
+
+def test_what_is_live_gives_its_newest_frames_and_a_camera_outlives_its_connection():
+    def chosen(text):
+        return open_live(text, time.monotonic, CameraSettings(), lambda: False, lambda why: None, print)
+
+    assert isinstance(chosen("demo"), NewestFrame)
+    assert isinstance(chosen("demo").source, Paced)
+    for camera in (chosen("0"), chosen("rtsp://host/stream")):
+        assert isinstance(camera, Reconnecting)
+    assert isinstance(chosen("-"), NewestFrame)
+    assert chosen("1").name == "camera 1"
+    assert chosen("1").mirror
+
+
+def test_without_a_choice_the_first_camera_is_tried_then_the_pis_then_the_demo():
+    assert usual_sources(lambda: [Camera(2, "built in"), Camera(4, "plugged in")], list) == ["2", "demo"]
+    assert usual_sources(list, lambda: ["imx708"]) == ["pi", "demo"]
+    assert usual_sources(lambda: [Camera(0, "plugged in")], lambda: ["imx708"]) == ["0", "pi", "demo"]
+    assert usual_sources(list, list) == ["0", "demo"]
