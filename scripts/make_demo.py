@@ -1,10 +1,10 @@
-"""Makes `demo.mp4`: ten seconds of what a webcam would see when three people come and go in front of it.
+"""Makes the demo clip: ten seconds of what a webcam would see when three people come and go in front of it.
 
 Three public-domain portraits are cut out of their backgrounds and moved, tilted, turned and lit like people before a camera;
 the room behind them is drawn here. Everything random is seeded: the same library versions give the same film.
 
-    python realtime/sources/demo/make_demo.py                          # writes demo.mp4 beside this file
-    python realtime/sources/demo/make_demo.py --portraits tests/data   # writes the small test pictures instead
+    python scripts/make_demo.py                          # writes realtime/sources/demo/demo.mp4
+    python scripts/make_demo.py --portraits tests/data   # writes the small test pictures instead
 
 Needs numpy, opencv-python, av and scikit-image. Pictures are BGR; float pictures run from 0 to 255 unless said otherwise.
 """
@@ -23,6 +23,9 @@ import av
 import cv2
 import numpy as np
 
+DEMO = Path(__file__).resolve().parents[1] / "realtime" / "sources" / "demo" / "demo.mp4"
+"""The clip that the program ships with."""
+
 WIDTH, HEIGHT, FPS, FRAMES = 640, 480, 30, 300
 """The film: picture size in pixels, frames per second, number of frames."""
 
@@ -30,7 +33,7 @@ SUPERSAMPLE = 8
 """Moments per frame at which a motion is tabulated."""
 
 SHUTTER = 0.5
-"""Part of a frame's time during which the shutter is open: it sets the length of motion blur."""
+"""Share of a frame's time during which the shutter is open. It sets the length of the motion blur."""
 
 SHORT_SIDE = 400
 """Shorter side of a test picture in pixels."""
@@ -56,7 +59,7 @@ class Portrait:
     gain: tuple[float, float, float]
     """Factor per channel (blue, green, red) that makes the colours of different photographers agree."""
     beyond: tuple[tuple[int, int], ...] = ()
-    """A patch near the outline that is surely background, where colours alone would mislead `cut_out`."""
+    """A patch near the outline that is background, where colours alone would mislead `cut_out`."""
     gamma: float = 1.0
     """Exponent on brightness after the gain; below 1 lifts the shadows."""
 
@@ -114,19 +117,19 @@ class CutOut:
     """Height of the face in pixels of `colour`."""
 
 
-def spread(colour: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Continues colours into unknown pixels by ever wider averages of the known ones.
+def spread(colour: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Continues colours into the pixels outside a mask, by ever wider averages of those inside.
 
     Args:
         colour: (h, w, 3) float32.
-        known: (h, w) bool.
+        mask: (h, w) bool; True where the colour counts.
 
     Returns:
-        (h, w, 3) float32, equal to `colour` where known.
+        (h, w, 3) float32, equal to `colour` inside the mask.
     """
-    weight = known.astype(np.float32)
-    out = np.where(known[..., None], colour, 0.0).astype(np.float32)
-    missing = ~known
+    weight = mask.astype(np.float32)
+    out = np.where(mask[..., None], colour, 0.0).astype(np.float32)
+    missing = ~mask
     for sigma in (1.5, 3.0, 6.0, 12.0, 24.0, 48.0):
         blurred = cv2.GaussianBlur(weight, None, sigma)
         fill = missing & (blurred > 0.02)
@@ -137,7 +140,7 @@ def spread(colour: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def cut_out(picture: np.ndarray, portrait: Portrait) -> CutOut:
-    """Separates a person from the background: the rough outline says what is certain, GrabCut decides within the band between.
+    """Separates a person from the background: the rough outline gives what is certain, GrabCut decides in the band between.
 
     Args:
         picture: (h, w, 3) uint8, the whole source picture.
@@ -163,7 +166,7 @@ def cut_out(picture: np.ndarray, portrait: Portrait) -> CutOut:
     cv2.setRNGSeed(1)
     cv2.grabCut(picture, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
     person = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
-    # A vote among neighbours takes away single specks and frays.
+    # A majority vote among neighbours removes single specks and rough edges.
     person = (cv2.GaussianBlur(person, None, 0.018 * portrait.working) > 0.5).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(person)
     if count > 2:
@@ -185,7 +188,7 @@ def smoothstep(low: float, high: float, x: np.ndarray | float) -> np.ndarray:
     return t * t * (3.0 - 2.0 * t)
 
 
-class Track:
+class Curve:
     """A quantity over the film: straight lines between key frames, rounded off by a Gaussian in time."""
 
     def __init__(self, keys: list[tuple[float, ...]], rounding: float = 4.0):
@@ -235,12 +238,12 @@ class Actor:
     """A person and the way through the film."""
 
     cut: CutOut
-    place: Track
+    place: Curve
     """Face position and height: x, y, size in pixels."""
-    head: Track
+    head: Curve
     """Deliberate head movement: tilt in degrees, yaw, nod."""
     phase: float
-    """Shifts the small involuntary movements, in turns, so that two people never move alike."""
+    """Shift of the small involuntary movements, in turns, so that two people never move alike."""
     liveliness: float = 1.0
     """Factor on the small involuntary movements."""
 
@@ -300,6 +303,80 @@ MARGIN = 40
 """Pixels of room beyond each edge of the picture, for the camera to shake in."""
 
 
+Colour = tuple[float, float, float]
+"""Blue, green, red; 0 to 255."""
+
+
+def draw_box(room: np.ndarray, x0: float, y0: float, x1: float, y1: float, colour: Colour) -> None:
+    """Fills a rectangle, its last row and column among it."""
+    cv2.rectangle(room, (round(x0), round(y0)), (round(x1), round(y1)), colour, -1)
+
+
+def draw_window(room: np.ndarray, rng: np.random.Generator) -> None:
+    """The window with sky, a line of trees and crossbars; the sill under it; the curtain at its right."""
+    draw_box(room, 34, -10, 236, 318, (196, 206, 212))
+    for y in range(0, 306):
+        sky = 1.0 - 0.10 * y / 306
+        cv2.line(room, (48, y), (222, y), (250 * sky, 244 * sky, 232 * sky))
+    for _ in range(60):
+        x, y, r = rng.uniform(48, 222), rng.uniform(232, 306), rng.uniform(8, 22)
+        cv2.circle(room, (round(x), round(y)), round(r), (128 + rng.uniform(-25, 25), 168 + rng.uniform(-25, 25), 150), -1)
+    draw_box(room, 34, 306, 236, 320, (196, 206, 212))
+    draw_box(room, 131, 0, 139, 306, (188, 198, 205))
+    draw_box(room, 48, 136, 222, 143, (188, 198, 205))
+    draw_box(room, 24, 318, 246, 332, (178, 190, 198))
+    for x in range(222, 284):
+        fold = 1.0 + 0.10 * np.sin(x / 4.2) + 0.05 * np.sin(x / 1.9)
+        cv2.line(room, (x, -10), (x + 4, 420), (128 * fold, 146 * fold, 158 * fold))
+
+
+def draw_wall_picture(room: np.ndarray) -> None:
+    """A framed picture of a landscape on the wall."""
+    draw_box(room, 330, 84, 424, 200, (70, 84, 96))
+    draw_box(room, 337, 91, 417, 193, (206, 214, 218))
+    draw_box(room, 350, 106, 404, 150, (150, 138, 110))
+    draw_box(room, 350, 150, 404, 178, (96, 132, 160))
+
+
+def draw_shelf(room: np.ndarray, rng: np.random.Generator) -> None:
+    """The shelf with books and a plant."""
+    w = room.shape[1]
+    draw_box(room, 486, 20, w, 470, (104, 124, 142))
+    colours = ((70, 84, 120), (120, 96, 70), (86, 112, 92), (150, 160, 170), (64, 66, 78), (92, 120, 158), (140, 124, 104))
+    for top, bottom in ((34, 150), (164, 290), (304, 424)):
+        draw_box(room, 496, top, w, bottom, (70, 86, 102))
+        x = 500.0 + rng.uniform(0, 16)
+        while x < w:
+            thick, high = rng.uniform(9, 20), rng.uniform(0.52, 0.86) * (bottom - top)
+            if rng.uniform() < 0.86:
+                shade = rng.uniform(0.8, 1.2)
+                blue, green, red = colours[rng.integers(len(colours))]
+                draw_box(room, x, bottom - high, x + thick - 1, bottom, (blue * shade, green * shade, red * shade))
+            x += thick
+    draw_box(room, 560, 164, 640, 290, (76, 94, 110))
+    draw_box(room, 590, 256, 616, 290, (120, 150, 186))
+    for _ in range(40):
+        x, y = 603 + rng.normal(0, 15), 234 + rng.normal(0, 15)
+        cv2.ellipse(room, (round(x), round(y)), (9, 4), rng.uniform(0, 180), 0, 360, (70, 120 + rng.uniform(-20, 20), 84), -1)
+
+
+def draw_sideboard(room: np.ndarray) -> None:
+    """The sideboard along the bottom, and the lamp on it."""
+    h, w = room.shape[:2]
+    draw_box(room, -5, 462, w, h, (84, 104, 124))
+    draw_box(room, -5, 456, w, 464, (132, 150, 166))
+    draw_box(room, 446, 420, 454, 458, (60, 80, 96))
+    cv2.fillPoly(room, [np.array([(428, 424), (472, 424), (462, 384), (438, 384)])], (170, 216, 246))
+
+
+def defocus(room: np.ndarray) -> np.ndarray:
+    """The room out of focus: light, not its gamma-coded value, spreads over a disc."""
+    radius = 9
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)).astype(np.float32)
+    light = cv2.filter2D((np.clip(room, 0, 255) / 255) ** 2.2, -1, disc / disc.sum(), borderType=cv2.BORDER_REFLECT)
+    return 255 * cv2.GaussianBlur(light, None, 2.0) ** (1 / 2.2)
+
+
 def draw_room(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draws the room behind the people, out of focus.
 
@@ -310,60 +387,13 @@ def draw_room(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     columns, rows = np.meshgrid(np.linspace(0, 1, w), np.linspace(0, 1, h))
     wall = np.float32((150, 166, 176)) * (1.06 - 0.30 * columns - 0.16 * rows)[..., None]
     room = np.ascontiguousarray(wall, np.float32)
-
-    def box(x0: float, y0: float, x1: float, y1: float, colour: tuple[float, float, float]) -> None:
-        cv2.rectangle(room, (round(x0), round(y0)), (round(x1), round(y1)), colour, -1)
-
-    # Window, with sky, a line of trees and crossbars; the sill under it; the curtain at its right.
-    box(34, -10, 236, 318, (196, 206, 212))
-    for y in range(0, 306):
-        sky = 1.0 - 0.10 * y / 306
-        cv2.line(room, (48, y), (222, y), (250 * sky, 244 * sky, 232 * sky))
-    for _ in range(60):
-        x, y, r = rng.uniform(48, 222), rng.uniform(232, 306), rng.uniform(8, 22)
-        cv2.circle(room, (round(x), round(y)), round(r), (128 + rng.uniform(-25, 25), 168 + rng.uniform(-25, 25), 150), -1)
-    box(34, 306, 236, 320, (196, 206, 212))
-    box(131, 0, 139, 306, (188, 198, 205))
-    box(48, 136, 222, 143, (188, 198, 205))
-    box(24, 318, 246, 332, (178, 190, 198))
-    for x in range(222, 284):
-        fold = 1.0 + 0.10 * np.sin(x / 4.2) + 0.05 * np.sin(x / 1.9)
-        cv2.line(room, (x, -10), (x + 4, 420), (128 * fold, 146 * fold, 158 * fold))
-    # A picture on the wall.
-    box(330, 84, 424, 200, (70, 84, 96))
-    box(337, 91, 417, 193, (206, 214, 218))
-    box(350, 106, 404, 150, (150, 138, 110))
-    box(350, 150, 404, 178, (96, 132, 160))
-    # Shelf with books, a plant and a lamp.
-    box(486, 20, w, 470, (104, 124, 142))
-    colours = ((70, 84, 120), (120, 96, 70), (86, 112, 92), (150, 160, 170), (64, 66, 78), (92, 120, 158), (140, 124, 104))
-    for top, bottom in ((34, 150), (164, 290), (304, 424)):
-        box(496, top, w, bottom, (70, 86, 102))
-        x = 500.0 + rng.uniform(0, 16)
-        while x < w:
-            thick, high = rng.uniform(9, 20), rng.uniform(0.52, 0.86) * (bottom - top)
-            if rng.uniform() < 0.86:
-                shade = rng.uniform(0.8, 1.2)
-                blue, green, red = colours[rng.integers(len(colours))]
-                box(x, bottom - high, x + thick - 1, bottom, (blue * shade, green * shade, red * shade))
-            x += thick
-    box(560, 164, 640, 290, (76, 94, 110))
-    box(590, 256, 616, 290, (120, 150, 186))
-    for _ in range(40):
-        x, y = 603 + rng.normal(0, 15), 234 + rng.normal(0, 15)
-        cv2.ellipse(room, (round(x), round(y)), (9, 4), rng.uniform(0, 180), 0, 360, (70, 120 + rng.uniform(-20, 20), 84), -1)
-    # A sideboard along the bottom.
-    box(-5, 462, w, h, (84, 104, 124))
-    box(-5, 456, w, 464, (132, 150, 166))
-    glow = np.exp(-(((columns * w - 450) / 60) ** 2 + ((rows * h - 400) / 70) ** 2))[..., None] * np.float32((24, 52, 78))
-    box(446, 420, 454, 458, (60, 80, 96))
-    cv2.fillPoly(room, [np.array([(428, 424), (472, 424), (462, 384), (438, 384)])], (170, 216, 246))
-    room += glow.astype(np.float32)
-    # Out of focus: light, not its gamma-coded value, spreads over a disc.
-    radius = 9
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)).astype(np.float32)
-    light = cv2.filter2D((np.clip(room, 0, 255) / 255) ** 2.2, -1, disc / disc.sum(), borderType=cv2.BORDER_REFLECT)
-    room = 255 * cv2.GaussianBlur(light, None, 2.0) ** (1 / 2.2)
+    draw_window(room, rng)
+    draw_wall_picture(room)
+    draw_shelf(room, rng)
+    draw_sideboard(room)
+    lamp_glow = np.exp(-(((columns * w - 450) / 60) ** 2 + ((rows * h - 400) / 70) ** 2))[..., None] * np.float32((24, 52, 78))
+    room += lamp_glow.astype(np.float32)
+    room = defocus(room)
     from_window = np.exp(-(((columns - 0.18) / 0.42) ** 2) - ((rows - 0.30) / 0.60) ** 2)[..., None]
     return room.astype(np.float32), (room * from_window).astype(np.float32)
 
@@ -372,29 +402,29 @@ def draw_room(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def cast(cuts: dict[str, CutOut]) -> list[Actor]:
-    """The story: who is where when, farthest person first. `cuts` holds a cut-out per portrait file."""
+    """The people and their ways through the film, the farthest first. `cuts` holds a cut-out for each portrait file."""
     second = Actor(
         cuts[SECOND.file], phase=0.37, liveliness=0.8,
-        place=Track([(0, 950, 215, 121), (76, 950, 215, 121), (96, 526, 210, 124), (120, 518, 208, 126), (141, 940, 216, 122)]),
-        head=Track([(0, 0, 0, 0), (96, -3, -0.3, 0), (112, 4, -0.1, 0.2), (124, 2, 0.2, 0)], rounding=5),
+        place=Curve([(0, 950, 215, 121), (76, 950, 215, 121), (96, 526, 210, 124), (120, 518, 208, 126), (141, 940, 216, 122)]),
+        head=Curve([(0, 0, 0, 0), (96, -3, -0.3, 0), (112, 4, -0.1, 0.2), (124, 2, 0.2, 0)], rounding=5),
     )  # fmt: skip
     third = Actor(
         cuts[THIRD.file], phase=0.71, liveliness=0.8,
-        place=Track([
+        place=Curve([
             (0, -320, 225, 135), (118, -320, 225, 135), (140, 122, 214, 138), (160, 128, 212, 140), (171, 190, 212, 144),
             (177, 200, 214, 146), (195, -330, 226, 142),
         ]),
-        head=Track([(0, 2, 0.3, 0), (140, -3, 0.3, 0), (158, -6, 0.1, 0.1), (174, -2, -0.2, 0)], rounding=5),
+        head=Curve([(0, 2, 0.3, 0), (140, -3, 0.3, 0), (158, -6, 0.1, 0.1), (174, -2, -0.2, 0)], rounding=5),
     )  # fmt: skip
     first = Actor(
         cuts[FIRST.file], phase=0.12,
-        place=Track([
+        place=Curve([
             (0, 318, 228, 164), (22, 300, 226, 170), (48, 350, 216, 198), (66, 320, 222, 180), (78, 260, 216, 190),
             (92, 216, 212, 200), (116, 222, 212, 204), (134, 408, 214, 202), (158, 432, 214, 206), (164, 452, 215, 206),
             (184, 1150, 228, 200), (214, 1150, 236, 180), (235, 1060, 236, 190), (257, 356, 226, 192), (268, 318, 226, 196),
             (300, 312, 236, 246),
         ]),
-        head=Track([
+        head=Curve([
             (0, 0, 0, 0), (16, 10, 0.7, 0), (36, -11, -0.7, 0.3), (54, 8, 0.3, -0.4), (72, -4, -0.7, 0), (92, 3, 0.4, 0),
             (112, 4, 0.5, 0.3), (136, -5, -0.4, 0), (158, 2, -0.5, 0), (180, 0, 0.3, 0), (250, -4, -0.4, 0), (268, 5, 0.3, 0.3),
             (284, -4, 0.2, -0.2), (300, 1, 0, 0.1),
@@ -407,20 +437,20 @@ def cast(cuts: dict[str, CutOut]) -> list[Actor]:
 class Lights:
     """How light and camera change over the film."""
 
-    window: Track
+    window: Curve
     """Light through the window, as a factor: clouds pass."""
-    left: Track
+    left_shade: Curve
     """How far the light at the left is covered, 0 to 1."""
-    exposure: Track
+    exposure: Curve
     """The camera's automatic exposure, as a factor; it lags behind the light."""
 
 
 def lights() -> Lights:
-    """The light's part of the story."""
+    """The light of the film."""
     return Lights(
-        window=Track([(0, 1.0), (60, 1.04), (110, 0.96), (180, 1.0), (204, 0.74), (222, 1.10), (240, 0.98), (300, 1.02)], 5),
-        left=Track([(0, 0), (248, 0), (268, 0.85), (280, 0.85), (296, 0.12), (300, 0.1)]),
-        exposure=Track([
+        window=Curve([(0, 1.0), (60, 1.04), (110, 0.96), (180, 1.0), (204, 0.74), (222, 1.10), (240, 0.98), (300, 1.02)], 5),
+        left_shade=Curve([(0, 0), (248, 0), (268, 0.85), (280, 0.85), (296, 0.12), (300, 0.1)]),
+        exposure=Curve([
             (0, 0.97), (40, 1.02), (100, 0.98), (150, 1.02), (196, 1), (212, 1.07), (232, 0.97), (270, 1.06), (300, 1),
         ]),
     )  # fmt: skip
@@ -430,7 +460,7 @@ def render(actors: list[Actor], light: Lights, room: np.ndarray, from_window: np
     """What a noiseless camera sees at one moment in frames: (HEIGHT, WIDTH, 3) float32."""
     columns = np.linspace(0, 1, WIDTH, dtype=np.float32)[None, :, None]
     (window,) = light.window(frame)
-    (left,) = light.left(frame)
+    (left_shade,) = light.left_shade(frame)
     angle, zoom = sway(frame, (0.25, 4.7, 0.1), (0.1, 1.9, 0.4)), 1.0 + sway(frame, (0.004, 5.3, 0.2))
     shake_x = sway(frame, (3.2, 4.1, 0.0), (1.4, 1.7, 0.3), (0.4, 0.53, 0.1))
     shake_y = sway(frame, (2.4, 3.6, 0.6), (1.0, 1.4, 0.2), (0.3, 0.47, 0.7))
@@ -438,7 +468,7 @@ def render(actors: list[Actor], light: Lights, room: np.ndarray, from_window: np
     matrix[:, 2] += shake_x - MARGIN, shake_y - MARGIN
     lit = room + (window - 1.0) * from_window
     picture = cv2.warpAffine(lit, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    picture *= 1.0 - 0.35 * left * smoothstep(0.95, 0.05, columns).astype(np.float32)
+    picture *= 1.0 - 0.35 * left_shade * smoothstep(0.95, 0.05, columns).astype(np.float32)
     for actor in actors:
         pose = actor.pose(frame)
         if not visible(pose):
@@ -455,7 +485,7 @@ def render(actors: list[Actor], light: Lights, room: np.ndarray, from_window: np
         # Side light: the window stands at the left, so cheeks turned to it are brighter, and go dark when it is covered.
         side = np.clip((np.arange(WIDTH, dtype=np.float32) - pose.x) / (1.1 * pose.size), -1.0, 1.0)[None, :, None]
         gain = 1.0 - side * np.float32((0.045, 0.04, 0.03)) * (0.5 + 0.5 * window)
-        gain *= 1.0 - left * (0.16 + 0.30 * smoothstep(0.7, -0.7, side).astype(np.float32))
+        gain *= 1.0 - left_shade * (0.16 + 0.30 * smoothstep(0.7, -0.7, side).astype(np.float32))
         gain *= 0.90 + 0.10 * window
         picture += alpha[..., None] * (np.minimum(colour * gain, 250.0) - picture)
     return picture
@@ -495,7 +525,7 @@ def film(actors: list[Actor], seed: int) -> Iterator[np.ndarray]:
 
 
 def encode(frames: Iterator[np.ndarray], target: Path, crf: float) -> None:
-    """Writes frames (HEIGHT, WIDTH, 3) uint8 as H.264 (yuv420p, fixed rate, index first), in one thread for sameness."""
+    """Writes frames (HEIGHT, WIDTH, 3) uint8 as H.264 (yuv420p, fixed rate, index first). One thread makes every run give the same file."""
     with av.open(str(target), "w", options={"movflags": "+faststart", "fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -524,9 +554,9 @@ def load_sources(sdist: Path | None) -> dict[str, np.ndarray]:
     pictures = {"astronaut.jpg": np.ascontiguousarray(data.astronaut()[..., ::-1])}
     with tempfile.TemporaryDirectory() as folder:
         if sdist is None:
-            wanted = "face_recognition==1.3.0"
+            package = "face_recognition==1.3.0"
             options = ["--quiet", "--no-deps", "--no-binary", ":all:", "--dest", folder]
-            subprocess.run([sys.executable, "-m", "pip", "download", *options, wanted], check=True)
+            subprocess.run([sys.executable, "-m", "pip", "download", *options, package], check=True)
             sdist = next(Path(folder).glob("*.tar.gz"))
         with tarfile.open(sdist) as archive:
             for name in ("obama.jpg", "obama2.jpg", "biden.jpg"):
@@ -552,7 +582,7 @@ def main() -> None:
     """Reads the command line and writes the film or the test pictures."""
     parser = argparse.ArgumentParser(description="Makes the demo film, or the small test pictures.")
     parser.add_argument("--sdist", type=Path, help="source package face_recognition-1.3.0.tar.gz (default: pip downloads it)")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("demo.mp4"), help="film to write")
+    parser.add_argument("--out", type=Path, default=DEMO, help="film to write")
     parser.add_argument("--portraits", type=Path, help="write the small test pictures into this folder instead of the film")
     parser.add_argument("--crf", type=float, default=21.0, help="x264 quality; larger is smaller and worse")
     parser.add_argument("--seed", type=int, default=7)
