@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
-from realtime.base.machine import versions
+from realtime.base.machine import package_versions
 from realtime.expression.people import checked
 from realtime.faces.align import CHIP
 from realtime.values import LABELS, Face
@@ -178,7 +178,7 @@ class SessionFolder:
             "started": started.isoformat(timespec="seconds"),
             "consent": {"text": consent, "agreed": started.isoformat(timespec="seconds")},
             "cameras": [],
-            "versions": versions(),
+            "versions": package_versions(),
             "finished": False,
         }
         about["cameras"] = [_camera(camera, about) for camera in cameras]

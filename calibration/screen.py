@@ -8,7 +8,7 @@ import numpy as np
 from calibration.icons import icon, pasted
 from calibration.plan import FRONT, HOW
 from calibration.session import COUNTDOWN, DONE, LIGHT, REVIEW, TAKE, View
-from realtime.base.geometry import mirrored, scaled
+from realtime.base.geometry import mirror_box, scale_box
 from realtime.drawing.draw import COLOURS, QUIET, WHITE, Colour
 from realtime.drawing.text import draw_text, text_width
 
@@ -39,7 +39,7 @@ def guide(image: np.ndarray, view: View, mirror: bool, title: str, practice: boo
     wide = max(1, round(image.shape[1] * factor))
     shown = cv2.resize(cv2.flip(image, 1) if mirror else image, (wide, TALL), interpolation=cv2.INTER_LINEAR)
     if view.box is not None:
-        box = scaled(mirrored(view.box, image.shape[1]) if mirror else view.box, factor)
+        box = scale_box(mirror_box(view.box, image.shape[1]) if mirror else view.box, factor)
         well = all(check.met for check in view.checks)
         corners = [round(v) for v in (box.x0, box.y0, box.x1, box.y1)]
         cv2.rectangle(shown, corners[:2], corners[2:], GOOD if well else WHITE, 2, cv2.LINE_AA)

@@ -33,7 +33,7 @@ from models.network import PointsNet
 from models.quantize import compact, folded
 from models.train_landmarks import Portrait, jittered, read_portraits
 from realtime.base.geometry import box_around
-from realtime.commands.benchmark import versions
+from realtime.commands.benchmark import package_versions
 from realtime.faces.align import CROP, TEMPLATE, similarity
 from realtime.faces.landmarks import MIRRORED, PointPredictor
 
@@ -247,7 +247,7 @@ def main(
         "teacher": {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
         "faces": {"crops": len(crops.points), "photos": len(learned.points), "measured_on": len(measured.points)},
         "settings": [asdict(RECIPE), asdict(SECOND)],
-        "versions": versions(),
+        "versions": package_versions(),
     }
     out.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
     card["scores"] = report(measured, teacher)

@@ -26,8 +26,8 @@ import typer
 from models.cli import one_line
 from models.datasets import SEARCHED, central_box, detector, held_out, read_gray, read_table
 from models.dlib_files import public_predictor_path
-from realtime.base.geometry import box_around, mirrored, scaled, width
-from realtime.commands.benchmark import machine, versions
+from realtime.base.geometry import box_around, mirror_box, scale_box, width
+from realtime.commands.benchmark import describe_machine, package_versions
 from realtime.config import POINTS
 from realtime.expression.quality import eye_distance, turn
 from realtime.faces.landmarks import MIRRORED, PointPredictor, corners
@@ -85,7 +85,7 @@ def truth(teacher: Points, gray: np.ndarray, box: Box, draw: np.random.Generator
     The picture is enlarged for it, because dlib answers in whole pixels.
     """
     large = cv2.resize(gray, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
-    around = scaled(box_around(teacher(gray, box)), 3)
+    around = scale_box(box_around(teacher(gray, box)), 3)
     return enlarged(np.mean([teacher(large, jittered(around, draw, 0.02, 0.03)) for _ in range(n)], axis=0), 1 / 3)
 
 
@@ -93,7 +93,7 @@ def flipped(portrait: Portrait) -> Portrait:
     """As a mirror shows it."""
     gray, box, points = portrait
     across = gray.shape[1]
-    return Portrait(np.ascontiguousarray(gray[:, ::-1]), mirrored(box, across), points[MIRRORED] * [-1, 1] + [across - 1, 0])
+    return Portrait(np.ascontiguousarray(gray[:, ::-1]), mirror_box(box, across), points[MIRRORED] * [-1, 1] + [across - 1, 0])
 
 
 def turned(portrait: Portrait, degrees: float) -> Portrait:
@@ -111,13 +111,13 @@ def resized(portrait: Portrait, face_width: float) -> Portrait:
     gray, box, points = portrait
     factor = face_width / width(box)
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    return Portrait(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=how), scaled(box, factor), enlarged(points, factor))
+    return Portrait(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=how), scale_box(box, factor), enlarged(points, factor))
 
 
 def pixelated(portrait: Portrait, times: int) -> Portrait:
     """Each pixel becomes a square of `times` pixels: a small face whose truth need not be rounded to its own pixels."""
     gray, box, points = portrait
-    return Portrait(gray.repeat(times, 0).repeat(times, 1), scaled(box, times), enlarged(points, times))
+    return Portrait(gray.repeat(times, 0).repeat(times, 1), scale_box(box, times), enlarged(points, times))
 
 
 def relit(gray: np.ndarray, draw: np.random.Generator) -> np.ndarray:
@@ -308,9 +308,9 @@ def make(wild: Path, teacher: Path, out: Path, films: list[Path], recipe: Recipe
         "teacher": {"name": teacher.name, "sha256": hashlib.sha256(teacher.read_bytes()).hexdigest()},
         "faces": {"learned_from": len(lessons), "measured_on": len(measured)},
         "settings": asdict(recipe),
-        "versions": versions(),
+        "versions": package_versions(),
         "scores": report(out, teacher, measured, films),
-        "processor": machine()["processor"],
+        "processor": describe_machine()["processor"],
     }
     card.write_text(json.dumps(about, indent=1) + "\n")
     print(f"wrote {out} and {card}")

@@ -8,14 +8,14 @@ from typing import Self
 import cv2
 import numpy as np
 
-from realtime.base.governor import Governor, Steady
+from realtime.base.governor import FixedEffort, Governor
 from realtime.base.timing import Clock, StageTimer
 from realtime.config import Effort, QualitySettings, Settings
 from realtime.expression.classifier import EmotionClassifier, Opinion
 from realtime.expression.people import ProfileSwitch
 from realtime.expression.profile import load
 from realtime.expression.quality import doubt
-from realtime.expression.smoothing import Smoothed, Smoother
+from realtime.expression.smoothing import FaceState, Smoother
 from realtime.faces.align import CHIP, align
 from realtime.faces.cuts import CutDetector
 from realtime.faces.detector import Detector
@@ -54,7 +54,7 @@ class Assessment:
 class Pipeline:
     """The stages from a frame to its readings. They are handed in; none opens a file."""
 
-    governor: Governor | Steady
+    governor: Governor | FixedEffort
     cuts: CutDetector
     finder: Finder | BackgroundFinder
     tracker: Tracker
@@ -80,7 +80,7 @@ class Pipeline:
         if stage("cut", self.cuts.update, gray, frame.t):
             self.tracker.restart()
             self.finder.restart()
-        detections = stage("find", self.finder.update, gray, frame.t, self.tracker.following > 0, effort, frame.small)
+        detections = stage("find", self.finder.update, gray, frame.t, self.tracker.track_count > 0, effort, frame.small)
         tracks = stage("track", self.tracker.update, gray, detections, frame.t, effort)
         due = self._due(tracks, frame.index, effort)
         chips = stage("align", self._chips, gray, due)
@@ -105,21 +105,21 @@ class Pipeline:
         present = {track.id for track in tracks}
         self._assessments = {id: assessment for id, assessment in self._assessments.items() if id in present}
 
-    def _smooth(self, tracks: list[Track], due: list[Track], t: float) -> list[Smoothed]:
+    def _smooth(self, tracks: list[Track], due: list[Track], t: float) -> list[FaceState]:
         fresh = {track.id for track in due}
         assessments = [self._assessments[track.id] for track in tracks]
         trusted = [track.id in fresh and one.doubt is None for track, one in zip(tracks, assessments, strict=True)]
         probs = np.array([one.probs for one in assessments], np.float32).reshape(-1, len(LABELS))
         return self.smoother.update([track.id for track in tracks], probs, np.array(trusted, bool), t)
 
-    def _label(self, tracks: list[Track], smoothed: list[Smoothed]) -> list[Reading]:
+    def _label(self, tracks: list[Track], smoothed: list[FaceState]) -> list[Reading]:
         """Readings of the confirmed tracks. Others are not shown: the detector sees faces in wallpaper."""
         return [
             Reading(
                 Face(track.id, track.box, track.points),
                 now.probs,
                 now.label,
-                float(now.probs[now.shown]),
+                float(now.probs[now.label_index]),
                 unsure(self._assessments[track.id].doubt, now.tie),
             )
             for track, now in zip(tracks, smoothed, strict=True)
@@ -148,7 +148,7 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
     search = Detector(settings.detector)
     finder = BackgroundFinder(search, settings.finder, patience_s) if live else Finder(search, settings.finder)
     return Pipeline(
-        governor=Governor(settings.governor, settings.efforts, clock, time.process_time) if live else Steady(settings.efforts[0]),
+        governor=Governor(settings.governor, settings.efforts, clock, time.process_time) if live else FixedEffort(settings.efforts[0]),
         cuts=CutDetector(settings.cuts),
         finder=finder,
         tracker=Tracker(settings.tracker, PointPredictor(), detector, timer),
@@ -167,7 +167,7 @@ def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
         pipeline,
         cuts=CutDetector(settings.cuts),
         finder=Finder(pipeline.finder.search, settings.finder),
-        tracker=Tracker(settings.tracker, tracker.predictor, tracker.witness, pipeline.timer),
+        tracker=Tracker(settings.tracker, tracker.predictor, tracker.confirmer, pipeline.timer),
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s, pipeline.smoother.prior),
         _assessments={},
     )

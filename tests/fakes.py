@@ -14,7 +14,7 @@ from typing import Self
 import cv2
 import numpy as np
 
-from realtime.base.geometry import apart, box_around, width
+from realtime.base.geometry import box_around, box_distance, width
 from realtime.base.messages import Message, message
 from realtime.drawing.words import ENGLISH, Words
 from realtime.expression.classifier import Opinion
@@ -234,11 +234,11 @@ class World:
         return list(self.faces)
 
     def confirms(self, gray: np.ndarray, points: np.ndarray) -> bool:
-        return any(apart(face, box_around(points)) < 0.3 for face in self.faces)
+        return any(box_distance(face, box_around(points)) < 0.3 for face in self.faces)
 
     def points(self, gray: np.ndarray, box: Box) -> np.ndarray:
-        near = min(self.faces, key=lambda face: apart(face, box), default=None)
-        if near is None or apart(near, box) > 1.0:
+        near = min(self.faces, key=lambda face: box_distance(face, box), default=None)
+        if near is None or box_distance(near, box) > 1.0:
             return points_in(box) + np.array([[0, 0], [9, 9], [0, 30], [9, -9], [-20, 0]], np.float32) * width(box) / 50
         return points_in(near)
 

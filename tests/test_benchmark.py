@@ -9,8 +9,8 @@ import pytest
 from fakes import BoxPoints, FakeClock, ScriptedClassifier, ScriptedDetector
 
 from realtime.base.errors import Trouble
-from realtime.base.governor import Steady
-from realtime.base.machine import machine
+from realtime.base.governor import FixedEffort
+from realtime.base.machine import describe_machine
 from realtime.base.timing import StageTimer
 from realtime.commands.benchmark import STAGES, Clocks, Crowd, measure, peak_memory_mb, portraits, rate_line, report, table_rows
 from realtime.config import EFFORTS, DetectorSettings, Settings
@@ -44,7 +44,7 @@ def made(clock: FakeClock, seconds: float) -> Pipeline:
     classifier = ScriptedClassifier(["neutral"])
     classifier.path, classifier.sha256, classifier.runtime = SimpleNamespace(name="m.tflite"), "00", "fake"
     return Pipeline(
-        Steady(replace(EFFORTS[0], near_s=0.0, far_s=float("inf"))),
+        FixedEffort(replace(EFFORTS[0], near_s=0.0, far_s=float("inf"))),
         CutDetector(settings.cuts),
         Finder(detector, replace(settings.finder, min_face=1.0)),
         Tracker(settings.tracker, BoxPoints(), detector, timer),
@@ -158,4 +158,4 @@ def test_a_film_without_faces_makes_no_crowd():
 
 def test_memory_and_machine_are_told():
     assert peak_memory_mb() > 20
-    assert machine()["architecture"]
+    assert describe_machine()["architecture"]

@@ -15,12 +15,12 @@ from realtime.sources.cameras import (
     Format,
     Webcam,
     camera_choices,
-    letters,
+    find_camera,
+    fourcc_letters,
     list_cameras,
-    measured,
-    measured_sizes,
-    named_camera,
-    within,
+    measure_camera,
+    measure_sizes,
+    run_with_limit,
 )
 
 LOGI, LOGI2, BUILT_IN = Camera(0, "HD Pro Webcam C920"), Camera(4, "HD Webcam C270"), Camera(2, "Integrated Camera: Front")
@@ -91,13 +91,13 @@ def test_cameras_are_listed_by_number_without_what_is_none():
     ],
 )
 def test_a_camera_is_known_by_a_part_of_its_name(text, found):
-    assert named_camera(text, [LOGI, BUILT_IN, LOGI2]) == found
+    assert find_camera(text, [LOGI, BUILT_IN, LOGI2]) == found
 
 
 def test_a_part_that_two_names_have_is_not_guessed():
     with pytest.raises(Trouble, match=r"'webcam' is part of the names of 2 cameras: 0 \(HD Pro Webcam C920\), 4 \(HD Webcam C270\)"):
-        named_camera("webcam", [LOGI, BUILT_IN, LOGI2])
-    assert named_camera("HD", [LOGI, Camera(9, "HD")]) == Camera(9, "HD")
+        find_camera("webcam", [LOGI, BUILT_IN, LOGI2])
+    assert find_camera("HD", [LOGI, Camera(9, "HD")]) == Camera(9, "HD")
 
 
 def test_the_current_camera_stands_among_the_choices_as_it_was_chosen():
@@ -125,9 +125,9 @@ def test_what_a_camera_gives_is_told_beside_what_it_was_asked_for(got, said):
 
 
 def test_a_coding_is_four_letters_or_nothing():
-    assert letters(cv2.VideoWriter.fourcc(*"MJPG")) == "MJPG"
-    assert letters(cv2.VideoWriter.fourcc(*"Y16 ")) == "Y16"
-    assert letters(0.0) == letters(-1.0) == letters(float(0x80000000)) == ""
+    assert fourcc_letters(cv2.VideoWriter.fourcc(*"MJPG")) == "MJPG"
+    assert fourcc_letters(cv2.VideoWriter.fourcc(*"Y16 ")) == "Y16"
+    assert fourcc_letters(0.0) == fourcc_letters(-1.0) == fourcc_letters(float(0x80000000)) == ""
 
 
 def test_a_webcam_tells_what_it_agreed_to():
@@ -179,7 +179,7 @@ def test_a_camera_by_name_is_looked_for_at_each_opening():
 
 def test_a_camera_is_measured_and_not_believed():
     device = Device(FakeClock(50.0), rate=14.5, says=30)
-    got = measured(webcam(device), 1.0)
+    got = measure_camera(webcam(device), 1.0)
     assert got.size_wh == (640, 480)
     assert got.rate == pytest.approx(14.5)
     assert str(got) == "640x480 MJPG, 14.5 frames a second (it says MJPG 640x480 at 30 fps)"
@@ -192,7 +192,7 @@ def test_each_size_is_measured_once():
     def at(size_wh):
         return Webcam(0, CameraSettings(*size_wh), device.clock, device)
 
-    found = measured_sizes(at, 1.0)
+    found = measure_sizes(at, 1.0)
     assert [one.size_wh for one in found] == [(640, 480), (1280, 720)]
     assert [str(one) for one in found] == ["640x480 MJPG, 30.0 frames a second", "1280x720 MJPG, 30.0 frames a second"]
 
@@ -207,16 +207,16 @@ def test_a_driver_that_hangs_is_left():
 
     began = time.monotonic()
     with pytest.raises(Trouble, match=r"has not answered for 0\.2 s: unplug it"):
-        measured_sizes(lambda size_wh: webcam(Hanging(FakeClock())), 1.0, limit_s=0.2)
+        measure_sizes(lambda size_wh: webcam(Hanging(FakeClock())), 1.0, limit_s=0.2)
     assert time.monotonic() - began < 3
     hanging.set()
 
 
 def test_what_a_driver_gives_or_raises_in_time_comes_through():
-    good = measured(webcam(Device(FakeClock())), 1.0)
-    assert within(5.0, lambda: good) == good
+    good = measure_camera(webcam(Device(FakeClock())), 1.0)
+    assert run_with_limit(5.0, lambda: good) == good
     with pytest.raises(Trouble, match="busy"):
-        within(5.0, lambda: (_ for _ in ()).throw(Trouble("busy")))
+        run_with_limit(5.0, lambda: (_ for _ in ()).throw(Trouble("busy")))
 
 
 def test_a_camera_that_is_not_there_says_what_to_try():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from realtime.config import CutSettings
-from realtime.faces.cuts import CutDetector, change, contrast
+from realtime.faces.cuts import CutDetector, change, normalize_contrast
 from realtime.sources.films import DEMO, VideoFile
 
 
@@ -21,11 +21,13 @@ def grays(path, count: int | None = None) -> list[np.ndarray]:
     ("now", "expected"), [([0, 1, 2, 3], 0.0), ([10, 30, 50, 70], 0.0), ([3, 2, 1, 0], 2.0), ([5, 5, 5, 5], 1.0), ([1, 0, 0, 1], 1.0)]
 )
 def test_change_is_one_minus_the_correlation(now, expected):
-    assert change(contrast(np.array([0.0, 1, 2, 3])), contrast(np.array(now, float))) == pytest.approx(expected, abs=1e-6)
+    assert change(normalize_contrast(np.array([0.0, 1, 2, 3])), normalize_contrast(np.array(now, float))) == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 def test_two_black_pictures_are_the_same():
-    assert change(contrast(np.zeros(4)), contrast(np.zeros(4))) == 0
+    assert change(normalize_contrast(np.zeros(4)), normalize_contrast(np.zeros(4))) == 0
 
 
 def test_no_cut_within_the_demo_clip_where_people_come_go_and_fade():

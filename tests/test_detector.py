@@ -4,7 +4,7 @@ import pytest
 from fakes import points_in
 
 from realtime.base.errors import Trouble
-from realtime.base.geometry import apart
+from realtime.base.geometry import box_distance
 from realtime.config import DETECTOR, DetectorSettings
 from realtime.faces.detector import Detector
 from realtime.faces.landmarks import PointPredictor
@@ -16,7 +16,7 @@ def test_boxes_are_in_pixels_of_the_full_picture_whatever_size_is_searched(gray,
     picture = cv2.resize(gray("obama"), None, fx=2, fy=2)
     [full] = Detector(DetectorSettings()).find(picture, 800)
     [reduced] = Detector(DetectorSettings()).find(picture, short_side)
-    assert apart(full, reduced) < 0.15
+    assert box_distance(full, reduced) < 0.15
     assert 180 < full.x1 - full.x0 < 260
 
 

@@ -9,9 +9,9 @@ from realtime.base.machine import Heat
 from realtime.commands import doctor
 from realtime.commands.doctor import Check, drawn, probe_disk, probe_encoder, probe_speed
 from realtime.config import ClassifierSettings, RecorderSettings, Settings
-from realtime.sources.cameras import Format, Measured
+from realtime.sources.cameras import Format, Measurement
 
-GOOD = Measured(Format("MJPG", 640, 480, 30), (640, 480), 29.9)
+GOOD = Measurement(Format("MJPG", 640, 480, 30), (640, 480), 29.9)
 DISK = RecorderSettings(warn_free_mb=500, stop_free_mb=16)
 REQUIREMENTS = """# a remark
 av>=18.0,<20; platform_machine not in "armv6l"

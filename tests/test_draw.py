@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from fakes import a_reading
 
-from realtime.base.geometry import scaled
+from realtime.base.geometry import scale_box
 from realtime.drawing.draw import COLOURS, QUIET, TRACK, Hud, Rec, annotate, caption, fitted, mirrored, waiting
 from realtime.drawing.history import Span
 from realtime.drawing.words import LANGUAGES
@@ -84,7 +84,8 @@ FACES = [
 def test_nothing_covers_a_face_in_any_size_and_language(width, boxes, hud, language):
     factor = width / 640
     readings = [
-        a_reading("surprise" if i % 2 else "fear", scaled(box, factor), unsure="turned" if i == 1 else None) for i, box in enumerate(boxes)
+        a_reading("surprise" if i % 2 else "fear", scale_box(box, factor), unsure="turned" if i == 1 else None)
+        for i, box in enumerate(boxes)
     ]
     readings = [replace(reading, face=replace(reading.face, id=i + 1)) for i, reading in enumerate(readings)]
     made = annotate(plain(width, width * 3 // 4), readings, hud, LANGUAGES[language])
@@ -102,7 +103,7 @@ def test_nothing_covers_a_face_in_any_size_and_language(width, boxes, hud, langu
 @pytest.mark.parametrize("width", [320, 640])
 def test_a_message_covers_nothing_else_that_must_be_told(width, boxes, language):
     hud = Hud(None, 10, rec=Rec(65, 12.3), paused=True, hidden=True)
-    readings = [a_reading("fear", scaled(box, width / 640)) for box in boxes]
+    readings = [a_reading("fear", scale_box(box, width / 640)) for box in boxes]
     # A blank message takes little room; a long one must leave all that was told beside it.
     short, long = (
         annotate(plain(width, width * 3 // 4), readings, replace(hud, message=text), LANGUAGES[language])

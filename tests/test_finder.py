@@ -7,7 +7,7 @@ import pytest
 from fakes import ScriptedDetector
 
 from realtime.config import EFFORTS, FinderSettings
-from realtime.faces.finder import BackgroundFinder, Finder, Found, Schedule
+from realtime.faces.finder import BackgroundFinder, Detections, Finder, SearchSchedule
 from realtime.values import Box
 
 FULL = replace(EFFORTS[0], near_s=0.2, far_s=1.0, near_side=320)
@@ -16,9 +16,9 @@ HERE = Box(0, 0, 10, 10)
 GRAY = np.zeros((48, 64), np.uint8)
 
 
-def searched(seconds: float, calm: bool, effort=FULL, rate: float = 100.0) -> list[tuple[float, list[float]]]:
-    schedule = Schedule(SETTINGS)
-    asked = [(i / rate, schedule.due(i / rate, calm, effort)) for i in range(round(seconds * rate))]
+def searched(seconds: float, tracking: bool, effort=FULL, rate: float = 100.0) -> list[tuple[float, list[float]]]:
+    schedule = SearchSchedule(SETTINGS)
+    asked = [(i / rate, schedule.due(i / rate, tracking, effort)) for i in range(round(seconds * rate))]
     return [(t, sides) for t, sides in asked if sides]
 
 
@@ -54,24 +54,32 @@ def test_a_small_picture_that_is_too_small_is_left_alone():
 
 
 def test_large_faces_often_small_ones_seldom():
-    assert searched(1.1, calm=False) == [(0.0, [320, 800]), (0.2, [320]), (0.4, [320]), (0.6, [320]), (0.8, [320]), (1.0, [320, 800])]
+    assert searched(1.1, tracking=False) == [(0.0, [320, 800]), (0.2, [320]), (0.4, [320]), (0.6, [320]), (0.8, [320]), (1.0, [320, 800])]
 
 
 def test_half_as_often_while_faces_are_followed():
-    assert [t for t, _ in searched(1.1, calm=True)] == [0.0, 0.4, 0.8]
+    assert [t for t, _ in searched(1.1, tracking=True)] == [0.0, 0.4, 0.8]
 
 
 def test_beside_a_followed_face_a_far_search_stands_for_the_near_one():
-    assert searched(2.7, calm=True) == [(0.0, [800]), (0.4, [320]), (0.8, [320]), (1.2, [320]), (1.6, [320]), (2.0, [800]), (2.4, [320])]
+    assert searched(2.7, tracking=True) == [
+        (0.0, [800]),
+        (0.4, [320]),
+        (0.8, [320]),
+        (1.2, [320]),
+        (1.6, [320]),
+        (2.0, [800]),
+        (2.4, [320]),
+    ]
 
 
 def test_no_far_search_where_none_is_wanted_or_it_would_see_no_more():
     assert searched(0.3, False, replace(FULL, far_s=float("inf"))) == [(0.0, [320, 800]), (0.2, [320])]
-    assert Schedule(replace(SETTINGS, min_face=0.3)).due(0.0, False, FULL) == [320]
+    assert SearchSchedule(replace(SETTINGS, min_face=0.3)).due(0.0, False, FULL) == [320]
 
 
 def test_a_clock_that_goes_back_and_a_cut_make_everything_due():
-    schedule = Schedule(SETTINGS)
+    schedule = SearchSchedule(SETTINGS)
     schedule.due(5.0, False, FULL)
     assert schedule.due(1.0, False, FULL) == [320, 800]
     assert schedule.due(1.1, False, FULL) == []
@@ -81,7 +89,7 @@ def test_a_clock_that_goes_back_and_a_cut_make_everything_due():
 
 def test_in_step_what_is_due_is_found_at_once():
     finder = Finder(ScriptedDetector([[HERE], []]), SETTINGS)
-    assert finder.update(GRAY, 0.0, False, FULL) == [Found((HERE,), 0.0), Found((), 0.0)]
+    assert finder.update(GRAY, 0.0, False, FULL) == [Detections((HERE,), 0.0), Detections((), 0.0)]
     assert finder.update(GRAY, 0.1, False, FULL) == []
 
 
@@ -115,7 +123,7 @@ def test_in_the_background_no_frame_waits_and_what_is_found_comes_later_with_its
         search.go.set()
         found = []
         assert until(lambda: found.extend(finder.update(GRAY, 2.0, True, FULL)) or len(found) >= 2)
-    assert found[:2] == [Found((HERE,), 0.0)] * 2
+    assert found[:2] == [Detections((HERE,), 0.0)] * 2
     assert search.threads == {"finder"}
     assert not finder._thread.is_alive()
 
@@ -154,16 +162,16 @@ class Stepwise(ScriptedDetector):
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(("calm", "t", "waits"), [(True, 0.9, False), (True, 1.1, True), (False, 0.4, False), (False, 0.6, True)])
-def test_a_fast_film_waits_for_small_faces_sooner_where_nobody_is_followed(calm, t, waits):
+def test_a_fast_film_waits_for_small_faces_sooner_where_nobody_is_followed(tracking, t, waits):
     search, after = Stepwise([[HERE], []]), []
     with BackgroundFinder(search, SETTINGS, patience_s=0.1) as finder:
         finder.update(GRAY, 0.0, False, FULL)
         search.go.release()
-        assert until(lambda: finder._far)
-        frame = threading.Thread(target=lambda: after.append(finder.update(GRAY, t, calm, FULL)))
+        assert until(lambda: finder._searching_far)
+        frame = threading.Thread(target=lambda: after.append(finder.update(GRAY, t, tracking, FULL)))
         frame.start()
         frame.join(0.2)
         assert frame.is_alive() == waits
         search.go.release(3)
         frame.join(5)
-    assert after[0][0] == Found((HERE,), 0.0)
+    assert after[0][0] == Detections((HERE,), 0.0)

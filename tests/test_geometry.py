@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from realtime.base.geometry import apart, box_around, mirrored, moved, scaled, width
+from realtime.base.geometry import box_around, box_distance, mirror_box, move_box, scale_box, width
 from realtime.config import DetectorSettings
 from realtime.faces.detector import Detector
 from realtime.faces.landmarks import PointPredictor
@@ -22,17 +22,17 @@ from realtime.values import Box
     ],
 )
 def test_distance_is_in_widths_of_the_larger_box(a, b, expected):
-    assert apart(a, b) == pytest.approx(expected)
-    assert apart(b, a) == pytest.approx(expected)
+    assert box_distance(a, b) == pytest.approx(expected)
+    assert box_distance(b, a) == pytest.approx(expected)
 
 
 def test_scaling_moving_and_mirroring_keep_the_size_rule():
     box = Box(10, 20, 30, 60)
-    assert scaled(box, 2) == Box(20, 40, 60, 120)
-    assert moved(box, 5, -30) == Box(15, -10, 35, 30)
-    assert mirrored(box, 100) == Box(70, 20, 90, 60)
-    assert mirrored(mirrored(box, 100), 100) == box
-    assert width(mirrored(box, 100)) == width(box) == 20
+    assert scale_box(box, 2) == Box(20, 40, 60, 120)
+    assert move_box(box, 5, -30) == Box(15, -10, 35, 30)
+    assert mirror_box(box, 100) == Box(70, 20, 90, 60)
+    assert mirror_box(mirror_box(box, 100), 100) == box
+    assert width(mirror_box(box, 100)) == width(box) == 20
 
 
 @pytest.mark.parametrize("name", ["obama", "biden", "astronaut"])
@@ -40,5 +40,5 @@ def test_the_box_around_a_faces_points_is_where_the_detector_finds_it(gray, name
     picture = gray(name)
     found = Detector(DetectorSettings()).find(picture, 400)[0]
     guessed = box_around(PointPredictor().points(picture, found))
-    assert apart(found, guessed) < 0.15
+    assert box_distance(found, guessed) < 0.15
     assert width(guessed) == pytest.approx(width(found), rel=0.2)

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 from fakes import FakeClock
 
-from realtime.base.governor import Governor, Steady
+from realtime.base.governor import FixedEffort, Governor
 from realtime.config import EFFORTS, Effort, GovernorSettings
 
 SETTINGS = GovernorSettings(window_s=0.5, enough=0.9, patience_s=3.0, most_patience_s=60.0)
@@ -66,7 +66,7 @@ def test_the_share_of_a_core_is_kept_under_its_limit():
 
 
 def test_a_file_gets_the_full_effort_whatever_happens():
-    steady = Steady(EFFORTS[0])
+    steady = FixedEffort(EFFORTS[0])
     assert {steady.update(index) for index in (0, 1, 500)} == {EFFORTS[0]}
     assert steady.level == 0
 

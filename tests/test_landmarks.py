@@ -8,14 +8,13 @@ import pytest
 
 from models.dlib_files import FIVE_POINTS, public_file
 from realtime.base.errors import Trouble
-from realtime.base.geometry import box_around, mirrored
+from realtime.base.geometry import box_around, mirror_box
 from realtime.config import POINTS, DetectorSettings
 from realtime.faces.detector import Detector
-from realtime.faces.landmarks import PointPredictor, corners
+from realtime.faces.landmarks import MIRRORED, PointPredictor, corners
 from realtime.values import Box
 
 NAMES = ["obama", "obama2", "biden", "astronaut"]
-MIRRORED = [2, 3, 0, 1, 4]
 
 
 def found(picture: np.ndarray) -> Box:
@@ -72,7 +71,7 @@ def test_a_mirrored_face_has_mirrored_points(predictor, gray, name):
     picture = gray(name)
     box, across = found(picture), picture.shape[1]
     points = predictor.points(picture, box)
-    seen = predictor.points(np.ascontiguousarray(picture[:, ::-1]), mirrored(box, across))
+    seen = predictor.points(np.ascontiguousarray(picture[:, ::-1]), mirror_box(box, across))
     apart = percent_apart(seen[MIRRORED] * [-1, 1] + [across - 1, 0], points)
     assert np.median(apart) < 3
     assert apart.max() < 8

@@ -1,6 +1,6 @@
 import pytest
 
-from realtime.base.machine import heat, is_small, machine, throttle_words
+from realtime.base.machine import describe_machine, describe_throttling, is_small, read_heat
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from realtime.base.machine import heat, is_small, machine, throttle_words
     ],
 )
 def test_what_a_pi_says_about_its_power_is_told_in_words(said, words):
-    assert throttle_words(said) == words
+    assert describe_throttling(said) == words
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,6 @@ def test_which_boards_are_small(board, architecture, top_ghz, small):
 
 
 def test_the_machine_tells_its_heat_and_power():
-    made, now = machine(), heat()
+    made, now = describe_machine(), read_heat()
     assert {"board", "governor", "temperature_c", "throttled"} <= made.keys()
     assert (made["throttled"] is None) == (now.throttled is None)

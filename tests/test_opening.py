@@ -11,7 +11,7 @@ from realtime.sources.opening import as_live, open_live, open_source, usual_sour
 from realtime.sources.picamera import PiCamera
 from realtime.sources.playing import Paced, Repeated
 from realtime.sources.reconnecting import Reconnecting
-from realtime.sources.streams import NetworkStream, Pipe, Screen
+from realtime.sources.streams import NetworkStream, Pipe, ScreenGrab
 
 
 def test_sources_are_chosen_by_how_they_are_written():
@@ -24,7 +24,7 @@ def test_sources_are_chosen_by_how_they_are_written():
     assert chosen("./0").path.name == "0"
     assert chosen("/dev/video3").which == 3
     assert isinstance(chosen("pi"), PiCamera)
-    assert isinstance(chosen("screen"), Screen)
+    assert isinstance(chosen("screen"), ScreenGrab)
     assert isinstance(chosen("-"), Pipe)
     with pytest.raises(Trouble, match="c920 is neither a file nor a camera's name"):
         chosen("c920")

@@ -6,7 +6,7 @@ from fakes import FakeClock
 
 from realtime.base.errors import Trouble
 from realtime.config import CameraSettings
-from realtime.sources.picamera import PiCamera, pi_cameras, picamera2
+from realtime.sources.picamera import PiCamera, load_picamera2, pi_cameras
 
 
 class FakePicamera2:
@@ -82,7 +82,7 @@ def test_a_picamera2_of_another_numpy_says_how_to_mend_it(tmp_path, monkeypatch)
     (tmp_path / "picamera2.py").write_text("raise ValueError('numpy.dtype size changed, may indicate binary incompatibility')")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(Trouble, match=r"numpy\.dtype size changed.*--no-deps simplejpeg"):
-        picamera2()
+        load_picamera2()
     assert pi_cameras() == []
 
 
@@ -91,7 +91,7 @@ def test_without_picamera2_it_says_how_to_get_it():
         import picamera2 as _installed  # noqa: F401
     except ImportError:
         with pytest.raises(Trouble, match=r"sudo apt install python3-picamera2.*--system-site-packages"):
-            picamera2()
+            load_picamera2()
         assert pi_cameras() == []
     else:
         pytest.skip("this machine has picamera2")

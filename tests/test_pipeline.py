@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from fakes import BoxPoints, CollectSink, FakeClock, ScriptedClassifier, ScriptedDetector, ScriptedSource
 
-from realtime.base.governor import Steady
+from realtime.base.governor import FixedEffort
 from realtime.base.timing import StageTimer
 from realtime.config import PHOTO, Settings
 from realtime.expression.people import ProfileSwitch
@@ -38,7 +38,7 @@ def scripted(boxes, labels=("happiness",), reject=0.0, confirmed=True) -> Pipeli
     timer, detector = StageTimer(FakeClock()), ScriptedDetector(boxes, confirmed)
     classifier = ScriptedClassifier(list(labels), reject)
     return Pipeline(
-        Steady(replace(SETTINGS.efforts[0], near_s=0.0, far_s=float("inf"))),
+        FixedEffort(replace(SETTINGS.efforts[0], near_s=0.0, far_s=float("inf"))),
         CutDetector(SETTINGS.cuts),
         Finder(detector, replace(SETTINGS.finder, min_face=1.0)),
         Tracker(SETTINGS.tracker, BoxPoints(), detector, timer),
@@ -126,7 +126,7 @@ def test_a_shot_cut_makes_new_faces():
 
 def test_with_less_effort_each_face_is_read_in_its_turn_and_new_ones_at_once():
     pipeline = scripted([[HERE, THERE]])
-    pipeline.governor = Steady(replace(SETTINGS.efforts[0], near_s=0.0, far_s=float("inf"), classify_every=3))
+    pipeline.governor = FixedEffort(replace(SETTINGS.efforts[0], near_s=0.0, far_s=float("inf"), classify_every=3))
     sizes = []
     read = pipeline.classifier.read
     pipeline.classifier.read = lambda chips: sizes.append(len(chips)) or read(chips)
@@ -197,7 +197,7 @@ def real() -> Pipeline:
 @pytest.mark.parametrize("name", ["obama", "obama2", "biden", "astronaut"])
 def test_one_face_in_each_portrait(real, portrait, name):
     pipeline = fresh(real, SETTINGS)
-    pipeline.governor = Steady(PHOTO)
+    pipeline.governor = FixedEffort(PHOTO)
     [reading] = pipeline.read(Frame(portrait(name), 0.0, 0))
     assert reading.face.id == 1
     assert reading.probs.sum() == pytest.approx(1, abs=1e-4)

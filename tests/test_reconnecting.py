@@ -16,7 +16,7 @@ from realtime.base.timing import Countdown
 from realtime.config import CameraSettings
 from realtime.sources.cameras import Delivery, Format
 from realtime.sources.opening import open_live
-from realtime.sources.reconnecting import HANGING_MOST, Reconnecting, pauses
+from realtime.sources.reconnecting import MOST_HANGING, Reconnecting, pauses
 from realtime.values import Frame
 
 
@@ -137,7 +137,7 @@ def test_readers_that_hang_do_not_pile_up():
     clock = FakeClock(0.0)
     session = Session([OneByOne(0, clock, hangs=True) for _ in range(50)], clock, tick_s=10.0, until=lambda: clock.now > 1000)
     assert session.frames() == []
-    assert len(session.made) == HANGING_MOST
+    assert len(session.made) == MOST_HANGING
     for made in session.made:
         made.go.set()
 

@@ -9,7 +9,17 @@ from fakes import sure
 from models.datasets import cut_out
 from realtime.base.timing import decay
 from realtime.config import SmoothingSettings
-from realtime.expression.smoothing import Smoothed, Smoother, chosen, contradicts, first, likelihood, transition, weighed, weight
+from realtime.expression.smoothing import (
+    FaceState,
+    Smoother,
+    choose_label,
+    contradicts,
+    likelihood,
+    start_state,
+    transition,
+    weigh_evidence,
+    weight,
+)
 from realtime.faces.align import enlarge
 from realtime.values import LABELS
 
@@ -31,12 +41,12 @@ def probs(**shares: float) -> np.ndarray:
     return values
 
 
-def feed(made: Smoother, reading: str | np.ndarray, t: float, trusted=YES) -> Smoothed:
+def feed(made: Smoother, reading: str | np.ndarray, t: float, trusted=YES) -> FaceState:
     values = sure(reading) if isinstance(reading, str) else reading
     return made.update([1], values[None], trusted, t)[0]
 
 
-def life(made: Smoother, reading: str | np.ndarray, times) -> list[Smoothed]:
+def life(made: Smoother, reading: str | np.ndarray, times) -> list[FaceState]:
     return [feed(made, reading, t) for t in times]
 
 
@@ -136,7 +146,7 @@ def test_close_pictures_count_less_and_none_more_than_one(elapsed, counts):
     ],
 )
 def test_evidence_is_weighed_by_bayes_rule(belief, likelihood, counts, expected):
-    assert weighed(np.array(belief), np.array(likelihood), counts) == pytest.approx(expected)
+    assert weigh_evidence(np.array(belief), np.array(likelihood), counts) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +160,7 @@ def test_evidence_is_weighed_by_bayes_rule(belief, likelihood, counts, expected)
     ],
 )
 def test_a_new_label_must_lead_and_the_old_one_have_stayed(belief, shown, shown_s, expected):
-    assert chosen(np.array(belief), shown, shown_s, replace(SETTINGS, lead=0.599, hold_s=0.3)) == expected
+    assert choose_label(np.array(belief), shown, shown_s, replace(SETTINGS, lead=0.599, hold_s=0.3)) == expected
 
 
 @pytest.mark.parametrize(
@@ -324,8 +334,8 @@ def test_a_tie_that_does_not_last_is_none():
 
 
 def test_a_single_photo_can_be_a_tie():
-    assert first(probs(happiness=0.46, surprise=0.48), 0.0, SETTINGS).tie
-    assert not first(probs(happiness=0.40, surprise=0.55), 0.0, SETTINGS).tie
+    assert start_state(probs(happiness=0.46, surprise=0.48), 0.0, SETTINGS).tie
+    assert not start_state(probs(happiness=0.40, surprise=0.55), 0.0, SETTINGS).tie
 
 
 def chips_of_a_restless_camera(crop: np.ndarray, n: int) -> np.ndarray:

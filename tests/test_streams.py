@@ -17,7 +17,7 @@ from source_fakes import QuietHandler, frames_of, write_film
 
 from realtime.base.errors import Trouble
 from realtime.sources.films import DEMO
-from realtime.sources.streams import NetworkStream, Pipe, Screen
+from realtime.sources.streams import NetworkStream, Pipe, ScreenGrab
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -142,7 +142,7 @@ def display(monkeypatch):
 
 def test_the_screen_is_grabbed_at_its_rate(display):
     clock = FakeClock(3.0)
-    with Screen(20.0, clock, clock.sleep) as screen:
+    with ScreenGrab(20.0, clock, clock.sleep) as screen:
         frames = list(islice(screen, 3))
     assert [(frame.index, frame.t) for frame in frames] == [(0, 3.0), (1, pytest.approx(3.05)), (2, pytest.approx(3.1))]
     assert frames[0].image.shape == (200, 320, 3)
@@ -151,7 +151,7 @@ def test_the_screen_is_grabbed_at_its_rate(display):
 
 def test_a_slow_grabber_does_not_run_after_lost_time(display):
     clock = FakeClock(0.0)
-    with Screen(10.0, clock, clock.sleep) as screen:
+    with ScreenGrab(10.0, clock, clock.sleep) as screen:
         frames = iter(screen)
         next(frames)
         clock.now = 5.0
@@ -161,7 +161,7 @@ def test_a_slow_grabber_does_not_run_after_lost_time(display):
 @pytest.mark.skipif(os.name == "nt", reason="Windows always has a screen")
 def test_without_a_screen_it_says_what_is_needed(monkeypatch):
     monkeypatch.setenv("DISPLAY", "")
-    with pytest.raises(Trouble, match=r"the screen cannot be grabbed.*X11"), Screen(30.0, FakeClock()):
+    with pytest.raises(Trouble, match=r"the screen cannot be grabbed.*X11"), ScreenGrab(30.0, FakeClock()):
         pass
 
 

@@ -30,7 +30,7 @@ from models.train_landmarks import (
     truth,
     turned,
 )
-from realtime.base.geometry import apart, box_around, width
+from realtime.base.geometry import box_around, box_distance, width
 from realtime.config import POINTS
 from realtime.expression.quality import eye_distance
 from realtime.faces.landmarks import PointPredictor
@@ -80,7 +80,7 @@ def brightness(portrait: Portrait) -> list[int]:
 def test_points_stay_on_what_they_mark_and_the_box_about_them(changed, unit):
     assert spot_errors(changed, unit).max() < 0.15 * max(unit, 1)
     assert brightness(changed) == brightness(spotted())
-    assert apart(changed.box, box_around(changed.points)) < 0.2
+    assert box_distance(changed.box, box_around(changed.points)) < 0.2
     assert width(changed.box) == pytest.approx(width(box_around(changed.points)))
 
 
@@ -88,7 +88,7 @@ def test_in_a_mirror_the_eyes_change_places():
     mirror = flipped(spotted())
     assert spot_errors(mirror, 1).max() < 0.1
     assert mirror.points[0, 0] > mirror.points[1, 0] > mirror.points[3, 0] > mirror.points[2, 0]
-    assert apart(mirror.box, box_around(mirror.points)) < 0.15
+    assert box_distance(mirror.box, box_around(mirror.points)) < 0.15
 
 
 def test_a_resized_face_has_the_width_that_was_asked_for():
@@ -146,7 +146,7 @@ def test_examples_are_of_all_kinds_and_the_same_for_the_same_seed():
     assert tilts.min() < -15
     assert tilts.max() > 15
     assert np.abs(tilts).max() < 25 + 5  # the spots themselves are tilted by 4
-    off = [apart(e.box, box_around(e.points)) for e in made]
+    off = [box_distance(e.box, box_around(e.points)) for e in made]
     assert 0.03 < np.median(off) < 0.12
     assert max(off) < 0.6
     again = example(spotted(), np.random.default_rng(1), Recipe())

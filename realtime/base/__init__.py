@@ -1,1 +1,1 @@
-"""What every room stands on: errors, clocks, box arithmetic, the machine, quiet libraries."""
+"""What all other rooms use: errors, clocks, box arithmetic, facts about the machine, silencing of libraries."""

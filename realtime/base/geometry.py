@@ -1,4 +1,4 @@
-"""Box arithmetic. Pure."""
+"""Arithmetic on boxes, for detection, tracking and drawing. Pure functions."""
 
 import math
 
@@ -7,12 +7,12 @@ import numpy as np
 from realtime.values import Box
 
 
-def scaled(box: Box, factor: float) -> Box:
+def scale_box(box: Box, factor: float) -> Box:
     """The box in a picture that is `factor` times as large."""
     return Box(box.x0 * factor, box.y0 * factor, box.x1 * factor, box.y1 * factor)
 
 
-def moved(box: Box, x: float, y: float) -> Box:
+def move_box(box: Box, x: float, y: float) -> Box:
     """The box `x` px further right and `y` px further down."""
     return Box(box.x0 + x, box.y0 + y, box.x1 + x, box.y1 + y)
 
@@ -21,24 +21,24 @@ def width(box: Box) -> float:
     return box.x1 - box.x0
 
 
-def apart(a: Box, b: Box) -> float:
-    """Distance between two boxes' centres in widths of the larger one; infinite when one is over twice as wide as the other."""
+def box_distance(a: Box, b: Box) -> float:
+    """Distance between the centres of two boxes, in widths of the larger one; infinite if one is over twice as wide as the other."""
     small, large = sorted((width(a), width(b)))
     if small <= 0 or large > 2 * small:
         return math.inf
     return math.hypot(a.x0 + a.x1 - b.x0 - b.x1, a.y0 + a.y1 - b.y0 - b.y1) / 2 / large
 
 
-def mirrored(box: Box, picture_width: int) -> Box:
-    """The box in the picture flipped left to right."""
+def mirror_box(box: Box, picture_width: int) -> Box:
+    """The box in the picture flipped left to right; `picture_width` in px."""
     return Box(picture_width - box.x1, box.y0, picture_width - box.x0, box.y1)
 
 
 def box_around(points: np.ndarray) -> Box:
-    """The box in which the detector would find the face of five points (5, 2), in the order of `realtime.faces.landmarks`.
+    """The box in which the detector would find the face with these five points (5, 2), in the order of `realtime.faces.landmarks`.
 
-    The box is square, the eyes 43 % of its side apart, the point between them 47 % from its left and 32 % from its top: medians
-    over 281 faces of the faces_wild photos.
+    The box is square. The distance between the eyes is 43 % of its side; the point between them lies 47 % from its left edge and 32 %
+    from its top edge: medians over 281 faces of the faces_wild photos.
     """
     (ax, ay), (bx, by), (cx, cy), (dx, dy), _ = points.tolist()
     side = math.hypot(ax + bx - cx - dx, ay + by - cy - dy) / 2 / 0.434

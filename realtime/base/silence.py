@@ -1,4 +1,4 @@
-"""Keeps native libraries from writing into the user's terminal."""
+"""Keeps native libraries (OpenCV, Qt, FFmpeg) from writing into the user's terminal."""
 
 import os
 import threading
@@ -6,28 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _lock = threading.Lock()
-_inside = 0
-_kept = -1
+_users = 0
+_stderr = -1
 
 
 def silence_libraries() -> None:
-    """Asks OpenCV, Qt and FFmpeg to keep their notes to themselves. Call before cv2 is imported; a user's own setting wins.
+    """Sets the environment variables that OpenCV, Qt and FFmpeg read when cv2 is imported. Call before that; a user's own setting wins.
 
-    One of these settings has another reason, but the same moment: it must be there before OpenCV is.
+    The last variable is not about messages. It is set here because it, too, must be set before cv2 is imported.
     """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    # OpenCV's wheel ships Qt without fonts, and Qt complains of it at every window.
+    # OpenCV's wheel has Qt without fonts, and Qt prints a warning about it for every window.
     os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false;*.info=false")
     # Windows' Media Foundation looks for hardware converters for up to a minute before it opens a camera.
     os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
 
 
 def silence_ffmpeg() -> None:
-    """Keeps PyAV's FFmpeg quiet. To be called before each use: whatever set another level before is undone.
+    """Silences PyAV's FFmpeg. Call before each use, because other code may have set another level since.
 
-    Never by `av.logging.set_level(PANIC)`: that puts a Python function behind FFmpeg's messages, and closing a damaged film then waits
-    for ever for a decoder's thread, which waits for the interpreter to take its message.
+    Do not use `av.logging.set_level(PANIC)`: FFmpeg then calls a Python function for its messages. Closing a damaged film would hang for
+    ever: it waits for a decoder's thread, and that thread waits for the interpreter to take its message.
     """
     import av
 
@@ -37,23 +37,24 @@ def silence_ffmpeg() -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Drops what native code prints to stderr meanwhile. For calls that build something: the whole process is affected.
+    """Discards all that the process prints to stderr meanwhile. Only for short calls that open or load something.
 
-    A camera is opened again in a thread of its own while the window may open or close: the first in silences, the last out restores.
+    Two threads may be inside at once, such as one that opens a camera and one that opens a window. The first to enter redirects stderr,
+    the last to leave restores it.
     """
-    global _inside, _kept
+    global _users, _stderr
     with _lock:
-        if _inside == 0:
-            _kept = os.dup(2)
+        if _users == 0:
+            _stderr = os.dup(2)
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 2)
             os.close(nowhere)
-        _inside += 1
+        _users += 1
     try:
         yield
     finally:
         with _lock:
-            _inside -= 1
-            if _inside == 0:
-                os.dup2(_kept, 2)
-                os.close(_kept)
+            _users -= 1
+            if _users == 0:
+                os.dup2(_stderr, 2)
+                os.close(_stderr)

@@ -1,4 +1,4 @@
-"""Measures: time a stage, rate of frames, latency from capture to drawn. The clock is passed in."""
+"""Time measurement: seconds of each stage, frames a second, latency from capture to drawn. The clock is passed in."""
 
 import math
 import statistics
@@ -12,8 +12,8 @@ from realtime.values import Frame
 
 T = TypeVar("T")
 Clock = Callable[[], float]
-KEPT = 20_000
-"""Durations kept per stage: 10 minutes at full camera rate, so that a session of days does not grow."""
+MOST_DURATIONS = 20_000
+"""Durations stored per stage, the newest ones: 10 minutes at full camera rate. A limit keeps a session of days from growing."""
 
 
 class StageTimer:
@@ -31,7 +31,7 @@ class StageTimer:
         return result
 
     def add(self, stage: str, elapsed_s: float) -> None:
-        self.seconds.setdefault(stage, deque(maxlen=KEPT)).append(elapsed_s)
+        self.seconds.setdefault(stage, deque(maxlen=MOST_DURATIONS)).append(elapsed_s)
 
     def clear(self) -> None:
         """Forgets what was measured, as at the end of a warm-up."""
@@ -46,7 +46,7 @@ class RateMeter:
         self._times: deque[float] = deque()
 
     def update(self, t: float) -> float:
-        """Takes a time in seconds and gives the rate; 0 before the second one."""
+        """Takes a frame's time in seconds and returns the rate; 0 for the first frame."""
         self._times.append(t)
         while len(self._times) > 2 and t - self._times[0] > self.window_s:
             self._times.popleft()
@@ -55,16 +55,16 @@ class RateMeter:
 
 
 class LatencyMeter:
-    """Counts frames and how old each is when it is done: from `frame.t` to now, on the clock that the source's times come from.
+    """Counts frames and measures the age of each when it is finished: from `frame.t` to now, on the clock of the source's times.
 
-    Frames that never came, because newer ones took their place, are counted by the jumps of `frame.index`.
+    Dropped frames are counted by the jumps of `frame.index`.
     """
 
     def __init__(self, clock: Clock):
         self.clock = clock
         self.frames = self.dropped = 0
         self._next_index = 0
-        self._ages: deque[float] = deque(maxlen=KEPT)
+        self._ages: deque[float] = deque(maxlen=MOST_DURATIONS)
         self._first = self._last = 0.0
 
     def update(self, frame: Frame, _readings: object = None) -> None:
@@ -77,29 +77,29 @@ class LatencyMeter:
         self._ages.append(now - frame.t)
 
     def summary(self) -> str:
-        """Frames, seconds, rate and drops in a few words."""
+        """Frames, seconds, rate and dropped frames as a short text."""
         elapsed = self._last - self._first
         rate = (self.frames - 1) / elapsed if elapsed > 0 else 0.0
         return f"{self.frames} frames in {elapsed:.1f} s, {rate:.1f} fps, {self.dropped} dropped"
 
     def latency(self) -> str:
-        """Median, 95th and 99th percentile in a few words."""
+        """Median, 95th and 99th percentile of the latency as a short text."""
         age = summary_ms(list(self._ages))
         return f"{age['median_ms']:.0f} ms (p95 {age['p95_ms']:.0f}, p99 {age['p99_ms']:.0f})"
 
 
 class Countdown:
-    """Tells when `seconds` have passed since the first frame; while none has come, since it was first asked."""
+    """Whether `seconds` have passed since the first frame; as long as there was none, since the first call of `over`."""
 
     def __init__(self, clock: Clock, seconds: float | None):
-        """Without `seconds` it is never over."""
+        """`seconds` is None for a countdown that is never over."""
         self.clock, self.seconds = clock, seconds
         self._since: float | None = None
-        self._seen = False
+        self._started = False
 
     def update(self, frame: Frame, _readings: object = None) -> None:
-        if not self._seen:
-            self._seen, self._since = True, frame.t
+        if not self._started:
+            self._started, self._since = True, frame.t
 
     def over(self) -> bool:
         if self.seconds is None:
@@ -110,12 +110,12 @@ class Countdown:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value that `share` (0 to 1) of the values do not exceed, interpolated; 0 for none."""
+    """The value that `share` (0 to 1) of the values do not exceed, interpolated; 0 for an empty list."""
     return float(np.quantile(values, share)) if values else 0.0
 
 
 def summary_ms(seconds: list[float]) -> dict[str, float]:
-    """Median, 95th and 99th percentile in milliseconds, and how many were measured."""
+    """Median, 95th and 99th percentile in milliseconds, and the number of values."""
     return {
         "median_ms": round(statistics.median(seconds) * 1000, 3) if seconds else 0.0,
         "p95_ms": round(percentile(seconds, 0.95) * 1000, 3),
@@ -125,5 +125,5 @@ def summary_ms(seconds: list[float]) -> dict[str, float]:
 
 
 def decay(elapsed_s: float, time_constant_s: float) -> float:
-    """What is left of an old value after a time: exp(-elapsed / time constant), 0 to 1."""
+    """The weight of an old value in an exponential average after a time: exp(-elapsed / time constant), 0 to 1."""
     return math.exp(-elapsed_s / time_constant_s)

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 
 from realtime.base.errors import Trouble
-from realtime.base.machine import machine, versions
+from realtime.base.machine import describe_machine, package_versions
 from realtime.base.timing import Clock, summary_ms
 from realtime.config import Settings
 from realtime.drawing.draw import Hud, annotate
 from realtime.drawing.history import LabelHistory
-from realtime.faces.finder import Search
+from realtime.faces.finder import FaceSearch
 from realtime.pipeline import Pipeline
 from realtime.sources.source import Source
 from realtime.values import Frame
@@ -37,7 +37,7 @@ LOOP = 30
 """Pictures of a made crowd, played to and fro."""
 
 
-def portraits(film: Source, search: Search, count: int) -> list[np.ndarray]:
+def portraits(film: Source, search: FaceSearch, count: int) -> list[np.ndarray]:
     """Square colour cuttings around up to `count` faces of a film, from frames half a second apart; the face is half of the side.
 
     Raises:
@@ -199,8 +199,8 @@ def report(measured: dict[str, Any], pipeline: Pipeline, settings: Settings, sou
             "sha256": pipeline.classifier.sha256,
             "runtime": pipeline.classifier.runtime,
         },
-        "machine": machine(),
-        "versions": versions(),
+        "machine": describe_machine(),
+        "versions": package_versions(),
         "settings": plain,
     }
 

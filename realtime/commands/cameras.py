@@ -9,7 +9,7 @@ from typing import Any
 from realtime.base.errors import Trouble
 from realtime.base.timing import Clock
 from realtime.config import CameraSettings
-from realtime.sources.cameras import CHECKS, Measured, Webcam, list_cameras, measured, measured_sizes
+from realtime.sources.cameras import CHECKS, Measurement, Webcam, list_cameras, measure_camera, measure_sizes
 from realtime.sources.picamera import PiCamera, pi_cameras
 
 SECONDS = 1.0
@@ -32,11 +32,11 @@ def probe_cameras(settings: CameraSettings, clock: Clock, tell: Callable[[str], 
     def webcam(number: int, size_wh: tuple[int, int]) -> Webcam:
         return Webcam(number, replace(settings, width=size_wh[0], height=size_wh[1]), clock)
 
-    def pi_camera() -> list[Measured]:
-        return [measured(PiCamera(settings, clock), SECONDS)]
+    def pi_camera() -> list[Measurement]:
+        return [measure_camera(PiCamera(settings, clock), SECONDS)]
 
-    probes: list[tuple[str, str, Callable[[], list[Measured]]]] = [
-        (str(camera.number), camera.name, partial(measured_sizes, partial(webcam, camera.number), SECONDS)) for camera in list_cameras()
+    probes: list[tuple[str, str, Callable[[], list[Measurement]]]] = [
+        (str(camera.number), camera.name, partial(measure_sizes, partial(webcam, camera.number), SECONDS)) for camera in list_cameras()
     ]
     probes += [("pi", model, pi_camera) for model in pi_cameras()[:1]]
     if not probes:

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
-from realtime.base.machine import Heat, heat
+from realtime.base.machine import Heat, read_heat
 from realtime.base.timing import summary_ms
 from realtime.config import CameraSettings, RecorderSettings, Settings
 from realtime.drawing.draw import annotate
@@ -29,7 +29,7 @@ from realtime.expression.classifier import EmotionClassifier
 from realtime.expression.people import PEOPLE, usable, with_profile
 from realtime.pipeline import build_pipeline
 from realtime.recording.video import VideoWriter, best_encoder
-from realtime.sources.cameras import CHECKS, Measured, Webcam, list_cameras, measured
+from realtime.sources.cameras import CHECKS, Measurement, Webcam, list_cameras, measure_camera
 from realtime.sources.films import DEMO, VideoFile
 from realtime.sources.picamera import PiCamera, pi_cameras
 from realtime.viewers.desktop import has_display
@@ -95,7 +95,7 @@ def check_processor(features: str, architecture: str, cores: int) -> Check:
     return Check("processor", "ok", said)
 
 
-def check_camera(name: str | None, found: Measured | None, why: str | None, asked_rate: float, system: str = sys.platform) -> Check:
+def check_camera(name: str | None, found: Measurement | None, why: str | None, asked_rate: float, system: str = sys.platform) -> Check:
     """`name` is None where no camera is connected, `found` where it does not deliver; then `why`."""
     if name is None:
         remedy = f"{CHECKS.get(system, CHECKS['linux'])}; without a camera `live` plays the demo clip"
@@ -198,7 +198,7 @@ def probe_camera(camera: CameraSettings) -> Check:
         return check_camera(None, None, None, camera.rate)
     name, source = probes[0]
     try:
-        return check_camera(name, measured(source, 1.0, CAMERA_S), None, camera.rate)
+        return check_camera(name, measure_camera(source, 1.0, CAMERA_S), None, camera.rate)
     except Trouble as trouble:
         return check_camera(name, None, str(trouble), camera.rate)
 
@@ -289,4 +289,4 @@ def examine(settings: Settings, requirements: Path, recordings: Path) -> Iterato
         yield probe_speed(settings, camera.rate)
         yield probe_profiles(model)
     yield probe_disk(recordings, recorder)
-    yield check_heat(heat())
+    yield check_heat(read_heat())

@@ -169,7 +169,7 @@ class LiveSession:
             search=face_search(options.choices),
             sound=self._sound,
         )
-        first = new_recording(options.record, self.cameras.first, self._header, means, options.overwrite) if options.record else None
+        first = new_recording(options.record, self.cameras.candidates, self._header, means, options.overwrite) if options.record else None
         return RecordSwitch(options.folder, self._header, means, first)
 
     def _page(self) -> list[Viewer]:

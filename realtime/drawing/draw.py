@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from realtime.base.geometry import mirrored as mirrored_box
-from realtime.base.geometry import moved, scaled
+from realtime.base.geometry import mirror_box, move_box, scale_box
 from realtime.drawing.history import SPAN_S, Span
 from realtime.drawing.layout import Area, Size, area_of, beside, corners, free, least, nearby
 from realtime.drawing.text import draw_text, text_width
@@ -77,7 +76,7 @@ class Hud:
 def mirrored(image: np.ndarray, readings: list[Reading]) -> tuple[np.ndarray, list[Reading]]:
     """Picture and boxes flipped left to right. The five points stay as they are, since they are not drawn."""
     width = image.shape[1]
-    flipped = [replace(r, face=replace(r.face, box=mirrored_box(r.face.box, width))) for r in readings]
+    flipped = [replace(r, face=replace(r.face, box=mirror_box(r.face.box, width))) for r in readings]
     return cv2.flip(image, 1), flipped
 
 
@@ -89,7 +88,7 @@ def fitted(image: np.ndarray, readings: list[Reading], size_wh: tuple[int, int])
     x, y = ((whole - inner) // 2 for whole, inner in zip(size_wh, inner_wh, strict=True))
     picture = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
     picture[y : y + inner_wh[1], x : x + inner_wh[0]] = cv2.resize(image, inner_wh, interpolation=cv2.INTER_AREA)
-    return picture, [replace(r, face=replace(r.face, box=moved(scaled(r.face.box, factor), x, y))) for r in readings]
+    return picture, [replace(r, face=replace(r.face, box=move_box(scale_box(r.face.box, factor), x, y))) for r in readings]
 
 
 def annotate(image: np.ndarray, readings: list[Reading], hud: Hud | None = None, words: Words = ENGLISH) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""Is a chip worth believing, and if not, why, in one word. Pure.
+"""Decides whether a chip is good enough for its reading to be used, and if not, why, in one word. Pure functions.
 
-The limits are in `realtime.config.QualitySettings`; `tests/benchmarks/quality.py` measures where they belong.
+The limits are in `realtime.config.QualitySettings`; `tests/benchmarks/quality.py` measures them.
 """
 
 import math
@@ -12,22 +12,24 @@ import numpy as np
 from realtime.config import QualitySettings
 
 MIDDLE = np.s_[10:58, 10:54]
-"""Rows and columns of a chip from brows to mouth: no background, which may be brighter and sharper than the face."""
+"""Rows and columns of a chip from brows to mouth, without background, which may be brighter and sharper than the face."""
 
 DOWN = 0.75
-"""Weight of detail from top to bottom against detail from left to right. Brows, eyes and mouth lie across, so a sharp face has more of
-the former: the ratio of the two is 0.70 in the faces_wild photos and 0.82 in FER2013's public test (medians)."""
+"""Weight of vertical detail relative to horizontal detail. Brows, eyes and mouth are horizontal lines, so a sharp face has more detail
+from top to bottom than from left to right: horizontal to vertical is 0.70 in the faces_wild photos and 0.82 in FER2013's public
+test (medians).
+"""
 
 
 class Texture(NamedTuple):
-    """What the pixels in the middle of a chip tell.
+    """Measures of the pixels in the middle of a chip.
 
     Attributes:
         contrast: standard deviation in grey levels.
-        detail: second differences between pixels two apart, as a share of the contrast, in the direction that has less of them:
-            a lens out of focus takes detail from both, movement from one. Between neighbours there is more noise than face.
-        grain: second differences between neighbours in both directions at once, a share of the contrast too. A face has little of
-            it: it is a dim sensor's noise.
+        detail: root mean square of the second differences between pixels two apart, as a share of the contrast; the smaller one of both
+            directions, because a lens out of focus removes detail in both, movement in one. Neighbours would show more noise than face.
+        grain: root mean square of the second differences between neighbours in both directions at once, as a share of the contrast. A
+            face has little of it, the noise of a sensor in little light has much.
     """
 
     contrast: float
@@ -36,7 +38,7 @@ class Texture(NamedTuple):
 
 
 def texture(chip: np.ndarray) -> Texture:
-    """Of a (64, 64) uint8 chip. One without any contrast has no detail and no grain."""
+    """The texture of a (64, 64) uint8 chip. A chip without contrast has no detail and no grain."""
     face = chip[MIDDLE].astype(np.int16)
     contrast = float(cv2.meanStdDev(face)[1][0, 0])
     if contrast == 0:
@@ -46,31 +48,32 @@ def texture(chip: np.ndarray) -> Texture:
 
 
 def eye_distance(points: np.ndarray) -> float:
-    """Pixels from the middle of one eye to the middle of the other; of points (5, 2) in the order of `realtime.faces.landmarks`."""
+    """Distance in px between the middles of the eyes, from points (5, 2) in the order of `realtime.faces.landmarks`."""
     eyes = points[:2] - points[2:4]
     return math.hypot(*eyes.sum(0)) / 2
 
 
 def turn(points: np.ndarray) -> float:
-    """How far a head is turned to the side: 0 when it faces the camera, negative to the other side.
+    """How far a head is turned to the side: 0 when it faces the camera, positive to one side and negative to the other.
 
-    The nose stands out from the eyes, so it moves along the line through them: measured is how far it lies from their middle, in eye
-    distances. If its base is 0.35 eye distances before the eyes, that is 0.2 at 30 degrees and 0.35 at 45.
-    How far a head is raised or lowered, the points do not tell: a wrinkled nose and an open mouth move it as much.
+    The nose is in front of the eyes, so it moves along the line through them when the head turns. The measure is the distance of the nose's
+    base from the middle between the eyes along that line, in eye distances. If the base is 0.35 eye distances in front of the eyes, this
+    gives 0.2 at 30 degrees and 0.35 at 45. The points do not show how far a head is raised or lowered: a wrinkled nose and an open mouth
+    move them as much.
 
     Args:
-        points: (5, 2) in the order of `realtime.faces.landmarks`; the eyes must be apart.
+        points: (5, 2) in the order of `realtime.faces.landmarks`; the eyes must be at different places.
     """
     outer_right, inner_right, outer_left, inner_left, nose = (complex(x, y) for x, y in points.tolist())
-    right, left = (outer_right + inner_right) / 2, (outer_left + inner_left) / 2
-    return ((nose - (right + left) / 2) / (right - left)).real
+    right_eye, left_eye = (outer_right + inner_right) / 2, (outer_left + inner_left) / 2
+    return ((nose - (right_eye + left_eye) / 2) / (right_eye - left_eye)).real
 
 
 def doubt(chip: np.ndarray, points: np.ndarray, reject: float, settings: QualitySettings) -> str | None:
-    """Why a chip should not be believed, in one word, or None.
+    """Why the reading of a chip should not be used, in one word, or None.
 
-    The first reason that holds is given. They are in the order in which one spoils the next: a face of a few pixels has no detail,
-    a dark one shows noise instead, in a blurred one the points are vague, and all of these may make the model reject the chip.
+    The first reason that holds is returned. A reason comes before those that it may cause: a small face has no detail, a dark one has noise
+    instead, in a blurred one the points are inexact, and all of these may make the model reject the chip.
 
     Args:
         chip: (64, 64) uint8.
@@ -91,7 +94,7 @@ def doubt(chip: np.ndarray, points: np.ndarray, reject: float, settings: Quality
 
 
 def _second_differences(rows: np.ndarray, apart: int) -> np.ndarray:
-    """Twice what each row of (h, w) differs from the mean of the rows `apart` above and below it; (h - 2 apart, w)."""
+    """For each row of (h, w): the sum of the rows `apart` above and below it, less twice the row; (h - 2 apart, w)."""
     return rows[2 * apart :] + rows[: -2 * apart] - 2 * rows[apart:-apart]
 
 

@@ -1,8 +1,9 @@
-"""Follows each face's expression over time, in seconds of the frames: what to call it, how sure to be, and when to call it a tie.
+"""Smooths each face's expression over time, after classification: decides about label, probabilities and tie.
 
-A forward filter decides about the label, because it weighs evidence: a clear change shows soon, a faint one after a while, noise hardly
-ever. What is shown as probability is an average of the readings: the filter counts pictures of one face as if each told something new and
-is therefore surer than it is right (docs/smoothing.md has both errors).
+A forward filter (hidden Markov model) decides about the label, because it weighs evidence: a clear change is shown soon, a faint one later,
+noise almost never. The probabilities that are shown are an average of the readings instead. The filter treats pictures of one face as
+independent, and so its belief is higher than its accuracy (docs/smoothing.md gives the calibration errors of both). Time is elapsed
+seconds of the frames, so all frame rates behave alike.
 """
 
 import math
@@ -19,11 +20,12 @@ NEUTRAL = len(LABELS) - 1
 
 
 def transition(elapsed_s: float, settings: SmoothingSettings) -> np.ndarray:
-    """The chance that a face which showed i shows j some seconds later, (7, 7); rows sum to 1.
+    """The transition matrix (7, 7): row i, column j is the probability that a face changes from expression i to j in `elapsed_s`.
 
-    A Markov chain in continuous time, so that two steps of 0.1 s are one of 0.2 s: an expression lasts `dwell_s` on average, then turns
-    to neutral by `via_neutral`, else to any of the other five alike; neutral turns to any of the six alike. The matrix exponential of
-    such a chain is the long run plus two decays: of "neutral or not", and of which of the six it is.
+    A Markov chain in continuous time: two steps of 0.1 s equal one of 0.2 s. An expression lasts `dwell_s` on average. It then changes to
+    neutral with probability `via_neutral`, else to one of the five others with equal probability; neutral changes to each of the six with
+    equal probability. The matrix exponential has a closed form: the long-run distribution plus two exponential decays, one for "neutral or
+    not" and one for which of the six others it is.
     """
     others, via = NEUTRAL, settings.via_neutral
     changes = elapsed_s / settings.dwell_s
@@ -38,125 +40,132 @@ def transition(elapsed_s: float, settings: SmoothingSettings) -> np.ndarray:
 
 
 def likelihood(probs: np.ndarray, prior: np.ndarray, settings: SmoothingSettings) -> np.ndarray:
-    """How well each expression explains a picture (7,), up to a factor: the model's probabilities (7,) without the prior it learned (7,).
+    """The likelihood of each expression (7,), up to a factor: the model's probabilities (7,) divided by its training prior (7,).
 
-    Bayes' rule read backwards. A picture may also say nothing at all about the face, by `noise`: that bounds what one odd frame can do.
+    This is Bayes' rule solved for the likelihood. With probability `noise` a picture tells nothing about the face, so that one bad frame
+    has a limited effect.
     """
     corrected = probs / np.maximum(prior, settings.rarest) ** settings.prior_power
     return (1 - settings.noise) * corrected / corrected.sum() + settings.noise / len(LABELS)
 
 
 def weight(elapsed_s: float, settings: SmoothingSettings) -> float:
-    """How much a picture counts that was taken some seconds after the last one, 0 to 1: pictures close in time share their errors."""
+    """The weight of a picture by the seconds since the last one, 0 to 1: pictures close in time have similar errors and count less."""
     return min(1.0, settings.looks_per_s * elapsed_s)
 
 
-def weighed(belief: np.ndarray, likelihood: np.ndarray, weight: float) -> np.ndarray:
-    """Bayes' rule with tempered evidence: belief times likelihood to the power of its weight, (7,) that sum to 1."""
+def weigh_evidence(belief: np.ndarray, likelihood: np.ndarray, weight: float) -> np.ndarray:
+    """Bayes' rule with a weight: the belief (7,) times the likelihood (7,) to the power of `weight`, normalised to sum 1."""
     product = belief * likelihood**weight
     return product / product.sum()
 
 
-def chosen(belief: np.ndarray, shown: int, shown_s: float, settings: SmoothingSettings) -> int:
-    """The index to show: the best one if it leads the shown one by `lead` and that has been shown for `hold_s`."""
+def choose_label(belief: np.ndarray, label_index: int, label_s: float, settings: SmoothingSettings) -> int:
+    """The label to show, as an index: the most likely one if it leads the shown label by `lead` and that was shown for `hold_s`.
+
+    `label_index` is the shown label, `label_s` how many seconds it has been shown.
+    """
     best = int(belief.argmax())
-    leads = belief[best] >= belief[shown] + settings.lead
-    return best if leads and shown_s >= settings.hold_s else shown
+    leads = belief[best] >= belief[label_index] + settings.lead
+    return best if leads and label_s >= settings.hold_s else label_index
 
 
 def contradicts(probs: np.ndarray, tie: bool, settings: SmoothingSettings) -> bool:
-    """Whether probabilities (7,) speak against calling it a tie, or against not calling it one: by the lead of the best over the second."""
+    """Whether probabilities (7,) contradict the state `tie`.
+
+    They contradict a tie if the best leads the second by `settings.clear`, and its absence if it leads by less than `settings.tie`.
+    """
     second, best = np.partition(probs, -2)[-2:]
     return bool(best - second >= settings.clear if tie else best - second < settings.tie)
 
 
 @dataclass(frozen=True)
-class Smoothed:
-    """A face's state. Times are in seconds.
+class FaceState:
+    """The smoothed expression of one face. Times are in seconds.
 
     Attributes:
         probs: (7,) float32, the average of its readings.
-        shown: the index of the shown label.
+        label_index: the index of the shown label.
         tie: whether no expression stands out.
-        belief: (7,) float64, the filter's; it decides about `shown`.
-        t: when the face was last there.
-        believed_t: when its last believed picture was taken.
-        shown_t: when `shown` was first shown.
-        agreed_t: when the probabilities last agreed with `tie`.
+        belief: (7,) float64, the probabilities of the filter, which decide about the label.
+        t: the last time at which the face was tracked.
+        reading_t: the last time at which a trusted chip was read.
+        label_t: the time at which the label was shown first.
+        agreed_t: the last time at which the probabilities agreed with `tie`.
     """
 
     probs: np.ndarray
-    shown: int
+    label_index: int
     tie: bool
     belief: np.ndarray
     t: float
-    believed_t: float
-    shown_t: float
+    reading_t: float
+    label_t: float
     agreed_t: float
 
     @property
     def label(self) -> str:
-        return LABELS[self.shown]
+        return LABELS[self.label_index]
 
 
-def first(probs: np.ndarray, t: float, settings: SmoothingSettings) -> Smoothed:
-    """The state of a face that was not there before: its reading (7,) as it is, whatever expressions are frequent."""
-    return Smoothed(probs, int(probs.argmax()), contradicts(probs, False, settings), probs.astype(np.float64), t, t, t, t)
+def start_state(probs: np.ndarray, t: float, settings: SmoothingSettings) -> FaceState:
+    """The state of a new face: the probabilities (7,) of its first reading, without correction by the prior."""
+    return FaceState(probs, int(probs.argmax()), contradicts(probs, False, settings), probs.astype(np.float64), t, t, t, t)
 
 
-def after(before: Smoothed, probs: np.ndarray, prior: np.ndarray, t: float, settings: SmoothingSettings) -> Smoothed:
-    """The state of a face after one more believed reading (7,) at time `t`; at the same time as the last, it changes nothing."""
-    elapsed_s = t - before.believed_t
+def next_state(before: FaceState, probs: np.ndarray, prior: np.ndarray, t: float, settings: SmoothingSettings) -> FaceState:
+    """The state of a face after one more trusted reading (7,) at time `t`. A reading at the time of the last one changes nothing."""
+    elapsed_s = t - before.reading_t
     predicted = before.belief @ transition(elapsed_s, settings)
-    belief = weighed(predicted, likelihood(probs, prior, settings), weight(elapsed_s, settings))
-    shown = chosen(belief, before.shown, t - before.shown_t, settings)
+    belief = weigh_evidence(predicted, likelihood(probs, prior, settings), weight(elapsed_s, settings))
+    label_index = choose_label(belief, before.label_index, t - before.label_t, settings)
 
     keep = decay(elapsed_s, settings.average_s)
     average = keep * before.probs + (1 - keep) * probs
     contradicted = contradicts(average, before.tie, settings)
-    turns = contradicted and t - before.agreed_t >= settings.tie_s
-    return Smoothed(
+    tie_changes = contradicted and t - before.agreed_t >= settings.tie_s
+    return FaceState(
         probs=average,
-        shown=shown,
-        tie=before.tie != turns,
+        label_index=label_index,
+        tie=before.tie != tie_changes,
         belief=belief,
         t=t,
-        believed_t=t,
-        shown_t=before.shown_t if shown == before.shown else t,
-        agreed_t=before.agreed_t if contradicted and not turns else t,
+        reading_t=t,
+        label_t=before.label_t if label_index == before.label_index else t,
+        agreed_t=before.agreed_t if contradicted and not tie_changes else t,
     )
 
 
 class Smoother:
-    """The state of every face. Elapsed time is all that counts, so that 10 and 30 frames a second behave alike."""
+    """Has the smoothed state of every face."""
 
     def __init__(self, settings: SmoothingSettings, forget_s: float, prior: np.ndarray):
-        """`prior` (7,) is how often the classifier met each label when it learned; faces are forgotten `forget_s` after they were there."""
+        """`prior` (7,) is the share of each label in the training data. A face that was not there for `forget_s` seconds is forgotten."""
         self.settings = settings
         self.forget_s = forget_s
         self.prior = np.asarray(prior, np.float64)
-        self._faces: dict[int, Smoothed] = {}
+        self._faces: dict[int, FaceState] = {}
 
-    def update(self, ids: list[int], probs: np.ndarray, trusted: np.ndarray, t: float) -> list[Smoothed]:
-        """Takes one frame's probabilities and gives the faces' states, in the same order. A clock that went back forgets all faces.
+    def update(self, ids: list[int], probs: np.ndarray, trusted: np.ndarray, t: float) -> list[FaceState]:
+        """Takes the readings of one frame and returns the states of its faces, in the same order. If the time goes back, all are forgotten.
 
         Args:
             ids: the faces' ids.
             probs: (n, 7) float32.
-            trusted: (n,) bool; a chip that is not trusted leaves its face's state as it is, and the next one finds more time elapsed.
+            trusted: (n,) bool, whether each chip is good enough; one that is not leaves the state of its face as it is.
             t: the frame's time in seconds.
         """
         self._faces = {id: face for id, face in self._faces.items() if 0 <= t - face.t <= self.forget_s}
-        now = []
-        for id, fresh, believed in zip(ids, probs, trusted, strict=True):
+        states = []
+        for id, reading, is_trusted in zip(ids, probs, trusted, strict=True):
             before = self._faces.get(id)
             if before is None:
-                face = first(fresh, t, self.settings)
-            elif believed:
-                face = after(before, fresh, self.prior, t, self.settings)
+                state = start_state(reading, t, self.settings)
+            elif is_trusted:
+                state = next_state(before, reading, self.prior, t, self.settings)
             else:
-                face = replace(before, t=t)
-            if believed or before is not None:
-                self._faces[id] = face
-            now.append(face)
-        return now
+                state = replace(before, t=t)
+            if is_trusted or before is not None:
+                self._faces[id] = state
+            states.append(state)
+        return states

@@ -1,1 +1,1 @@
-"""Where the faces are: cuts, detection, landmarks, tracking, alignment."""
+"""From a gray frame to aligned chips of tracked faces: shot cuts, detection, landmarks, tracking, alignment."""

@@ -1,7 +1,7 @@
-"""Cuts the classifier's chip out of a gray picture: 5 points -> similarity transform -> (64, 64) gray.
+"""Cuts the classifier's chip out of a gray picture, after the landmarks: five points -> similarity transform -> (64, 64) gray.
 
-The classifier learned from 48x48 crops. A camera's face is therefore sampled at 48x48 as well, and `enlarge` makes the chip of either:
-running and training see the same sharpness and the same framing. Pure: arrays in, new arrays out.
+The classifier was trained on 48x48 crops. Faces from a camera are therefore sampled at 48x48 too, and `enlarge` makes the chip from both:
+so training and running have the same sharpness and the same framing. Pure functions: arrays in, new arrays out.
 """
 
 import math
@@ -14,35 +14,36 @@ CHIP = 64
 """Side of a chip in pixels: the classifier's input."""
 
 CROP = 48
-"""Side of the square in which a face is sampled, in pixels: what the training pictures have."""
+"""Side of the square in which a face is sampled, in pixels: the side of the training pictures."""
 
 TEMPLATE = np.array([[0.751, 0.378], [0.609, 0.382], [0.249, 0.378], [0.391, 0.382], [0.500, 0.658]])
 """Where the five points of `realtime.faces.landmarks` lie in a crop, as shares of its side.
 
-The shape is the median of 806 faces of the faces_wild photos, made symmetric. Its place is where 938 faces of FER2013's public test have
-theirs: eyes 36 % of the side apart (median 0.362) and 38 to 40 % from the top (0.398), measured with the same detector and points.
+The shape is the median of 806 faces of the faces_wild photos, made symmetric. Its size and place are those of 938 faces of FER2013's public
+test, measured with the same detector and points: eyes 36 % of the side apart (median 0.362) and 38 to 40 % from the top (0.398).
 """
 
 
 _MIDDLE = complex(*TEMPLATE.mean(0)) * CROP
 _SHAPE = [complex(x, y) for x, y in (TEMPLATE - TEMPLATE.mean(0)) * CROP]
 _SIZE = sum(abs(point) ** 2 for point in _SHAPE)
-"""`TEMPLATE` in crop pixels as complex numbers: its middle, its points from there, their squares. So few are faster without numpy."""
+"""`TEMPLATE` in crop pixels as complex numbers: its middle, its points relative to the middle, and the sum of their squares.
+For five points plain Python is faster than numpy."""
 
 
 class _Fit(NamedTuple):
-    """What the best similarity z -> a z + b of five points to `TEMPLATE` depends on (linear least squares; a = product / spread)."""
+    """Sums for the best similarity z -> a z + b from five points to `TEMPLATE`, by linear least squares: a = product / spread."""
 
-    middle: complex  # of the points
-    product: complex  # with the template's, both about their middles
-    spread: float  # squares about the middle
+    middle: complex  # mean of the points
+    product: complex  # sum of the conjugate points times the template's points, both relative to their middles
+    spread: float  # sum of the squared distances from the middle
 
 
 def _fit(points: np.ndarray) -> _Fit:
     z = [complex(x, y) for x, y in points.tolist()]
     middle = sum(z) / len(z)
     centred = [point - middle for point in z]
-    product = sum(point.conjugate() * wanted for point, wanted in zip(centred, _SHAPE, strict=True))
+    product = sum(point.conjugate() * target for point, target in zip(centred, _SHAPE, strict=True))
     return _Fit(middle, product, sum(abs(point) ** 2 for point in centred))
 
 
@@ -62,10 +63,10 @@ def similarity(points: np.ndarray) -> np.ndarray:
 
 
 def misfit(points: np.ndarray) -> float:
-    """How far five points (5, 2) are from those of an upright frontal face, root mean square in shares of the crop's side.
+    """How far five points (5, 2) are from the shape of a frontal face: root mean square distance, as a share of the crop's side.
 
-    The face may be turned in the picture, moved and scaled: what the best similarity leaves counts, which is, by Pythagoras, the template
-    without what it explains. Infinite if all points are one.
+    Measured after the best similarity transform, so the face may be rotated, moved and scaled in the picture. The squared residual of a
+    least-squares fit is the template's sum of squares less the part that the fit explains. Infinite if all points are the same.
     """
     _, product, spread = _fit(points)
     if spread == 0:
@@ -74,11 +75,12 @@ def misfit(points: np.ndarray) -> float:
 
 
 def sample(gray: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Samples a face.
+    """Samples the crop of a face.
 
     Sampling is bilinear. A face larger than the crop is first sampled at a whole multiple of the crop's size and then averaged down,
-    because a bilinear tap alone would skip pixels and turn sensor noise into texture. Taps up to two pixels apart skip none, and cost a
-    quarter of taps one apart (0.05 ms instead of 0.12, chips 0.2 gray levels different). Outside the picture, its edge repeats.
+    because bilinear samples far apart would skip pixels and turn sensor noise into texture. Samples up to two pixels apart skip none and
+    cost a quarter of samples one pixel apart (0.05 ms instead of 0.12; chips differ by 0.2 gray levels). Outside the picture, its edge
+    pixels are repeated.
 
     Args:
         gray: (h, w) uint8.
@@ -89,7 +91,7 @@ def sample(gray: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """
     zoom = 1.0 / math.hypot(matrix[0, 0], matrix[1, 0])
     times = 1 if zoom <= 1.25 else min(max(math.ceil(zoom / 2), 2), 8)
-    # Enlarging pixel grids keeps the corners in place, not the centres: x' = (x + 0.5) k - 0.5.
+    # Enlarging a pixel grid k times keeps its corners in place, not the pixel centres: x' = (x + 0.5) k - 0.5.
     enlarged = matrix * times
     enlarged[:, 2] += 0.5 * times - 0.5
     crop = cv2.warpAffine(gray, enlarged, (CROP * times, CROP * times), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -97,10 +99,10 @@ def sample(gray: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def enlarge(crop: np.ndarray) -> np.ndarray:
-    """The (64, 64) uint8 chip of a (48, 48) uint8 face, from a camera or from a dataset."""
+    """The (64, 64) uint8 chip from a (48, 48) uint8 crop of a camera or a dataset."""
     return cv2.resize(crop, (CHIP, CHIP), interpolation=cv2.INTER_LINEAR)
 
 
 def align(gray: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The (64, 64) uint8 chip of the face whose five points (5, 2) lie in a gray picture (h, w) uint8."""
+    """The (64, 64) uint8 chip of the face with these five points (5, 2) in a gray picture (h, w) uint8."""
     return enlarge(sample(gray, similarity(points)))

@@ -1,4 +1,4 @@
-"""Finds five points of a face in its box: a shape predictor of dlib's kind, trained by `models/train_landmarks.py`."""
+"""Landmarks: finds the five points of a face in its box, with a dlib shape predictor that `models/train_landmarks.py` trained."""
 
 import hashlib
 import json
@@ -11,19 +11,21 @@ from realtime.config import POINTS
 from realtime.values import Box
 
 MIRRORED = [2, 3, 0, 1, 4]
-"""The order of the five points in a mirrored picture: the eyes change places."""
+"""Indices that put the five points of a mirrored picture into the usual order: the eyes change places."""
 
 
 def corners(box: Box) -> tuple[int, int, int, int]:
-    """The box as dlib takes it: left, top, right and bottom pixel, the last two still inside."""
+    """The box in dlib's form: left, top, right and bottom pixel, right and bottom still inside the box."""
     return round(box.x0), round(box.y0), round(box.x1) - 1, round(box.y1) - 1
 
 
 class PointPredictor:
-    """Eye corners and nose base. Order: right of the picture outer, inner; left of the picture outer, inner; nose base."""
+    """Finds eye corners and nose base. Order: outer and inner corner of the eye at the right of the picture, then of the eye at the left,
+    then the base of the nose.
+    """
 
     def __init__(self, path: Path = POINTS):
-        """Loads a predictor's file. One that has a .json beside it must be the file that this describes.
+        """Loads a predictor's file. If there is a .json beside it, the sha256 in it must be that of the file.
 
         Raises:
             Trouble: the file is missing or damaged.
@@ -33,7 +35,7 @@ class PointPredictor:
         remedy = "restore it from the release that this program came from"
         try:
             content, card = path.read_bytes(), path.with_suffix(".json")
-            # dlib trusts what it reads: a damaged table gives wrong points or ends the program.
+            # dlib does not check what it reads: a damaged file gives wrong points or ends the program.
             if card.is_file() and hashlib.sha256(content).hexdigest() != json.loads(card.read_bytes())["sha256"]:
                 raise Trouble(f"the face points' file {path} is damaged: its sha256 is not the one in {card.name}; {remedy}")
             self._predict = dlib.shape_predictor(str(path))
@@ -42,6 +44,6 @@ class PointPredictor:
         self._rectangle = dlib.rectangle
 
     def points(self, gray: np.ndarray, box: Box) -> np.ndarray:
-        """(5, 2) float32 positions in pixels of the gray picture (h, w) uint8."""
+        """The five points (5, 2) float32 in pixels of the gray picture (h, w) uint8, of the face in this box."""
         shape = self._predict(gray, self._rectangle(*corners(box)))
         return np.array([(point.x, point.y) for point in shape.parts()], np.float32)

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from realtime.base.machine import machine, versions
+from realtime.base.machine import describe_machine, package_versions
 from realtime.config import Settings
 from realtime.pipeline import Pipeline
 from realtime.sources.cameras import Delivery
@@ -28,11 +28,11 @@ def readings_header(source_name: str, pipeline: Pipeline, settings: Settings, de
     classifier, profile = pipeline.classifier, pipeline.profiles.profile
     return {
         "source": source_name,
-        **({"camera": {"asked": str(delivery.asked), "got": str(delivery.got)}} if delivery else {}),
+        **({"camera": {"asked": str(delivery.request), "got": str(delivery.answer)}} if delivery else {}),
         "model": {"name": classifier.path.name, "sha256": classifier.sha256},
         "profile": profile and {"name": profile.name, "step": profile.step},
         "labels": list(LABELS),
-        "machine": machine(),
-        "versions": versions(),
+        "machine": describe_machine(),
+        "versions": package_versions(),
         "settings": {"min_face": settings.finder.min_face, "quality": asdict(settings.quality), "smoothing": asdict(settings.smoothing)},
     }

@@ -8,7 +8,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from realtime.base.geometry import apart, width
+from realtime.base.geometry import box_distance, width
 from realtime.config import PrivacySettings
 from realtime.values import Box, Reading
 
@@ -42,7 +42,7 @@ class _Place:
 
     def is_of_one_of(self, others: "tuple[_Place, ...]") -> bool:
         """Whether this face is among others that are covered where they are now."""
-        return any((self.id is not None and self.id == other.id) or apart(self.box, other.box) <= SAME for other in others)
+        return any((self.id is not None and self.id == other.id) or box_distance(self.box, other.box) <= SAME for other in others)
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Where frames come from: cameras, films, streams, photos."""
+"""Sources of frames, the first stage of the program: cameras, films, streams, the screen, photos."""

@@ -1,4 +1,4 @@
-"""Cameras of this machine: which there are, by number and name, and the pictures of one of them."""
+"""The cameras of this machine: lists them, finds one by its name, reads frames from one, and measures what one delivers."""
 
 import sys
 import threading
@@ -17,11 +17,11 @@ from realtime.values import Frame
 Capture = Callable[[int, int], Any]
 """`capture(number, backend)` opens a device: `cv2.VideoCapture`."""
 BACKENDS = {"linux": (cv2.CAP_V4L2,), "win32": (cv2.CAP_DSHOW, cv2.CAP_MSMF), "darwin": (cv2.CAP_AVFOUNDATION,)}
-"""OpenCV's ways to a camera by system, the best first. DirectShow opens in a second where Windows' default takes up to a minute, but does
-not know every camera; V4L2 avoids GStreamer's detour."""
+"""OpenCV's backends for cameras by system, the best first. DirectShow opens a camera in a second, Windows' default (Media Foundation) takes
+up to a minute, but DirectShow does not find every camera. On Linux, V4L2 without GStreamer between."""
 NO_CAMERAS = ("bcm2835-", "pispbe", "rp1-cfe", "unicam", "rpi-", "rpivid")
-"""How the names of a Raspberry Pi's video devices begin that are no cameras: its codecs and the raw ends of its ribbon cable, which only
-picamera2 can read."""
+"""First letters of the names of a Raspberry Pi's video devices that are no cameras: its codecs, and the raw devices of the ribbon cable,
+which only picamera2 can read."""
 CHECKS = {
     "linux": "check the cable, that no other program uses it, and that you are in the group `video` (sudo usermod -aG video $USER, "
     "then log in again)",
@@ -29,11 +29,11 @@ CHECKS = {
     "darwin": "check that no other program uses it, and that System Settings, Privacy & Security, Camera has your terminal switched on; "
     "then start the terminal again",
 }
-"""What keeps a camera from being found or opened, by system."""
+"""What to check if a camera is not found or cannot be opened, by system."""
 LIMIT_S = 20.0
-"""A camera that has not opened and been measured by then hangs; large sizes take some of them 10 s."""
+"""Seconds. A camera that is not opened and measured by then hangs; at large sizes some take 10 s."""
 USUAL_SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
-"""In px; what nearly all cameras have some of. One that lacks a size gives the nearest that it has."""
+"""In px; nearly every camera has some of them. A camera gives its nearest size instead of one that it does not have."""
 
 
 @dataclass(frozen=True)
@@ -45,44 +45,44 @@ class Camera:
 
 
 def list_cameras(find: Callable[[int], Sequence[Any]] | None = None, system: str = sys.platform) -> list[Camera]:
-    """The cameras that are connected, by number. Nothing is opened, so one that another program uses is among them.
+    """The connected cameras, in the order of their numbers. None is opened, so the list includes cameras that another program uses.
 
     Args:
-        find: gives devices with `index` and `name`, for one of OpenCV's backends; None: the system's. Metadata devices are not among them.
+        find: returns devices with `index` and `name` for one of OpenCV's backends, without metadata devices; None: asks the system.
         system: as in `sys.platform`.
     """
     if find is None:
         from cv2_enumerate_cameras import enumerate_cameras
 
         find = enumerate_cameras
-    found = {camera.index: Camera(camera.index, camera.name) for camera in find(BACKENDS.get(system, (cv2.CAP_ANY,))[0])}
-    return [found[number] for number in sorted(found) if not found[number].name.startswith(NO_CAMERAS)]
+    cameras = {camera.index: Camera(camera.index, camera.name) for camera in find(BACKENDS.get(system, (cv2.CAP_ANY,))[0])}
+    return [cameras[number] for number in sorted(cameras) if not cameras[number].name.startswith(NO_CAMERAS)]
 
 
-def named_camera(text: str, cameras: Sequence[Camera]) -> Camera | None:
-    """The camera that a user means by its name or a part of it, in capitals or not; None where no name has it.
+def find_camera(text: str, cameras: Sequence[Camera]) -> Camera | None:
+    """The camera with this name, or with this text in its name, in capitals or not; None if there is none.
 
     Raises:
-        Trouble: several do.
+        Trouble: several names have the text in them.
     """
-    wanted = text.casefold()
-    exactly = [camera for camera in cameras if camera.name.casefold() == wanted]
-    having = exactly or [camera for camera in cameras if wanted in camera.name.casefold()]
-    if len(having) > 1:
-        which = ", ".join(f"{camera.number} ({camera.name})" for camera in having)
-        raise Trouble(f"{text!r} is part of the names of {len(having)} cameras: {which}; choose one by its number")
-    return having[0] if having else None
+    name = text.casefold()
+    exact = [camera for camera in cameras if camera.name.casefold() == name]
+    matches = exact or [camera for camera in cameras if name in camera.name.casefold()]
+    if len(matches) > 1:
+        which = ", ".join(f"{camera.number} ({camera.name})" for camera in matches)
+        raise Trouble(f"{text!r} is part of the names of {len(matches)} cameras: {which}; choose one by its number")
+    return matches[0] if matches else None
 
 
 def camera_choices(current: str, cameras: Sequence[Camera]) -> list[str]:
-    """The cameras as `--source` takes them: their numbers, but the current one as it was chosen."""
-    chosen = None if current.isdecimal() else named_camera(current, cameras)
-    return [current if camera == chosen else str(camera.number) for camera in cameras]
+    """The cameras as texts for `--source`: their numbers, but for the current camera the text `current` itself."""
+    current_camera = None if current.isdecimal() else find_camera(current, cameras)
+    return [current if camera == current_camera else str(camera.number) for camera in cameras]
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a camera delivers: its coding as four letters, px, frames a second. "" and 0 stand for what it does not say."""
+    """A camera's format: coding as four letters, size in px, frames a second. "" and 0 stand for values that the camera does not report."""
 
     coding: str
     width: int
@@ -93,38 +93,38 @@ class Format:
         rate = f" at {self.rate:.3g} fps" if self.rate else ""
         return f"{self.coding} {self.width}x{self.height}{rate}".strip()
 
-    def meets(self, asked: "Format") -> bool:
-        """Whether this is what was asked for; what the camera does not say counts as met."""
+    def meets(self, request: "Format") -> bool:
+        """Whether this format satisfies the request; values that the camera does not report count as satisfied."""
         return (
-            (self.width, self.height) == (asked.width, asked.height)
-            and self.coding in ("", asked.coding)
-            and (not self.rate or abs(self.rate - asked.rate) < 1)
+            (self.width, self.height) == (request.width, request.height)
+            and self.coding in ("", request.coding)
+            and (not self.rate or abs(self.rate - request.rate) < 1)
         )
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What a camera was asked for, and what it said that it would deliver."""
+    """The format that was requested from a camera, and the format that the camera answered it would deliver."""
 
-    asked: Format
-    got: Format
+    request: Format
+    answer: Format
 
     @property
     def differs(self) -> bool:
-        return not self.got.meets(self.asked)
+        return not self.answer.meets(self.request)
 
     def __str__(self) -> str:
-        return f"{self.got} instead of {self.asked}" if self.differs else str(self.got)
+        return f"{self.answer} instead of {self.request}" if self.differs else str(self.answer)
 
 
-def letters(code: float) -> str:
-    """The four letters of OpenCV's number for a coding; "" for none."""
-    said = bytes(int(code) >> 8 * i & 0xFF for i in range(4)) if code > 0 else b""
-    return said.decode("ascii", "replace").strip("\0 ") if said.isascii() and said.decode("ascii").isprintable() else ""
+def fourcc_letters(code: float) -> str:
+    """The four letters of OpenCV's number for a coding; "" if it has none."""
+    letters = bytes(int(code) >> 8 * i & 0xFF for i in range(4)) if code > 0 else b""
+    return letters.decode("ascii", "replace").strip("\0 ") if letters.isascii() and letters.decode("ascii").isprintable() else ""
 
 
-class Opened(Protocol):
-    """A source that tells what it delivers: `Webcam`, `realtime.sources.picamera.PiCamera`."""
+class CameraSource(Protocol):
+    """A source that has a delivery: `Webcam`, `realtime.sources.picamera.PiCamera`."""
 
     delivery: Delivery | None
 
@@ -134,7 +134,7 @@ class Opened(Protocol):
 
 
 class Webcam:
-    """A local camera by its number, or by its name or a part of that. `t` is the moment at which the frame arrived."""
+    """A camera of this machine, by its number, or by its name or a part of it. `t` is the time at which a frame arrived."""
 
     expected = None
     mirror = True
@@ -148,34 +148,36 @@ class Webcam:
         system: str = sys.platform,
         cameras: Callable[[], list[Camera]] = list_cameras,
     ):
-        """`cameras()` are those among which a name is looked for, at each opening: one that is plugged in again may change its number."""
+        """`cameras()` lists the cameras among which a name is looked for, at each opening: after it was unplugged, a camera may have
+        another number.
+        """
         self.which, self.settings, self.clock, self.capture, self.system, self.cameras = which, settings, clock, capture, system, cameras
         self.name = f"camera {which}"
         self.delivery: Delivery | None = None
 
     def __enter__(self) -> Self:
-        self._camera = self._opened()
-        asked = Format("MJPG", self.settings.width, self.settings.height, self.settings.rate)
-        # The compressed format first: raw pictures at this size do not fit USB 2 at 30 fps with every camera.
-        self._camera.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*asked.coding))
-        self._camera.set(cv2.CAP_PROP_FRAME_WIDTH, asked.width)
-        self._camera.set(cv2.CAP_PROP_FRAME_HEIGHT, asked.height)
-        self._camera.set(cv2.CAP_PROP_FPS, asked.rate)
+        self._camera = self._open()
+        request = Format("MJPG", self.settings.width, self.settings.height, self.settings.rate)
+        # The coding is set first, and is a compressed one: with some cameras USB 2 is too slow for raw pictures of this size at 30 fps.
+        self._camera.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*request.coding))
+        self._camera.set(cv2.CAP_PROP_FRAME_WIDTH, request.width)
+        self._camera.set(cv2.CAP_PROP_FRAME_HEIGHT, request.height)
+        self._camera.set(cv2.CAP_PROP_FPS, request.rate)
         self._camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        self.delivery = Delivery(asked, self._format())
+        self.delivery = Delivery(request, self._read_format())
         return self
 
-    def _number(self) -> int:
+    def _find_number(self) -> int:
         if isinstance(self.which, int):
             return self.which
-        camera = named_camera(self.which, self.cameras())
+        camera = find_camera(self.which, self.cameras())
         if camera is None:
             raise Trouble(f"{self.name} is not connected: check the cable; `run.py cameras` lists what there is")
         self.name = camera.name
         return camera.number
 
-    def _opened(self) -> Any:
-        number = self._number()
+    def _open(self) -> Any:
+        number = self._find_number()
         for backend in BACKENDS.get(self.system, (cv2.CAP_ANY,)):
             with quiet():
                 camera = self.capture(number, backend)
@@ -187,10 +189,10 @@ class Webcam:
             "Try --source 1, a video file, or --source demo"
         )
 
-    def _format(self) -> Format:
+    def _read_format(self) -> Format:
         get = self._camera.get
         size = int(get(cv2.CAP_PROP_FRAME_WIDTH)), int(get(cv2.CAP_PROP_FRAME_HEIGHT))
-        return Format(letters(get(cv2.CAP_PROP_FOURCC)), *size, max(0.0, get(cv2.CAP_PROP_FPS)))
+        return Format(fourcc_letters(get(cv2.CAP_PROP_FOURCC)), *size, max(0.0, get(cv2.CAP_PROP_FPS)))
 
     def __exit__(self, *error: object) -> None:
         self._camera.release()
@@ -198,8 +200,8 @@ class Webcam:
     def __iter__(self) -> Iterator[Frame]:
         index = 0
         while True:
-            got, image = self._camera.read()
-            if not got:
+            success, image = self._camera.read()
+            if not success:
                 raise Trouble(
                     f"{self.name} stopped delivering pictures after {index} frames: check the cable, and that no other program uses it"
                 )
@@ -208,70 +210,71 @@ class Webcam:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a camera said that it would deliver, and what came: the pictures' size in px, frames a second."""
+class Measurement:
+    """The format that a camera reports, and what it really delivers: size of the pictures in px, frames a second."""
 
-    said: Format
+    format: Format
     size_wh: tuple[int, int]
     rate: float
 
     def __str__(self) -> str:
-        says = f" (it says {self.said})" if not self.said.meets(Format(self.said.coding, *self.size_wh, self.rate)) else ""
-        return f"{self.size_wh[0]}x{self.size_wh[1]} {self.said.coding}, {self.rate:.1f} frames a second{says}"
+        says = f" (it says {self.format})" if not self.format.meets(Format(self.format.coding, *self.size_wh, self.rate)) else ""
+        return f"{self.size_wh[0]}x{self.size_wh[1]} {self.format.coding}, {self.rate:.1f} frames a second{says}"
 
 
-def within(seconds: float, work: Callable[[], Measured]) -> Measured:
-    """What `work()` gives or raises. A driver that hangs is left to its thread.
+def run_with_limit(seconds: float, work: Callable[[], Measurement]) -> Measurement:
+    """Returns or raises what `work()` returns or raises. It runs in a thread, which is left alone if a driver hangs.
 
     Raises:
-        Trouble: it is not done after so many seconds.
+        Trouble: `work` has not ended after so many seconds.
     """
-    got: list[Measured | Exception] = []
+    results: list[Measurement | Exception] = []
 
     def run() -> None:
         try:
-            got.append(work())
+            results.append(work())
         except Exception as error:
-            got.append(error)
+            results.append(error)
 
     thread = threading.Thread(target=run, name="probe", daemon=True)
     thread.start()
     thread.join(seconds)
-    if not got:
+    if not results:
         raise Trouble(f"it has not answered for {seconds:g} s: unplug it and plug it in again, or restart the machine")
-    if isinstance(got[0], Exception):
-        raise got[0]
-    return got[0]
+    if isinstance(results[0], Exception):
+        raise results[0]
+    return results[0]
 
 
-def measured(camera: Opened, seconds: float, limit_s: float = LIMIT_S) -> Measured:
-    """Opens a camera, counts its frames for some seconds after the first, for which it measures the light, and closes it.
+def measure_camera(camera: CameraSource, seconds: float, limit_s: float = LIMIT_S) -> Measurement:
+    """Opens a camera, counts its frames for some seconds, and closes it. The time before the first frame does not count: a camera
+    measures the light in it.
 
     Raises:
-        Trouble: it cannot be opened, fails, or is not done after `limit_s` seconds.
+        Trouble: it cannot be opened, fails, or is not measured after `limit_s` seconds.
     """
 
-    def counted() -> Measured:
+    def measure() -> Measurement:
         with camera:
             frames = iter(camera)
             started = next(frames).t
             frame = next(frame for frame in frames if frame.t - started >= seconds)
             height, width = frame.image.shape[:2]
             delivery = camera.delivery
-            said = delivery.got if delivery else Format("", width, height, 0.0)
-            return Measured(said, (width, height), frame.index / (frame.t - started))
+            reported = delivery.answer if delivery else Format("", width, height, 0.0)
+            return Measurement(reported, (width, height), frame.index / (frame.t - started))
 
-    return within(limit_s, counted)
+    return run_with_limit(limit_s, measure)
 
 
-def measured_sizes(open_at: Callable[[tuple[int, int]], Opened], seconds: float, limit_s: float = LIMIT_S) -> list[Measured]:
-    """What comes of a camera that is asked for each usual size; `open_at(size)` gives it, not yet opened. No size is told twice.
+def measure_sizes(open_at: Callable[[tuple[int, int]], CameraSource], seconds: float, limit_s: float = LIMIT_S) -> list[Measurement]:
+    """Measures a camera at each usual size; `open_at(size)` makes the source, not yet opened. A size that comes twice is listed once.
 
     Raises:
-        Trouble: it cannot be opened, fails, or hangs.
+        Trouble: the camera cannot be opened, fails, or hangs.
     """
-    found: dict[tuple[Any, ...], Measured] = {}
+    measurements: dict[tuple[Any, ...], Measurement] = {}
     for size_wh in USUAL_SIZES:
-        one = measured(open_at(size_wh), seconds, limit_s)
-        found.setdefault((one.size_wh, one.said.coding), one)
-    return list(found.values())
+        one = measure_camera(open_at(size_wh), seconds, limit_s)
+        measurements.setdefault((one.size_wh, one.format.coding), one)
+    return list(measurements.values())

@@ -1,4 +1,4 @@
-"""Films: files whose frames all count, each at its own time; and how FFmpeg opens what it opens."""
+"""The source for video files, and the opening of files and streams with FFmpeg."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +18,8 @@ DEMO = Path(__file__).parent / "demo" / "demo.mp4"
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
-    """Turns what FFmpeg raises into one line about `what`."""
+def translate_errors(what: str) -> Iterator[None]:
+    """Turns errors of FFmpeg into a `Trouble` of one line, which calls the file or stream `what`."""
     import av
 
     try:
@@ -35,11 +35,15 @@ def told(what: str) -> Iterator[None]:
 
 
 def open_film(address: str, what: str, **options: Any) -> "InputContainer":
-    """An open container that holds video; messages call it `what`, `options` are `av.open`'s."""
+    """Opens a file or address that holds video. Error messages call it `what`; `options` are those of `av.open`.
+
+    Raises:
+        Trouble: it cannot be opened, or holds no video.
+    """
     import av
 
     silence_ffmpeg()
-    with told(what):
+    with translate_errors(what):
         container = av.open(address, **options)
     if not container.streams.video:
         kinds = ", ".join(stream.type for stream in container.streams)
@@ -49,7 +53,7 @@ def open_film(address: str, what: str, **options: Any) -> "InputContainer":
 
 
 class VideoFile:
-    """A video file: every frame, at its own presentation time, upright."""
+    """A video file: every frame, turned upright, at its presentation time in seconds."""
 
     mirror = False
     delivery = None
@@ -85,7 +89,7 @@ class VideoFile:
         index, t = 0, -interval
         try:
             for picture in self._container.decode(self._stream):
-                # A file without times, or with times that go back, still moves forward.
+                # Where a file has no times, or times that go back, a frame comes one interval after the last one.
                 t = picture.time if picture.time is not None and (index == 0 or picture.time > t) else t + interval
                 image: np.ndarray = picture.to_ndarray(format="bgr24")
                 if picture.rotation:

@@ -1,4 +1,4 @@
-"""What `--source` means: the source that a user names, opened as a film or as a live source."""
+"""Makes the source that the text of `--source` names, as a film or as a live source."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,21 +8,21 @@ from realtime.base.errors import Trouble
 from realtime.base.messages import Message
 from realtime.base.timing import Clock
 from realtime.config import CameraSettings
-from realtime.sources.cameras import Camera, Webcam, list_cameras, named_camera
+from realtime.sources.cameras import Camera, Webcam, find_camera, list_cameras
 from realtime.sources.films import DEMO, VideoFile
 from realtime.sources.newest import NewestFrame
 from realtime.sources.picamera import PiCamera, pi_cameras
 from realtime.sources.playing import Paced, Repeated
 from realtime.sources.reconnecting import Reconnecting
 from realtime.sources.source import Source
-from realtime.sources.streams import NetworkStream, Pipe, Screen
+from realtime.sources.streams import NetworkStream, Pipe, ScreenGrab
 
 
 def film_path(text: str) -> Path | None:
-    """The film that a user means, or None for a camera, a stream, a pipe or the screen.
+    """The path of the film that a text names; None if it names a camera, a stream, a pipe or the screen.
 
     Raises:
-        Trouble: the text is no file, no camera's name, and nothing else that is known.
+        Trouble: there is neither such a file nor such a camera, or several cameras have the text in their names.
     """
     if text.removeprefix("/dev/video").isdecimal() or "://" in text or text in ("pi", "screen", "-"):
         return None
@@ -32,7 +32,7 @@ def film_path(text: str) -> Path | None:
     if path.exists():
         return path
     cameras = list_cameras()
-    if named_camera(text, cameras) is not None:
+    if find_camera(text, cameras) is not None:
         return None
     if not path.suffix and path.name == text:
         names = ", ".join(camera.name for camera in cameras) or "no camera at all"
@@ -41,13 +41,13 @@ def film_path(text: str) -> Path | None:
 
 
 def source_maker(text: str, clock: Clock, camera: CameraSettings) -> Callable[[], Source]:
-    """Makes the source that a user means, anew with each call, to be opened when it is entered.
+    """A function that makes the source that a text names; entering the source opens it.
 
-    "demo", "pi" (the ribbon cable's camera), "screen", "-" (a pipe), a camera's number or device file, an address, a file's path, or, where
-    no file is called so, a camera's name or a part of it.
+    The text is "demo", "pi" (the camera at the ribbon cable), "screen", "-" (a pipe), the number or device file of a camera, an address,
+    the path of a file, or, if there is no such file, the name of a camera or a part of it.
 
     Raises:
-        Trouble: the text means none of these.
+        Trouble: see `film_path`.
     """
     film = film_path(text)
     if film is not None:
@@ -59,27 +59,27 @@ def source_maker(text: str, clock: Clock, camera: CameraSettings) -> Callable[[]
         return partial(NetworkStream, text, clock)
     words: dict[str, Callable[[], Source]] = {
         "pi": partial(PiCamera, camera, clock),
-        "screen": partial(Screen, camera.rate, clock),
+        "screen": partial(ScreenGrab, camera.rate, clock),
         "-": partial(Pipe, clock, camera.raw_wh),
     }
     return words.get(text) or partial(Webcam, text, camera, clock)
 
 
 def open_source(text: str, clock: Clock, camera: CameraSettings) -> Source:
-    """The source that a user means, opened when it is entered; see `source_maker`."""
+    """The source that a text names; entering it opens it. See `source_maker`."""
     return source_maker(text, clock, camera)()
 
 
 def usual_sources(
     list_local: Callable[[], Sequence[Camera]] = list_cameras, list_pi: Callable[[], Sequence[str]] = pi_cameras
 ) -> list[str]:
-    """What is tried where the user names no source: the first camera, the Pi's own one, the demo clip."""
-    found = [str(camera.number) for camera in list_local()[:1]] + ["pi" for _ in list_pi()[:1]]
-    return [*(found or ["0"]), "demo"]
+    """The sources to try, in order, if the user names none: the first camera, the Pi's own camera, the demo clip."""
+    cameras = [str(camera.number) for camera in list_local()[:1]] + ["pi" for _ in list_pi()[:1]]
+    return [*(cameras or ["0"]), "demo"]
 
 
 def as_live(film: VideoFile, clock: Clock, endless: bool = False) -> Source:
-    """The film as a camera would show it, at the world's pace; the demo clip without end, others if `endless`."""
+    """The film in real time, as a camera would give it. The demo clip is repeated without end, other films if `endless`."""
     return Paced(Repeated(film) if endless or film.path == DEMO else film, clock)
 
 
@@ -92,7 +92,20 @@ def open_live(
     tell: Callable[[str], None],
     endless: bool = False,
 ) -> Source:
-    """The newest frames of what a user means: of a film until it ends, or without end; of a camera or stream also beyond a failure."""
+    """The newest frames of the source that a text names. A film is played in real time; a camera or stream that fails is opened again.
+
+    Args:
+        text: see `source_maker`.
+        clock: seconds; `t` of the frames is on it.
+        camera: settings of cameras, streams and pipes.
+        stopped: the frames end when it is true.
+        idle: called every `TICK_S` seconds while no frame comes, with a message for the user or None.
+        tell: gets a line when a camera gives another format than requested, when a connection is lost and when it is back.
+        endless: whether a film starts again at its end.
+
+    Raises:
+        Trouble: see `film_path`.
+    """
     film = film_path(text)
     if film is not None:
         return NewestFrame(as_live(VideoFile(film), clock, endless), stopped, partial(idle, None))

@@ -1,4 +1,4 @@
-"""A picture file as a source of one frame."""
+"""A picture file as a source of one frame, for `run.py image`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from realtime.values import Frame
 
 
 class Photo:
-    """A single picture file as a source of one frame, upright (EXIF), 8-bit colour without transparency."""
+    """A picture file as a source of one frame at t = 0 s: turned upright (EXIF), 8-bit colour, without transparency."""
 
     expected = 1
     mirror = False

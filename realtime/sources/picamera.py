@@ -1,4 +1,4 @@
-"""The camera at a Raspberry Pi's ribbon cable, which only picamera2 can read."""
+"""The source for a camera at the ribbon cable of a Raspberry Pi, which only picamera2 can read."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Self
@@ -10,14 +10,14 @@ from realtime.sources.cameras import Delivery, Format
 from realtime.values import Frame
 
 CODING = "RGB888"
-"""What libcamera calls OpenCV's order of bytes: blue, green, red."""
+"""libcamera's name for OpenCV's order of bytes: blue, green, red."""
 
 
-def picamera2() -> Any:
-    """The class that opens the camera.
+def load_picamera2() -> Any:
+    """The class `Picamera2`, which opens the camera.
 
     Raises:
-        Trouble: it is not installed.
+        Trouble: picamera2 is not installed, or cannot be imported.
     """
     try:
         from picamera2 import Picamera2
@@ -27,44 +27,44 @@ def picamera2() -> Any:
             "that sees it: `python3 -m venv --system-site-packages .venv`"
         ) from error
     except ValueError as error:
-        # The system's simplejpeg is built for NumPy 1, and says so only in this way.
+        # The system's simplejpeg is built for NumPy 1 and fails in this way with NumPy 2.
         raise Trouble(
             f"picamera2 does not load ({reason(error)}): run `.venv/bin/pip install --force-reinstall --no-deps simplejpeg`"
         ) from error
     return Picamera2
 
 
-def pi_cameras(maker: Callable[[], Any] = picamera2) -> list[str]:
-    """The models of the cameras that picamera2 sees; none where it is not installed. It sees USB cameras as well: they are left out."""
+def pi_cameras(load: Callable[[], Any] = load_picamera2) -> list[str]:
+    """The models of the cameras at the ribbon cable, without the USB cameras that picamera2 lists too; none if it is not installed."""
     try:
-        return [camera["Model"] for camera in maker().global_camera_info() if "usb" not in camera["Id"].lower()]
+        return [camera["Model"] for camera in load().global_camera_info() if "usb" not in camera["Id"].lower()]
     except Trouble:
         return []
 
 
 class PiCamera:
-    """Colour pictures, and beside each the same one small and gray, which the camera's own hardware makes. `t` is a frame's arrival."""
+    """Colour pictures, each with a small gray copy that the camera's hardware makes. `t` is the time at which a frame arrived."""
 
     expected = None
     mirror = True
     name = "the Pi's camera"
 
-    def __init__(self, settings: CameraSettings, clock: Clock, maker: Callable[[], Any] = picamera2):
-        """`maker()` gives picamera2's class."""
-        self.settings, self.clock, self.maker = settings, clock, maker
+    def __init__(self, settings: CameraSettings, clock: Clock, load: Callable[[], Any] = load_picamera2):
+        """`load()` gives the class `Picamera2`."""
+        self.settings, self.clock, self.load = settings, clock, load
         self.delivery: Delivery | None = None
         self._camera: Any = None
 
     def __enter__(self) -> Self:
-        made, asked = self.maker(), self.settings
-        # Sizes of such pictures are even.
-        width = 2 * round(asked.width * asked.small_height / asked.height / 2)
+        camera_class, settings = self.load(), self.settings
+        # YUV420 needs an even width.
+        width = 2 * round(settings.width * settings.small_height / settings.height / 2)
         try:
-            self._camera = made()
+            self._camera = camera_class()
             plan = self._camera.create_video_configuration(
-                main={"size": (asked.width, asked.height), "format": CODING},
-                lores={"size": (width, asked.small_height), "format": "YUV420"},
-                controls={"FrameRate": asked.rate},
+                main={"size": (settings.width, settings.height), "format": CODING},
+                lores={"size": (width, settings.small_height), "format": "YUV420"},
+                controls={"FrameRate": settings.rate},
             )
             self._camera.configure(plan)
             self._camera.start()
@@ -74,11 +74,11 @@ class PiCamera:
                 f"{self.name} cannot be opened ({reason(error)}): check its cable with the power off, that no other program uses it, "
                 "and that `rpicam-hello` shows a picture"
             ) from error
-        given = self._camera.camera_configuration()
-        self._small_wh = given["lores"]["size"]
+        answer = self._camera.camera_configuration()
+        self._small_wh = answer["lores"]["size"]
         self.delivery = Delivery(
-            Format(CODING, asked.width, asked.height, asked.rate),
-            Format(given["main"]["format"], given["main"]["size"][0], given["main"]["size"][1], asked.rate),
+            Format(CODING, settings.width, settings.height, settings.rate),
+            Format(answer["main"]["format"], answer["main"]["size"][0], answer["main"]["size"][1], settings.rate),
         )
         return self
 
@@ -100,6 +100,6 @@ class PiCamera:
                 raise Trouble(
                     f"{self.name} stopped delivering pictures after {index} frames ({reason(error)}): check its cable with the power off"
                 ) from error
-            # The first plane is the brightness; its rows may be padded.
+            # The first plane is the brightness. Its rows may have padding bytes at the end.
             yield Frame(image, self.clock(), index, planes[:height, :width])
             index += 1

@@ -1,16 +1,16 @@
-"""How the frames of a film are played: again and again, at another rate, at the pace of a camera, in part."""
+"""Sources that change how a film is played: repeated, at another rate, in real time, in part."""
 
 import time
 from collections.abc import Callable, Iterator
 from typing import Self
 
 from realtime.base.timing import Clock
-from realtime.sources.source import Source, _Wrapper
+from realtime.sources.source import Source, SourceWrapper
 from realtime.values import Frame
 
 
-class Repeated(_Wrapper):
-    """Plays a file again and again, times and numbers going on as if it were one long film."""
+class Repeated(SourceWrapper):
+    """A film repeated without end. Times and numbers of the frames go on as in one long film."""
 
     def __enter__(self) -> Self:
         return self
@@ -33,8 +33,8 @@ class Repeated(_Wrapper):
             offset += 2 * last - before - first
 
 
-class Retimed(_Wrapper):
-    """The frames of another source at an even rate: number n at n / rate seconds."""
+class Retimed(SourceWrapper):
+    """The frames of another source at a constant rate in frames a second: frame n gets the time n / rate seconds."""
 
     def __init__(self, source: Source, rate: float):
         super().__init__(source)
@@ -45,23 +45,23 @@ class Retimed(_Wrapper):
             yield Frame(frame.image, index / self.rate, index)
 
 
-class Thinned(_Wrapper):
-    """One of `every()` frames of another source: the least that a machine can do that has no time for more."""
+class Thinned(SourceWrapper):
+    """One of `every()` frames of another source, for machines that cannot process all. `every` is called anew for each frame."""
 
     def __init__(self, source: Source, every: Callable[[], int]):
         super().__init__(source)
         self.every = every
 
     def __iter__(self) -> Iterator[Frame]:
-        wanted = 0
+        next_index = 0
         for frame in self.source:
-            if frame.index >= wanted:
-                wanted = frame.index + self.every()
+            if frame.index >= next_index:
+                next_index = frame.index + self.every()
                 yield frame
 
 
-class Paced(_Wrapper):
-    """Plays a file as a camera would show it: each frame when its time has come, `t` on the machine's clock."""
+class Paced(SourceWrapper):
+    """A film in real time, as a camera would give it: each frame comes at its time, and `t` is on the clock of the machine."""
 
     def __init__(self, source: Source, clock: Clock, sleep: Callable[[float], None] = time.sleep):
         super().__init__(source)
@@ -75,8 +75,8 @@ class Paced(_Wrapper):
             yield Frame(frame.image, start + frame.t, frame.index)
 
 
-class FirstSeconds(_Wrapper):
-    """The frames of another source until `seconds` have passed since its first."""
+class FirstSeconds(SourceWrapper):
+    """The frames of another source whose times are less than `seconds` after its first."""
 
     def __init__(self, source: Source, seconds: float):
         super().__init__(source)

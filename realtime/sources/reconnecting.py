@@ -1,4 +1,4 @@
-"""Opens a camera or stream again when it fails or falls silent."""
+"""A source around a camera or stream, which opens it again when it fails or sends nothing for too long."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,22 +10,20 @@ from realtime.base.messages import Message, message
 from realtime.base.timing import Clock
 from realtime.config import CameraSettings
 from realtime.sources.newest import NewestFrame
-from realtime.sources.source import TICK_S, Source, _Wrapper
+from realtime.sources.source import TICK_S, Source, SourceWrapper
 from realtime.values import Frame
 
 RECONNECTING = "reconnecting"
 
+MESSAGE_AFTER_S = 1.0
+"""After this time without a frame the user gets a message."""
 
-TOLD_S = 1.0
-"""A shorter silence of a live source is not worth a word."""
-
-
-HANGING_MOST = 3
-"""Readers that hang in their drivers at a time; another one would hang as well, and each keeps a thread."""
+MOST_HANGING = 3
+"""At most this many readers may hang in their drivers at a time. Another one would hang too, and each occupies a thread."""
 
 
-class _OpenedByReader(_Wrapper):
-    """Opens its source when the first frame is asked for: in the reading thread, so that a slow opening does not stop the window."""
+class _OpenInReader(SourceWrapper):
+    """Opens its source when the first frame is requested: in the reading thread, so that a slow opening does not block the window."""
 
     def __enter__(self) -> Self:
         return self
@@ -39,25 +37,25 @@ class _OpenedByReader(_Wrapper):
 
 
 def pauses(first_s: float, most_s: float) -> Iterator[float]:
-    """Seconds to wait before each attempt: doubled from one to the next, at most `most_s`, without end."""
+    """Seconds to wait before each attempt, without end: each twice the one before, at most `most_s`."""
     while True:
         yield first_s
         first_s = min(2 * first_s, most_s)
 
 
-class Reconnecting(_Wrapper):
-    """The newest frames of a camera or stream which, when it fails or falls silent, is opened again: the same session goes on.
+class Reconnecting(SourceWrapper):
+    """The newest frames of a camera or stream. If it fails or sends nothing for too long, it is opened again and the session goes on.
 
-    What cannot be opened at the start raises its Trouble at once. Later on, a Trouble of the source or a time without frames only
-    ends the connection, and others are tried until one gives frames or the user stops. `index` and `t` go on over the gap.
+    A source that cannot be opened at the start raises its Trouble at once. Later, a Trouble or a time without frames only ends the
+    connection. New connections are tried until one gives frames or the user stops. `index` and `t` go on over the gap.
 
-    A device that hangs in its driver cannot be interrupted: it is left to its thread, and a new one is opened beside it.
-    No frame of the old one comes through, and its thread closes it should it ever return.
+    A device that hangs in its driver cannot be interrupted. Its thread is left alone, and a new connection is opened beside it. No frame
+    of the old connection is used any more; if its driver call ever returns, its thread closes it.
     """
 
     def __init__(
         self,
-        make: Callable[[], Source],
+        make_source: Callable[[], Source],
         settings: CameraSettings,
         clock: Clock,
         stopped: Callable[[], bool],
@@ -67,21 +65,23 @@ class Reconnecting(_Wrapper):
     ):
         """
         Args:
-            make: gives the source anew, not yet opened; each connection needs its own.
-            stopped: ends the frames, also while none comes.
-            idle: called every `TICK_S` while no frame comes, with what the user should know meanwhile, if anything.
-            tell: gets a line when the connection is lost, and one when it is back.
+            make_source: makes the source, not yet opened; called for each connection.
+            settings: the times without frames after which a connection is lost, and the pauses between attempts.
+            clock: seconds, the clock of the frames' times.
+            stopped: the frames end when it is true, also while no frame comes.
+            idle: called every `TICK_S` seconds while no frame comes, with a message for the user or None.
+            tell: gets a line when the camera gives another format than requested, when the connection is lost and when it is back.
         """
-        super().__init__(make())
-        self.make, self.settings, self.clock, self.stopped = make, settings, clock, stopped
+        super().__init__(make_source())
+        self.make_source, self.settings, self.clock, self.stopped = make_source, settings, clock, stopped
         self.idle, self.tell, self.sleep = idle, tell, sleep
-        self._doing: str | None = "waiting"
+        self._activity: str | None = "waiting"
         self._hanging: list[NewestFrame] = []
 
     def __enter__(self) -> Self:
-        # The first opening stays in this thread: macOS asks the user for permission only from the main one.
+        # The first opening stays in this thread: macOS asks the user for permission only from the main thread.
         self._connect(self.source)
-        self._picture_at = self._connected_at
+        self._last_frame_t = self._connected_t
         if self.delivery is not None and self.delivery.differs:
             self.tell(f"{self.name} gives {self.delivery}")
         return self
@@ -95,17 +95,17 @@ class Reconnecting(_Wrapper):
             first = index
             try:
                 for frame in self._reader:
-                    if self._doing == RECONNECTING:
-                        self.tell(f"{self.name} is back after {self.clock() - self._picture_at:.0f} s")
+                    if self._activity == RECONNECTING:
+                        self.tell(f"{self.name} is back after {self.clock() - self._last_frame_t:.0f} s")
                         waits = self._waits()
-                    self._doing, self._picture_at = None, self.clock()
+                    self._activity, self._last_frame_t = None, self.clock()
                     index = first + frame.index + 1
                     yield replace(frame, index=first + frame.index)
                 return
             except Trouble as trouble:
-                if self._doing != RECONNECTING:
+                if self._activity != RECONNECTING:
                     self.tell(f"{trouble}; {RECONNECTING}")
-                self._doing = RECONNECTING
+                self._activity = RECONNECTING
             self._reconnect(next(waits))
 
     def _waits(self) -> Iterator[float]:
@@ -114,29 +114,31 @@ class Reconnecting(_Wrapper):
     def _connect(self, source: Source) -> None:
         self._reader = NewestFrame(source, self.stopped, self._watch)
         self._reader.__enter__()
-        self._connected_at = self.clock()
+        self._connected_t = self.clock()
 
     def _watch(self) -> None:
-        """Gives the connection up when it is silent for too long."""
-        patience_s = self.settings.stale_s if self._doing is None else self.settings.first_s
-        if self.clock() - max(self._connected_at, self._picture_at) >= patience_s:
+        """Ends the connection, by raising Trouble, if no frame has come for too long."""
+        patience_s = self.settings.stale_s if self._activity is None else self.settings.first_s
+        if self.clock() - max(self._connected_t, self._last_frame_t) >= patience_s:
             raise Trouble(f"{self.name} has given no picture for {patience_s:g} s")
         self._idle()
 
     def _idle(self) -> None:
-        silence_s = self.clock() - self._picture_at
-        self.idle(message(self._doing, source=self.name, seconds=int(silence_s)) if self._doing and silence_s >= TOLD_S else None)
+        silence_s = self.clock() - self._last_frame_t
+        self.idle(
+            message(self._activity, source=self.name, seconds=int(silence_s)) if self._activity and silence_s >= MESSAGE_AFTER_S else None
+        )
 
     def _reconnect(self, wait_s: float) -> None:
-        """Leaves the reader, and starts a new one after `wait_s`."""
+        """Leaves the reader, and starts a new one after at least `wait_s`."""
         self._reader.leave()
         self._hanging.append(self._reader)
         until = self.clock() + wait_s
-        while self.clock() < until or len(self._hanging) >= HANGING_MOST:
+        while self.clock() < until or len(self._hanging) >= MOST_HANGING:
             if self.stopped():
                 return
             self._idle()
             self.sleep(TICK_S)
             self._hanging = [reader for reader in self._hanging if reader.reading]
-        self.source = self.make()
-        self._connect(_OpenedByReader(self.source))
+        self.source = self.make_source()
+        self._connect(_OpenInReader(self.source))

@@ -1,4 +1,4 @@
-"""What a source is: a context manager that yields frames."""
+"""The protocol of all sources, context managers that yield frames, and the base class of sources around another source."""
 
 from collections.abc import Iterator
 from typing import Protocol, Self
@@ -7,17 +7,17 @@ from realtime.sources.cameras import Delivery
 from realtime.values import Frame
 
 TICK_S = 0.1
-"""While no frame comes, the loop looks round this often: for keys, for Ctrl-C, for a camera that has fallen silent."""
+"""Seconds. While no frame comes, the loop checks this often for keys, for Ctrl-C and for a camera that has stopped sending."""
 
 
 class Source(Protocol):
     """Yields frames between `__enter__` and `__exit__`.
 
     Attributes:
-        name: what messages and the readings file call it.
-        expected: how many frames it will give, where that is known.
-        mirror: whether people in it see themselves and expect a mirror.
-        delivery: what a camera was asked for and what it gives, once it is open; None for what has no choice.
+        name: its name in messages and in the readings file.
+        expected: how many frames it will give; None if that is unknown.
+        mirror: whether it is to be shown as a mirror, because it shows the users themselves.
+        delivery: the format that was requested from a camera and the one that it gives, once it is open; None for sources without a choice.
     """
 
     @property
@@ -33,8 +33,8 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Frame]: ...
 
 
-class _Wrapper:
-    """A source around another one."""
+class SourceWrapper:
+    """A source that takes its frames from another source; opens and closes it, and has its name, mirror and delivery."""
 
     expected = None
 

@@ -1,4 +1,4 @@
-"""Pictures as they come: from an address, through a pipe, from the screen. `t` is the moment of their arrival."""
+"""Sources for live pictures that are no camera of this machine: addresses, pipes, the screen. `t` is the time of arrival."""
 
 import os
 import time
@@ -12,38 +12,39 @@ import numpy as np
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.timing import Clock
-from realtime.sources.films import open_film, told
+from realtime.sources.films import open_film, translate_errors
 from realtime.values import Frame
 
 STREAM_TIMEOUT_S = 10.0
+"""After this time without data FFmpeg gives an address up."""
 
 
 class Stream:
-    """What FFmpeg opens under an address, one frame after another."""
+    """A stream that FFmpeg decodes, frame by frame as it arrives."""
 
     expected = None
     mirror = False
     delivery = None
 
-    def __init__(self, name: str, address: str, clock: Clock, **how: object):
-        """`how` is for `av.open`."""
-        self.name, self.address, self.clock, self.how = name, address, clock, how
+    def __init__(self, name: str, address: str, clock: Clock, **options: object):
+        """`options` are those of `av.open`."""
+        self.name, self.address, self.clock, self.options = name, address, clock, options
 
     def __enter__(self) -> Self:
-        self._container = open_film(self.address, self.name, **self.how)
+        self._container = open_film(self.address, self.name, **self.options)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._container.close()
 
     def __iter__(self) -> Iterator[Frame]:
-        with told(self.name):
+        with translate_errors(self.name):
             for index, picture in enumerate(self._container.decode(video=0)):
                 yield Frame(picture.to_ndarray(format="bgr24"), self.clock(), index)
 
 
 class NetworkStream(Stream):
-    """A stream from an address (RTSP, HTTP, MJPEG...)."""
+    """A stream from an address (RTSP, HTTP, MJPEG...). The end of a live stream is a lost connection and raises Trouble."""
 
     def __init__(self, address: str, clock: Clock):
         # Passwords in addresses stay out of messages and files.
@@ -57,26 +58,31 @@ class NetworkStream(Stream):
         for frame in super().__iter__():
             frames = frame.index + 1
             yield frame
-        # A film behind an address has a duration or a size, and an end; a camera has none of them.
+        # A film at an address has a duration or a size, and may end; the stream of a camera has neither.
         if self._container.duration is None and self._container.size < 0:
             raise Trouble(f"{self.name} ended after {frames} frames: the other side closed the stream")
 
 
 class Pipe(Stream):
-    """What another program writes into this one's standard input: MJPEG, yuv4mpeg, Matroska, MPEG-TS..., or raw pictures.
+    """Pictures that another program writes into a pipe: MJPEG, yuv4mpeg, Matroska, MPEG-TS..., or raw pictures.
 
-    Its end is the end of the session.
+    The end of the pipe ends the session.
     """
 
     def __init__(self, clock: Clock, raw_wh: tuple[int, int] | None, descriptor: int = 0):
-        """`raw_wh` is the size in px of raw pictures, 3 bytes a pixel: blue, green, red; None: the stream says what it holds."""
+        """
+        Args:
+            clock: seconds.
+            raw_wh: size in px of raw pictures of 3 bytes a pixel: blue, green, red. None: FFmpeg finds out the format of the stream.
+            descriptor: the file descriptor to read; 0 is the standard input.
+        """
         self.descriptor = descriptor
         if raw_wh is None:
-            # Enough to know the stream by; FFmpeg would take 5 MB of MJPEG, seconds of pictures, before it gives the first.
-            how: dict[str, Any] = {"options": {"probesize": "65536", "fpsprobesize": "0"}}
+            # Enough to find out the format. By default FFmpeg reads 5 MB first, which is seconds of MJPEG.
+            options: dict[str, Any] = {"options": {"probesize": "65536", "fpsprobesize": "0"}}
         else:
-            how = {"format": "rawvideo", "options": {"video_size": f"{raw_wh[0]}x{raw_wh[1]}", "pixel_format": "bgr24"}}
-        super().__init__("the pipe", f"pipe:{descriptor}", clock, **how)
+            options = {"format": "rawvideo", "options": {"video_size": f"{raw_wh[0]}x{raw_wh[1]}", "pixel_format": "bgr24"}}
+        super().__init__("the pipe", f"pipe:{descriptor}", clock, **options)
 
     def __enter__(self) -> Self:
         if os.isatty(self.descriptor):
@@ -84,10 +90,10 @@ class Pipe(Stream):
         return super().__enter__()
 
 
-class Screen:
-    """What the screen shows, all monitors side by side. `t` is the moment of the grab.
+class ScreenGrab:
+    """What the screen shows, all monitors side by side. `t` is the time of the grab.
 
-    Not by FFmpeg, whose X11 grabber ends the process where OpenCV's wheel is loaded too: both bring their own libxcb.
+    FFmpeg's own X11 grabber is not used: it ends the process if OpenCV's wheel is loaded too, because each has its own libxcb.
     """
 
     expected = None
@@ -122,7 +128,7 @@ class Screen:
         pass
 
     def __iter__(self) -> Iterator[Frame]:
-        # In the thread that grabs: Windows ties what it hands out to one.
+        # Opened in the thread that grabs: on Windows a grabber works only in the thread that opened it.
         with self._grabber() as grabber:
             due = self.clock()
             for index in count():

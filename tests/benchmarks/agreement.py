@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from realtime.base.geometry import apart, box_around
+from realtime.base.geometry import box_around, box_distance
 from realtime.config import Settings
 from realtime.faces.align import align
 from realtime.pipeline import build_pipeline
@@ -34,7 +34,7 @@ def compare(film: Path) -> tuple[int, float, float, float]:
             detected = [predictor.points(gray, box_around(points)) for points in first]
             for reading in pipeline.read(frame):
                 followed = reading.face.points
-                near = [points for points in detected if apart(box_around(points), box_around(followed)) < 0.3]
+                near = [points for points in detected if box_distance(box_around(points), box_around(followed)) < 0.3]
                 if near:
                     said = classifier.probabilities(np.stack([align(gray, followed), align(gray, near[0])])).argmax(1)
                     same.append(said[0] == said[1])

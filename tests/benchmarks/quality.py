@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from models.datasets import chips_of, held_out, load_fer2013, majority, named, point_predictor, read_gray, read_table
 from models.framing import crop_points, placement_of
 from models.scores import WILD_LABELS, wilson
-from realtime.base.geometry import scaled
+from realtime.base.geometry import scale_box
 from realtime.config import ClassifierSettings, DetectorSettings, QualitySettings
 from realtime.expression.classifier import EmotionClassifier
 from realtime.expression.quality import doubt, eye_distance, texture, turn
@@ -159,7 +159,7 @@ def worsened(
     chips, points = [], []
     for photo in plain:
         gray = worsen(photo, step, draw)
-        points.append(predictor.points(gray, scaled(photo.box, gray.shape[1] / photo.gray.shape[1])))
+        points.append(predictor.points(gray, scale_box(photo.box, gray.shape[1] / photo.gray.shape[1])))
         chips.append(align(gray, points[-1]))
     return looks(np.stack(chips), np.stack(points), np.array([photo.label for photo in plain]), model, settings)
 

@@ -25,7 +25,7 @@ from models.datasets import Faces, Picture, cut_out, held_out, named, read_pictu
 from models.scores import calibration_error
 from realtime.config import ClassifierSettings, SmoothingSettings
 from realtime.expression.classifier import EmotionClassifier
-from realtime.expression.smoothing import Smoothed, Smoother
+from realtime.expression.smoothing import FaceState, Smoother
 from realtime.faces.align import CHIP, CROP
 from realtime.values import LABELS
 
@@ -281,7 +281,7 @@ def one_euro(cutoff_hz: float, beta: float, lead: float) -> Filter:
     return run
 
 
-def run_smoother(settings: SmoothingSettings, prior: np.ndarray, probs: np.ndarray, rate: int) -> list[list[Smoothed]]:
+def run_smoother(settings: SmoothingSettings, prior: np.ndarray, probs: np.ndarray, rate: int) -> list[list[FaceState]]:
     """The states (frames, clips) of the program's own smoother."""
     smoother, ids, trusted = Smoother(settings, 1.0, prior), list(range(len(probs))), np.ones(len(probs), bool)
     return [smoother.update(ids, probs[:, i], trusted, i / rate) for i in range(probs.shape[1])]
@@ -292,7 +292,7 @@ def forward(settings: SmoothingSettings, prior: np.ndarray, ties: bool = False) 
 
     def run(probs: np.ndarray, rate: int) -> np.ndarray:
         states = run_smoother(settings, prior, probs, rate)
-        return np.array([[TIE if ties and face.tie else face.shown for face in frame] for frame in states]).T
+        return np.array([[TIE if ties and face.tie else face.label_index for face in frame] for frame in states]).T
 
     return run
 
@@ -406,7 +406,7 @@ def certainty(clips: Clips, settings: SmoothingSettings, prior: np.ndarray) -> s
     truth = clips.truth[:, -1]
     probs, belief = (np.stack([getattr(face, name) for face in states]) for name in ("probs", "belief"))
     tie = np.array([face.tie for face in states])
-    right = np.array([face.shown for face in states]) == truth
+    right = np.array([face.label_index for face in states]) == truth
     return (
         f"After {STILL_S} s of {len(truth)} random photos the label is right in {right.mean():.1%}. The shown probabilities say\n"
         f"{probs.max(1).mean():.1%} on average (calibration error {calibration_error(probs, truth):.3f}), the filter's belief says\n"
