@@ -4,8 +4,8 @@
     python -m examples.archive_ray films/ annotated/ --table readings.parquet                      this machine alone
     python -m examples.archive_ray films/ annotated/ --table readings.parquet --address auto       on a cluster
 
-Every film is recorded as `run.py record --out-dir` does it, by the same function. Films and folders must lie where all machines reach
-them, under the same paths. Run it again after a stop: what is finished is skipped. A film that fails does not stop the others.
+Each film is recorded by the function that `run.py record --out-dir` uses. All machines must reach films and folders under the same paths.
+After a stop, run it again: finished films are skipped. A film that fails does not stop the others.
 """
 
 import argparse
@@ -25,7 +25,7 @@ PROGRAM = Path(__file__).resolve().parent.parent
 
 
 def annotate(job: Job) -> str | None:
-    """Records one film; gives what went wrong, if anything did."""
+    """Records one film; returns the error message if it fails."""
     try:
         record_film(job, lambda line: None, lambda frames, expected, seconds: None, lambda: False)
     except Trouble as trouble:
@@ -34,35 +34,35 @@ def annotate(job: Job) -> str | None:
 
 
 def table_of(jobs: list[Job]) -> pa.Table:
-    """The readings of finished films: a row a face and frame."""
+    """The readings of finished films: a row for each face in each frame."""
     rows: list[dict[str, object]] = []
     for job in jobs:
         # The first line is the header.
         for line in each_line(readings_path(job.out)):
             for face in line.get("faces", ()):
                 probs = dict(zip(LABELS, face["probs"], strict=True))
-                kept = {name: face[name] for name in ("id", "label", "confidence", "unsure")}
-                rows.append({"film": str(job.film), "frame": line["frame"], "t": line["t"], **kept, **probs})
-    texts, whole = ("film", "label", "unsure"), ("frame", "id")
+                values = {name: face[name] for name in ("id", "label", "confidence", "unsure")}
+                rows.append({"film": str(job.film), "frame": line["frame"], "t": line["t"], **values, **probs})
+    texts, integers = ("film", "label", "unsure"), ("frame", "id")
     names = ("film", "frame", "t", "id", "label", "confidence", "unsure", *LABELS)
-    kinds = [(name, pa.string() if name in texts else pa.int64() if name in whole else pa.float64()) for name in names]
-    return pa.Table.from_pylist(rows, schema=pa.schema(kinds))
+    columns = [(name, pa.string() if name in texts else pa.int64() if name in integers else pa.float64()) for name in names]
+    return pa.Table.from_pylist(rows, schema=pa.schema(columns))
 
 
 def annotate_all(films: list[Path], out: Path) -> tuple[list[Job], dict[Path, str]]:
-    """Records what is not finished yet on the cluster that Ray is connected to; gives the finished jobs, and why others failed."""
+    """Records the films that are not finished yet, on Ray's cluster. Returns the finished jobs, and the error messages of the others."""
     jobs = [Job(film.resolve(), target.resolve()) for film, target in zip(films, outputs(films, out), strict=True)]
     due = [job for job in jobs if not is_done(job)]
     print(f"{len(jobs) - len(due)} of {len(jobs)} films are finished already")
-    # One core a film: the pipeline of a film works in one thread. A worker that dies takes its film to another one, twice at most.
+    # One core a film: the pipeline of a film uses one thread. If a worker dies, its film is tried again, at most twice.
     remote = ray.remote(num_cpus=1, max_retries=2)(annotate)
     running = {remote.remote(job): job for job in due}
     failed: dict[Path, str] = {}
     while running:
-        (done,), _ = ray.wait(list(running))
-        job = running.pop(done)
+        (finished,), _ = ray.wait(list(running))
+        job = running.pop(finished)
         try:
-            why = ray.get(done)
+            why = ray.get(finished)
         except ray.exceptions.RayError as error:
             why = f"{job.film} failed unexpectedly ({type(error).__name__})"
         if why is not None:
@@ -72,12 +72,12 @@ def annotate_all(films: list[Path], out: Path) -> tuple[list[Job], dict[Path, st
 
 
 def main() -> None:
-    wanted = argparse.ArgumentParser(description="Annotates films on a Ray cluster.")
-    wanted.add_argument("films", type=Path, nargs="+", help="films, and folders of films")
-    wanted.add_argument("out", type=Path, help="the folder to record into")
-    wanted.add_argument("--table", type=Path, help="the Parquet file that gathers all readings")
-    wanted.add_argument("--address", help="of the cluster, or auto; without it this machine alone")
-    args = wanted.parse_args()
+    parser = argparse.ArgumentParser(description="Annotates films on a Ray cluster.")
+    parser.add_argument("films", type=Path, nargs="+", help="films, and folders of films")
+    parser.add_argument("out", type=Path, help="the folder to record into")
+    parser.add_argument("--table", type=Path, help="the Parquet file that gathers all readings")
+    parser.add_argument("--address", help="of the cluster, or auto; without it this machine alone")
+    args = parser.parse_args()
     try:
         films = films_in(args.films)
         args.out.mkdir(parents=True, exist_ok=True)

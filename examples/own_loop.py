@@ -1,4 +1,4 @@
-"""A loop of your own: prints a line whenever somebody's expression changes, and at the end how long each was shown.
+"""Your own loop over the frames: prints a line when a face's expression changes, and at the end how long each expression was shown.
 
 python -m examples.own_loop            the first camera
 python -m examples.own_loop film.mp4
@@ -11,7 +11,7 @@ from realtime import open_pipeline
 
 
 def main(source: str) -> None:
-    shown: dict[int, str] = {}
+    labels: dict[int, str] = {}
     seconds: defaultdict[str, float] = defaultdict(float)
     before = None
     with open_pipeline(source) as faces:
@@ -19,14 +19,14 @@ def main(source: str) -> None:
             for frame, readings in faces:
                 for reading in readings:
                     label = "unsure" if reading.unsure else reading.label
-                    if shown.get(reading.face.id) != label:
+                    if labels.get(reading.face.id) != label:
                         print(f"{frame.t:8.2f} s  face {reading.face.id}: {label} ({reading.confidence:.0%})")
-                        shown[reading.face.id] = label
+                        labels[reading.face.id] = label
                     seconds[label] += 0 if before is None else frame.t - before
                 before = frame.t
         except KeyboardInterrupt:
             pass
-    for label, time in sorted(seconds.items(), key=lambda one: -one[1]):
+    for label, time in sorted(seconds.items(), key=lambda item: -item[1]):
         print(f"{label:10} {time:6.1f} s")
 
 

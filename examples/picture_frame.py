@@ -1,4 +1,4 @@
-"""A picture frame that reacts to a smile: whoever smiles at it for a second sees the next photo of a folder.
+"""A picture frame that reacts to smiles: when somebody smiles at it for a second, it shows the next photo of a folder.
 
 python -m examples.picture_frame photos/
 """
@@ -17,20 +17,20 @@ PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
 
 
 class SmileSwitch:
-    """Says once when somebody has smiled for a second; then all must stop before it does so again."""
+    """`update` returns True once when somebody has smiled for a second, and again only after a time without any smile."""
 
     def __init__(self) -> None:
         self._since: float | None = None
-        self._told = False
+        self._reported = False
 
     def update(self, t: float, readings: list[Reading]) -> bool:
         if not any(reading.label == "happiness" and not reading.unsure for reading in readings):
-            self._since, self._told = None, False
+            self._since, self._reported = None, False
             return False
         self._since = t if self._since is None else self._since
-        if self._told or t - self._since < SMILE_S:
+        if self._reported or t - self._since < SMILE_S:
             return False
-        self._told = True
+        self._reported = True
         return True
 
 

@@ -1,9 +1,9 @@
-"""Publishes readings over MQTT, for home automation and dashboards: five times a second, a JSON object a face.
+"""Publishes readings over MQTT, for home automation and dashboards: five times a second, a JSON object for each face.
 
     pip install -r examples/requirements.txt
     python -m examples.publish_mqtt --host broker.local --topic home/faces --source 0
 
-`mosquitto_sub -h broker.local -t 'home/faces/#' -v` shows what arrives: home/faces/1 {"t": ..., "label": "happiness", ...}
+`mosquitto_sub -h broker.local -t 'home/faces/#' -v` shows the messages: home/faces/1 {"t": ..., "label": "happiness", ...}
 """
 
 import argparse
@@ -32,18 +32,18 @@ def messages(topic: str, frame: Frame, readings: list[Reading]) -> list[tuple[st
 
 
 def main() -> None:
-    wanted = argparse.ArgumentParser(description="Publishes expressions over MQTT.")
-    wanted.add_argument("--host", default="localhost")
-    wanted.add_argument("--port", type=int, default=1883)
-    wanted.add_argument("--topic", default="faces")
-    wanted.add_argument("--source", default="0")
-    args = wanted.parse_args()
+    parser = argparse.ArgumentParser(description="Publishes expressions over MQTT.")
+    parser.add_argument("--host", default="localhost")
+    parser.add_argument("--port", type=int, default=1883)
+    parser.add_argument("--topic", default="faces")
+    parser.add_argument("--source", default="0")
+    args = parser.parse_args()
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
     try:
         client.connect(args.host, args.port)
     except OSError as error:
         sys.exit(f"no broker answers at {args.host}:{args.port} ({error}): start one, or name it with --host")
-    # The client's own thread sends, and connects again when the broker was away: the loop does not wait for it.
+    # The client sends in a thread of its own and connects again after the broker was away, so the loop never waits.
     client.loop_start()
     next_t = None
     try:

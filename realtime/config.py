@@ -1,4 +1,4 @@
-"""All settings, each with its default, its unit and its reason. The command line takes its defaults from here."""
+"""All settings: default, unit and reason of each. The stages get them from here, and so do the defaults of the command line."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,22 +6,22 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    enlarge: float = 4.0  # the picture that is searched is at most this much larger: beyond that there are only guesses
-    threshold: float = 0.0  # dlib's own; lower finds more faces and more wallpaper
-    confirm: float = -0.3  # the threshold where a face is expected; on 706 frames of two films all faces had 0.1 or more
-    confirm_reach: float = 0.3  # face widths from the expected place at most
+    enlarge: float = 4.0  # a picture is enlarged at most this many times for the search: further enlarging adds false detections only
+    threshold: float = 0.0  # dlib's default score; a lower one finds more faces, and more places that are no face
+    confirm: float = -0.3  # the score at a place where a face is expected; on 706 frames of two films all faces had 0.1 or more
+    confirm_reach: float = 0.3  # face widths; greatest distance of the confirmed face from the expected place
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is spent: what the governor turns down when the machine does not keep up."""
+    """How much work is done; the governor lowers it when the machine does not keep up."""
 
-    near_s: float  # seconds between searches for large faces; twice that while faces are followed
-    far_s: float  # the same for small faces, which cost ten times as much
-    near_side: int  # px; short side of the picture in which large faces are searched; 320 finds those from a quarter of its height
-    check_s: float  # seconds between two looks at a followed face
-    classify_every: int  # frames; each face's expression is read in one of so many
-    frame_every: int  # frames; one of so many is taken at all
+    near_s: float  # seconds between searches for large faces; twice that while faces are tracked
+    far_s: float  # seconds between searches for small faces, which cost ten times as much; also twice that while faces are tracked
+    near_side: int  # px; short side of the picture in which large faces are searched; 320 finds faces from a quarter of its height
+    check_s: float  # seconds between two confirmations of a tracked face by the detector
+    classify_every: int  # each face is classified in one of so many frames
+    frame_every: int  # one of so many frames is processed at all
 
 
 EFFORTS = (
@@ -32,106 +32,105 @@ EFFORTS = (
     Effort(near_s=1.0, far_s=float("inf"), near_side=240, check_s=0.4, classify_every=2, frame_every=2),
     Effort(near_s=1.0, far_s=float("inf"), near_side=240, check_s=0.4, classify_every=1, frame_every=4),
 )
-"""From all to the least; the rarest look is still often enough to lose a face within half a second of its vanishing."""
+"""From the full effort to the least. Even with the least, the track of a face that has left ends within half a second."""
 
 
 SMALL_EFFORTS = EFFORTS[1:]
-"""For boards such as a Raspberry Pi 4: fewer searches from the start."""
+"""For boards such as a Raspberry Pi 4: even the first effort has fewer searches."""
 
 
 @dataclass(frozen=True)
 class GovernorSettings:
-    target_fps: float | None = None  # frames a second that are to be reached; None: all that the camera gives
+    target_fps: float | None = None  # frames a second to reach; None: all that the camera gives
     max_cpu: float | None = None  # per cent of one core that may be used; None: no limit
-    window_s: float = 0.5  # what is looked at; shorter ones hold too few frames of a slow camera
-    enough: float = 0.9  # share of the wanted frames under which the machine does not keep up
-    patience_s: float = 3.0  # without trouble before more is tried
-    most_patience_s: float = 60.0  # after attempts in vain
+    window_s: float = 0.5  # s between two decisions; in less time a slow camera gives too few frames
+    enough: float = 0.9  # share of the target frames; with less the machine does not keep up
+    patience_s: float = 3.0  # s without lost frames before a higher effort is tried
+    most_patience_s: float = 60.0  # s; the longest such time, after attempts that failed
 
 
 @dataclass(frozen=True)
 class FinderSettings:
-    smallest_px: float = 80.0  # dlib's detector has learned faces of this size; larger ones it finds in its own reduced copies
-    min_face: float = 0.10  # of the picture's short side: smaller faces are not looked for
+    smallest_px: float = 80.0  # px; dlib's detector was trained on faces of this size and finds larger ones in reduced copies
+    min_face: float = 0.10  # share of the picture's short side: smaller faces are not searched
 
 
 @dataclass(frozen=True)
 class CutSettings:
-    surely: float = 0.35  # change (see `realtime.faces.cuts.change`) that is always a cut; within a shot 0.16 was the most, in a cross-fade
-    at_least: float = 0.12  # change that is a cut where the picture was calm; between two shots of people in one room 0.2 is usual
-    times_usual: float = 8.0  # and this many times the usual change
-    usual_s: float = 0.5  # time constant of what is usual
+    surely: float = 0.35  # change (`realtime.faces.cuts.change`) that is always a cut; the most within a shot was 0.16, in a cross-fade
+    at_least: float = 0.12  # a smaller change is no cut; between two shots of people in one room 0.2 is typical
+    times_usual: float = 8.0  # times the usual change; less is no cut, unless it is above `surely`
+    usual_s: float = 0.5  # s; time constant of the average that is the usual change
 
 
 @dataclass(frozen=True)
 class TrackerSettings:
-    reach: float = 0.6  # face widths between a found face and a known one at most; beyond that it is someone else
-    stray: float = 0.5  # face widths from the expected place at most; no head moves faster between two frames
-    misfit: float = 0.10  # of the chip's side, root mean square: five points further from a face's shape are none
-    velocity_s: float = 0.1  # time constant of the speed: long enough to calm jitter, short enough to follow a nod
-    recheck_s: float = 0.1  # after a look in vain the next one comes this soon
-    hold_s: float = 0.4  # a face that no look confirms is shown this long: the detector blinks for less
-    forget_s: float = 1.0  # a face that comes back within this time where it left keeps its id
+    reach: float = 0.6  # face widths; a detection further from every track is a new face
+    stray: float = 0.5  # face widths; greatest distance of the points from the expected place: no head moves faster between two frames
+    misfit: float = 0.10  # share of the crop's side, root mean square; five points that are further from a face's shape are no face
+    velocity_s: float = 0.1  # s; time constant of the velocity: long enough to average jitter, short enough to follow a nod
+    recheck_s: float = 0.1  # s; until the next look when the detector did not confirm a face
+    hold_s: float = 0.4  # s; a track lasts this long without confirmation: the detector misses a face for less
+    forget_s: float = 1.0  # s; a face that comes back within this time near the place where it was lost keeps its id
 
 
 @dataclass(frozen=True)
 class SmoothingSettings:
     """Chosen by `tests/benchmarks/smoothing.py`; docs/smoothing.md shows what other values do."""
 
-    dwell_s: float = 2.0  # mean time between two changes of expression; from 1 to 4 s little changes
-    via_neutral: float = 0.75  # share of the changes that end in neutral: faces mostly relax before they take on something else
-    looks_per_s: float = 7.0  # pictures a second that tell something new; more would count the same noise twice
-    noise: float = 0.01  # chance that a picture says nothing about the face: one odd frame must not outweigh many
-    prior_power: float = 0.5  # how much of the training prior is taken out, 0 to 1: where macro-F1 of single pictures is highest
-    rarest: float = 0.03  # share as which a rarer label counts: else disgust, 0.9 %, would beat a two to three times likelier anger
-    lead: float = 0.7  # belief by which a new label must lead the shown one
-    hold_s: float = 0.3  # s that a label stays at least: a shorter one cannot be read
-    average_s: float = 0.25  # s after which the shown probabilities have gone 63 % of the way: about as fast as the label
-    tie: float = 0.08  # lead in probability under which no expression stands out
-    clear: float = 0.6  # lead from which one does again; with less, a face between two expressions goes to and fro
-    tie_s: float = 0.5  # s that a tie, or its end, must last to be said
+    dwell_s: float = 2.0  # s; mean time between two changes of expression; values from 1 to 4 give nearly the same results
+    via_neutral: float = 0.75  # share of the changes that end in neutral: faces mostly relax before the next expression
+    looks_per_s: float = 7.0  # independent pictures a second; with more, the same noise would count twice
+    noise: float = 0.01  # probability that a picture tells nothing about the face: one bad frame must not outweigh many good ones
+    prior_power: float = 0.5  # exponent of the training prior that is divided out, 0 to 1: here macro-F1 of single pictures is highest
+    rarest: float = 0.03  # least prior of a label: else disgust, with 0.9 %, would win over an anger two to three times as likely
+    lead: float = 0.7  # probability by which a new label must lead the shown one
+    hold_s: float = 0.3  # s; shortest time that a label is shown: a shorter one cannot be read
+    average_s: float = 0.25  # s; time constant of the shown probabilities: they change about as fast as the label
+    tie: float = 0.08  # lead in probability; with a smaller one no expression stands out, which is a tie
+    clear: float = 0.6  # lead that ends a tie; with a smaller value a face between two expressions changes all the time
+    tie_s: float = 0.5  # s that a tie, or its end, must last before it is shown
 
 
 @dataclass(frozen=True)
 class QualitySettings:
-    """Limits beyond which a chip is not believed, by the measures of `realtime.expression.quality`.
+    """Limits of the measures of `realtime.expression.quality`; the reading of a chip beyond one of them is not used.
 
-    Each lies where the answers are 15 points less often right than for plain photos, or where there are too few faces to know. The table
-    is `tests/benchmarks/quality.txt`; shares are of 1,096 plain photos of people whom the model never saw and of 3,053 faces of FER2013.
-    Emotion would bear dark 2, grain 1 and blurred 0.15; nano, measured by the same script, wants dark 4 and grain 0.7: these lie between.
+    Each limit lies where the accuracy is 15 percentage points lower than for plain photos, or where there are too few faces to measure it.
+    The table is `tests/benchmarks/quality.txt`. The shares below are of 1,096 plain photos of people who are not in the training data, and
+    of 3,053 faces of FER2013. For the model emotion alone the limits would be dark 2, grain 1 and blurred 0.15; for nano, measured by the
+    same script, dark 4 and grain 0.7. The limits here lie between.
     """
 
-    small: float = 5.0  # px between the eyes; the detector finds no face under 7, but one that is followed may go further
-    dark: float = 3.0  # grey levels of contrast; hardly any has less than 10
-    grain: float = 0.9  # share of the contrast, mostly noise: called dark too; beyond it are none
-    blurred: float = 0.2  # share of the contrast; none and 0.1 % have less detail
-    turned: float = 0.35  # eye distances from nose to middle, some 45 degrees; 1.0 % and 0.1 % are beyond, too few to know how they fare
-    # From 0.3 to there lie 26 faces, of which 54 to 86 % are right; with dlib's points in FER2013's crops they were 47, and 72 to 93 %.
-    covered: float = 0.5  # the model's reject probability, whose offset was fitted to leave 1 of 200 faces beyond
+    small: float = 5.0  # px between the eyes; the detector finds no face under 7, but a tracked face may become smaller
+    dark: float = 3.0  # grey levels of contrast; almost no face has less than 10
+    grain: float = 0.9  # share of the contrast, mostly noise; such a chip is called dark too; no face has more
+    blurred: float = 0.2  # detail as a share of the contrast; no photo and 0.1 % of FER2013 have less
+    turned: float = 0.35  # eye distances from nose to middle, some 45 degrees; 1.0 % and 0.1 % have more, too few to measure the accuracy
+    # From 0.3 to 0.35 lie 26 faces, of which 54 to 86 % are right; with dlib's points in FER2013's crops 47 faces, of which 72 to 93 %.
+    covered: float = 0.5  # the model's reject probability; its offset was fitted so that 1 of 200 faces has more
 
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 SHIPPED = {"emotion": MODELS / "emotion.tflite", "nano": MODELS / "emotion_nano.tflite"}
-"""The models of this program by name; nano takes an eighth of the work, for the smallest boards."""
-
+"""The models of this program by name. nano needs an eighth of the work, for the smallest boards."""
 
 POINTS = MODELS / "five_points.dat"
 """The predictor of the five face points."""
 
-
 DETECTOR = MODELS / "face_detector.svm"
-"""dlib's frontal face detector as a file: dlib itself takes 0.4 s to unpack it, a file a millisecond."""
+"""dlib's frontal face detector as a file. Loading the file takes a millisecond; dlib's own copy takes 0.4 s to unpack."""
 
 
 def model_file(text: str) -> Path:
-    """The model that a user means: the name of a shipped one, or a file's path."""
+    """The model's file: `text` is the name of a shipped model or the path of a file."""
     return SHIPPED.get(text) or Path(text)
 
 
 @dataclass(frozen=True)
 class ClassifierSettings:
     model: Path = SHIPPED["emotion"]
-    threads: int = 1  # a second one doubled the processor time and gained nothing (0.20 against 0.21 ms a chip, 2 cores)
+    threads: int = 1  # a second thread doubled the processor time and was no faster (0.20 against 0.21 ms a chip, 2 cores)
 
 
 @dataclass(frozen=True)
@@ -145,15 +144,15 @@ class ReportSettings:
 
 @dataclass(frozen=True)
 class CameraSettings:
-    width: int = 640  # px; what nearly every webcam delivers at 30 fps
+    width: int = 640  # px; nearly every webcam delivers this size at 30 fps
     height: int = 480  # px
     rate: float = 30.0  # frames a second
-    small_height: int = 324  # px; of a Pi camera's second picture, in which large faces are searched: their search takes 320
-    raw_wh: tuple[int, int] | None = None  # px; of raw pictures in a pipe; None: the pipe says itself what it holds
-    stale_s: float = 2.0  # no frame for this long: the connection is lost; no camera that works pauses so long
-    first_s: float = 10.0  # a connection's first frame may take longer: a stream is opened and waits for its next key frame
-    retry_s: float = 0.5  # until the first attempt to open it again; doubled for each further one
-    retry_most_s: float = 3.0  # the picture is there within 5 s of the camera's return: an RTSP stream takes 1.6 s to open
+    small_height: int = 324  # px; of a Pi camera's small gray picture, in which large faces are searched: that search needs 320
+    raw_wh: tuple[int, int] | None = None  # px; size of raw pictures in a pipe; None: the pipe has a format with a header
+    stale_s: float = 2.0  # s without a frame after which the connection is lost; no working camera pauses so long
+    first_s: float = 10.0  # s; the same before a connection's first frame: a stream must be opened and waits for its next key frame
+    retry_s: float = 0.5  # s before the first attempt to open it again; doubled for each further attempt
+    retry_most_s: float = 3.0  # s; longest such time. So the picture is back within 5 s of the camera: an RTSP stream takes 1.6 s to open
 
 
 @dataclass(frozen=True)
@@ -264,8 +263,8 @@ class Settings:
     smoothing: SmoothingSettings = field(default_factory=SmoothingSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
     classifier: ClassifierSettings = field(default_factory=ClassifierSettings)
-    profile: Path | None = None  # file of the person whose face is read, made for the classifier's model; None: for everybody
+    profile: Path | None = None  # file of a person's profile, made for the classifier's model; None: the model for everybody
 
 
 PHOTO = Effort(near_s=0.0, far_s=float("inf"), near_side=960, check_s=0.0, classify_every=1, frame_every=1)
-"""For single photos: time matters less than a small face in a group, and a thumbnail is worth enlarging."""
+"""For single photos: small faces in a group matter more than time, and small pictures are enlarged."""

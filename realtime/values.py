@@ -1,4 +1,4 @@
-"""The values that pass from stage to stage: small, frozen, named by their format."""
+"""The values that pass between the stages, from frame to reading: small and frozen."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutr
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture.
+    """One picture of a source.
 
     Attributes:
         image: (h, w, 3) BGR uint8.
-        t: when it was taken, in seconds on the source's monotonic clock.
-        index: its number in the source, from 0; a jump means that frames between were dropped.
-        small: the same picture, smaller and gray, (h', w') uint8, where the camera itself gives one; else None.
+        t: its time in seconds, on the source's monotonic clock.
+        index: its number in the source, from 0; after a jump, the frames between were dropped.
+        small: a smaller gray copy (h', w') uint8, if the camera gives one; else None.
     """
 
     image: np.ndarray
@@ -27,7 +27,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle in pixels of the full frame; may reach beyond its edges."""
+    """A rectangle in pixels of the full frame, from (x0, y0) to (x1, y1). It may reach beyond the frame's edges."""
 
     x0: float
     y0: float
@@ -37,7 +37,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Face:
-    """A face in one frame: who it is over time (`id`, from 1), where it is, and its five points (5, 2) float32 in pixels."""
+    """A face in one frame: the id of its track (from 1), its box, and its five points (5, 2) float32 in pixels."""
 
     id: int
     box: Box
@@ -46,15 +46,15 @@ class Face:
 
 @dataclass(frozen=True)
 class Reading:
-    """What is shown for one face in one frame.
+    """The expression that is shown for one face in one frame.
 
     Attributes:
         face: the face.
         probs: (7,) float32, smoothed over time, in the order of `LABELS`.
         label: the shown expression, one of `LABELS`.
         confidence: the probability of `label`, 0 to 1.
-        unsure: None, or in one word why the label should not be relied on: "small", "dark" (or drowned in noise), "blurred", "turned"
-            (to the side), "covered" (the model sees no readable face) or "tie" (no expression stands out).
+        unsure: None, or in one word why the label is not reliable: "small", "dark" (or too noisy), "blurred", "turned" (to the side),
+            "covered" (the model sees no readable face) or "tie" (no expression stands out).
     """
 
     face: Face

@@ -20,7 +20,7 @@ def frames_of(source) -> list:
 
 
 def write_film(path, ticks: list[int], size_wh=(64, 48), bright_corner=False):
-    """A small film whose frames stand at `ticks` / 1000 s; frame i has the brightness 10 i, its upper left quarter may be white."""
+    """Writes a small film: frame i is at `ticks[i]` / 1000 s and has the brightness 10 i; its upper left quarter may be white."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30)
         stream.width, stream.height = size_wh
@@ -54,12 +54,14 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 
 class Closed(ScriptedSource):
+    """A camera that cannot be opened."""
+
     def __enter__(self):
         raise Trouble("this one is closed")
 
 
 class Silent(ScriptedSource):
-    """A camera that hangs."""
+    """A camera that opens and then hangs."""
 
     def __iter__(self):
         threading.Event().wait(30)

@@ -5,7 +5,7 @@ import pytest
 from realtime.faces.align import CHIP, CROP, TEMPLATE, align, enlarge, misfit, sample, similarity
 
 
-def moved(points: np.ndarray, degrees: float, scale: float, shift: tuple[float, float]) -> np.ndarray:
+def transform(points: np.ndarray, degrees: float, scale: float, shift: tuple[float, float]) -> np.ndarray:
     turn = np.radians(degrees)
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     return points @ rotation.T * scale + shift
@@ -19,8 +19,8 @@ def whole(side: int) -> np.ndarray:
 
 @pytest.mark.parametrize("degrees", [0, 30, -75, 180])
 @pytest.mark.parametrize("scale", [20.0, 400.0])
-def test_similarity_undoes_any_turn_scale_and_shift(degrees, scale):
-    points = moved(TEMPLATE, degrees, scale, (123.0, -45.0))
+def test_similarity_undoes_any_rotation_scale_and_shift(degrees, scale):
+    points = transform(TEMPLATE, degrees, scale, (123.0, -45.0))
     matrix = similarity(points.astype(np.float32))
     landed = points @ matrix[:, :2].T + matrix[:, 2]
     assert np.abs(landed - TEMPLATE * CROP).max() < 1e-3
@@ -34,15 +34,15 @@ def test_similarity_never_shears_even_when_the_shape_does_not_fit():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_misfit_is_what_the_similarity_leaves(seed):
-    points = moved(TEMPLATE, 40, 150, (30, 60)) + np.random.default_rng(seed).normal(0, 12, (5, 2))
+def test_misfit_is_the_residual_of_the_similarity(seed):
+    points = transform(TEMPLATE, 40, 150, (30, 60)) + np.random.default_rng(seed).normal(0, 12, (5, 2))
     matrix = similarity(points)
-    left = (points @ matrix[:, :2].T + matrix[:, 2]) / CROP - TEMPLATE
-    assert misfit(points) == pytest.approx(np.sqrt((left**2).sum(1).mean()))
+    residual = (points @ matrix[:, :2].T + matrix[:, 2]) / CROP - TEMPLATE
+    assert misfit(points) == pytest.approx(np.sqrt((residual**2).sum(1).mean()))
 
 
-def test_misfit_is_none_for_a_face_and_large_for_none():
-    face = moved(TEMPLATE, 37, 90, (200, 100)).astype(np.float32)
+def test_misfit_is_zero_for_a_face_shape_and_large_for_other_shapes():
+    face = transform(TEMPLATE, 37, 90, (200, 100)).astype(np.float32)
     assert misfit(face) < 0.001
     assert misfit(face[[1, 4, 2, 0, 3]]) > 0.1
     assert misfit(np.ones((5, 2), np.float32)) == np.inf
@@ -60,8 +60,8 @@ def test_a_picture_of_the_crops_size_is_sampled_unchanged():
     assert (sample(picture, whole(CROP)) == picture).all()
 
 
-def test_large_faces_are_averaged_down_not_picked():
-    # The mean of 8x8 independent pixels spreads an eighth as much as one of them (74 grey levels); a bilinear tap half as much.
+def test_large_faces_are_averaged_down_without_skipping_pixels():
+    # The mean of 8x8 independent pixels has an eighth of their standard deviation of 74 grey levels; a bilinear sample has half of it.
     noise = np.random.default_rng(2).integers(0, 256, (CROP * 8, CROP * 8), np.uint8)
     assert sample(noise, whole(CROP * 8)).std() == pytest.approx(74 / 8, rel=0.1)
 
@@ -71,7 +71,7 @@ def test_outside_the_picture_the_edge_repeats():
     assert (align(picture, (TEMPLATE * 300 - 100).astype(np.float32)) == 77).all()
 
 
-def test_a_chip_has_the_promised_form():
+def test_a_chip_has_the_documented_shape_and_type():
     chip = enlarge(np.full((CROP, CROP), 9, np.uint8))
     assert chip.shape == (CHIP, CHIP)
     assert chip.dtype == np.uint8
@@ -85,7 +85,7 @@ def test_a_dataset_picture_and_the_same_face_before_a_camera_give_the_same_chip(
     assert np.abs(align(camera, points).astype(int) - enlarge(crop)).max() <= 4
 
 
-def test_the_same_face_turned_gives_nearly_the_same_chip(gray):
+def test_the_same_face_rotated_gives_nearly_the_same_chip(gray):
     from realtime.config import DetectorSettings
     from realtime.faces.detector import Detector
     from realtime.faces.landmarks import PointPredictor

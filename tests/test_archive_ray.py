@@ -16,21 +16,21 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
-def cluster(monkeypatch):
-    """Two machines of one core each, on this one, beside a head that works not at all."""
+def local_cluster(monkeypatch):
+    """Two simulated machines of one core each, and a head node without cores."""
     monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("PYTHONPATH", str(ROOT) + os.pathsep + os.environ.get("PYTHONPATH", ""))
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     for _ in range(2):
-        made.add_node(num_cpus=1)
-    ray.init(address=made.address, log_to_driver=False)
-    yield made
+        cluster.add_node(num_cpus=1)
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster
     ray.shutdown()
-    made.shutdown()
+    cluster.shutdown()
 
 
-def test_films_are_annotated_by_two_machines_and_a_second_run_goes_on(cluster, tmp_path):
+def test_two_machines_annotate_films_and_a_second_run_does_only_the_rest(local_cluster, tmp_path):
     clip = tmp_path / "short.mp4"
     cut(DEMO, clip, seconds=1.0)
     films, out = tmp_path / "films", tmp_path / "out"
@@ -39,8 +39,8 @@ def test_films_are_annotated_by_two_machines_and_a_second_run_goes_on(cluster, t
     for name in ("a.mp4", "b.mp4"):
         shutil.copy(clip, films / name)
     (films / "broken.mp4").write_bytes(b"this is no film")
-    given = sorted(films.iterdir())
-    jobs, failed = annotate_all(given, out)
+    paths = sorted(films.iterdir())
+    jobs, failed = annotate_all(paths, out)
     assert [job.film.name for job in jobs] == ["a.mp4", "b.mp4"]
     assert [path.name for path in failed] == ["broken.mp4"] and "not a video" in failed[films / "broken.mp4"]
 
@@ -52,13 +52,13 @@ def test_films_are_annotated_by_two_machines_and_a_second_run_goes_on(cluster, t
 
     before = (out / "a.mp4").stat().st_mtime_ns
     (out / "b.mp4").unlink()
-    again, _ = annotate_all(given, out)
+    again, _ = annotate_all(paths, out)
     assert [job.film.name for job in again] == ["a.mp4", "b.mp4"]
     assert (out / "a.mp4").stat().st_mtime_ns == before and frames_of(out / "b.mp4") == frames_of(out / "a.mp4")
 
 
 def frames_of(video: Path) -> list[list[object]]:
-    """The faces of each frame, as the readings file has them."""
+    """The faces of each frame from the readings file."""
     lines = video.with_suffix(".jsonl").read_text().splitlines()[1:]
     return [json.loads(line)["faces"] for line in lines]
 

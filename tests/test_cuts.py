@@ -26,7 +26,7 @@ def test_change_is_one_minus_the_correlation(now, expected):
     )
 
 
-def test_two_black_pictures_are_the_same():
+def test_two_black_pictures_have_no_change():
     assert change(normalize_contrast(np.zeros(4)), normalize_contrast(np.zeros(4))) == 0
 
 
@@ -39,13 +39,13 @@ def test_no_cut_in_a_moving_scene(shared):
     assert cuts_in(grays(shared("video/no_face.mp4"))) == []
 
 
-def test_a_cut_between_two_films_is_seen_at_its_frame(shared):
+def test_a_cut_between_two_films_is_detected_at_its_frame(shared):
     one, two = grays(DEMO, 20), grays(shared("video/sad_to_laughing.mp4"), 20)
     assert cuts_in([*one, *two]) == [20]
     assert cuts_in([*two, *one, *two]) == [20, 40]
 
 
-def test_a_cut_within_one_room_is_seen_when_the_picture_was_calm():
+def test_a_cut_within_one_room_is_detected_after_little_change():
     """The demo's room is the same in all frames: only the people differ."""
     frames = grays(DEMO)
     assert cuts_in([frames[0]] * 10 + [frames[150]] * 10) == [10]

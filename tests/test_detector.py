@@ -12,7 +12,7 @@ from realtime.values import Box
 
 
 @pytest.mark.parametrize("short_side", [250, 320, 400])
-def test_boxes_are_in_pixels_of_the_full_picture_whatever_size_is_searched(gray, short_side):
+def test_boxes_are_in_pixels_of_the_picture_for_every_search_size(gray, short_side):
     picture = cv2.resize(gray("obama"), None, fx=2, fy=2)
     [full] = Detector(DetectorSettings()).find(picture, 800)
     [reduced] = Detector(DetectorSettings()).find(picture, short_side)
@@ -48,7 +48,7 @@ def detector() -> Detector:
 @pytest.mark.parametrize("name", ["obama", "obama2", "biden", "astronaut"])
 @pytest.mark.parametrize("degrees", [0, 30, -45])
 @pytest.mark.parametrize("width", [60, 400])
-def test_a_face_is_confirmed_where_it_is_however_tilted_and_large(detector, gray, name, degrees, width):
+def test_a_face_is_confirmed_at_its_place_at_any_angle_and_size(detector, gray, name, degrees, width):
     picture = gray(name)
     [box] = detector.find(picture, 400)[:1]
     turn = cv2.getRotationMatrix2D(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2), degrees, width / (box.x1 - box.x0))
@@ -75,11 +75,11 @@ def test_the_shipped_detector_is_dlibs_own(tmp_path):
     assert DETECTOR.read_bytes() == (tmp_path / "own.svm").read_bytes()
 
 
-@pytest.mark.parametrize("kept", [None, 0, 1000])
-def test_a_missing_or_damaged_file_is_told_in_one_line(tmp_path, kept):
+@pytest.mark.parametrize("length", [None, 0, 1000])
+def test_a_missing_or_damaged_file_raises_trouble_of_one_line(tmp_path, length):
     path = tmp_path / "some.svm"
-    if kept is not None:
-        path.write_bytes(DETECTOR.read_bytes()[:kept])
+    if length is not None:
+        path.write_bytes(DETECTOR.read_bytes()[:length])
     with pytest.raises(Trouble, match=r"cannot read the face detector's file .*some.svm.*restore it") as caught:
         Detector(DetectorSettings(), path)
     assert "\n" not in str(caught.value)

@@ -23,13 +23,13 @@ def reading(label: str, unsure: str | None = None) -> Reading:
     return Reading(Face(1, Box(0, 0, 9, 9), np.zeros((5, 2), np.float32)), np.full(7, 1 / 7, np.float32), label, 0.9, unsure)
 
 
-def test_importing_the_library_is_cheap():
+def test_importing_the_library_loads_no_large_package():
     heavy = "import sys, realtime; print([m for m in ('cv2', 'av', 'dlib', 'numpy', 'ai_edge_litert') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", heavy], cwd=ROOT, capture_output=True, text=True).stdout == "[]\n"
 
 
-def test_a_film_is_read_in_step_and_always_the_same():
-    seen = []
+def test_a_film_gives_the_same_readings_every_time():
+    runs = []
     for _ in range(2):
         with open_pipeline(DEMO, model="nano") as faces:
             rows = []
@@ -37,18 +37,18 @@ def test_a_film_is_read_in_step_and_always_the_same():
                 rows.append((frame.index, [(r.face.id, r.label, r.confidence) for r in readings]))
                 if frame.index == 40:
                     break
-            seen.append(rows)
-    assert seen[0] == seen[1] and len(seen[0]) == 41 and any(faces for _, faces in seen[0])
+            runs.append(rows)
+    assert runs[0] == runs[1] and len(runs[0]) == 41 and any(faces for _, faces in runs[0])
 
 
-def test_a_film_can_be_read_as_a_camera_would_show_it():
+def test_a_film_can_be_played_in_real_time():
     with open_pipeline("demo", live=True) as faces:
         frame = next(frame for frame, readings in faces if readings)
         assert frame.image.shape == (480, 640, 3)
     assert faces.closed
 
 
-def test_trouble_is_one_line_and_leaves_nothing_open(tmp_path):
+def test_errors_close_everything(tmp_path):
     with pytest.raises(Trouble, match="no such file"), open_pipeline(tmp_path / "none.mp4"):
         pass
     with pytest.raises(Trouble, match="no profile of eve"):
@@ -66,42 +66,42 @@ def test_the_four_lines_of_the_readme_run(tmp_path):
     lines = [line.removeprefix("    ") for line in block.splitlines() if line.strip()]
     assert len(lines) == 4
     code = "\n".join(lines).replace("open_pipeline(0)", "open_pipeline('realtime/sources/demo/demo.mp4')")
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    assert any(label in done.stdout for label in LABELS)
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 0, result.stderr
+    assert any(label in result.stdout for label in LABELS)
 
 
-def test_the_own_loop_tells_each_change_and_the_times():
-    done = subprocess.run(
+def test_own_loop_prints_each_change_and_the_total_times():
+    result = subprocess.run(
         [sys.executable, "-m", "examples.own_loop", str(DEMO)], cwd=ROOT, capture_output=True, text=True, timeout=100, check=True
     )
-    lines = done.stdout.splitlines()
+    lines = result.stdout.splitlines()
     assert sum("face 1:" in line for line in lines) >= 1
     assert sum(float(line.split()[1]) for line in lines if line.endswith(" s")) > 3
 
 
-def test_the_picture_frame_goes_on_once_for_each_smile(tmp_path):
+def test_picture_frame_shows_one_more_photo_for_each_smile(tmp_path):
     example = runpy.run_path(str(ROOT / "examples" / "picture_frame.py"))
-    switch, told = example["SmileSwitch"](), []
+    switch, times = example["SmileSwitch"](), []
     smile, rest = [reading("happiness")], [reading("neutral")]
     for i in range(100):
         t = i / 10
-        shown = rest if 4 <= t < 4.5 else [reading("happiness", "tie")] if t >= 8 else smile
-        if switch.update(t, shown):
-            told.append(t)
-    assert told == [1.0, 5.5]
+        readings = rest if 4 <= t < 4.5 else [reading("happiness", "tie")] if t >= 8 else smile
+        if switch.update(t, readings):
+            times.append(t)
+    assert times == [1.0, 5.5]
     for name in ("b.PNG", "a.jpg", "notes.txt"):
         (tmp_path / name).touch()
     assert [path.name for path in example["photos_in"](tmp_path)] == ["a.jpg", "b.PNG"]
 
 
 class Broker:
-    """As much of an MQTT broker as takes messages: it greets, and keeps what is published."""
+    """The part of an MQTT broker that the example needs: it accepts a connection and stores the messages."""
 
     def __init__(self):
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = self.server.getsockname()[1]
-        self.got: list[tuple[str, str]] = []
+        self.messages: list[tuple[str, str]] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -119,7 +119,7 @@ class Broker:
                     connection.sendall(b"\x20\x02\x00\x00")
                 elif head[0] >> 4 == 3:
                     (size,) = struct.unpack(">H", body[:2])
-                    self.got.append((body[2 : 2 + size].decode(), body[2 + size :].decode()))
+                    self.messages.append((body[2 : 2 + size].decode(), body[2 + size :].decode()))
 
 
 def test_readings_are_published_over_mqtt():
@@ -127,14 +127,14 @@ def test_readings_are_published_over_mqtt():
     broker = Broker()
     command = [sys.executable, "-m", "examples.publish_mqtt", "--host", "127.0.0.1", "--port", str(broker.port), "--source", str(DEMO)]
     subprocess.run([*command, "--topic", "home/faces"], cwd=ROOT, check=True, capture_output=True, timeout=100)
-    topics = {topic for topic, _ in broker.got}
+    topics = {topic for topic, _ in broker.messages}
     assert "home/faces/1" in topics
-    values = json.loads(broker.got[0][1])
+    values = json.loads(broker.messages[0][1])
     assert values["label"] in LABELS and 0 <= values["confidence"] <= 1 and values.keys() == {"t", "label", "confidence", "unsure"}
-    times = [json.loads(payload)["t"] for topic, payload in broker.got if topic == "home/faces/1"]
+    times = [json.loads(payload)["t"] for topic, payload in broker.messages if topic == "home/faces/1"]
     assert all(b - a >= 0.19 for a, b in pairwise(times))
     free = socket.create_server(("127.0.0.1", 0))
     port = free.getsockname()[1]
     free.close()
-    done = subprocess.run([*command[:5], "--port", str(port)], cwd=ROOT, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 1 and "no broker answers" in done.stderr and done.stderr.count("\n") == 1
+    result = subprocess.run([*command[:5], "--port", str(port)], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 1 and "no broker answers" in result.stderr and result.stderr.count("\n") == 1

@@ -18,7 +18,7 @@ def test_the_demo_clip_is_what_the_readme_says():
     assert DEMO.stat().st_size < 1_000_000
 
 
-def test_a_film_gives_every_frame_at_its_own_uneven_time(tmp_path):
+def test_a_film_gives_every_frame_with_its_presentation_time(tmp_path):
     ticks = [0, 40, 140, 150, 400]
     source = VideoFile(write_film(tmp_path / "film.mp4", ticks))
     with source:
@@ -28,7 +28,7 @@ def test_a_film_gives_every_frame_at_its_own_uneven_time(tmp_path):
     assert [int(frame.image.mean().round(-1)) for frame in frames] == [0, 10, 20, 30, 40]
 
 
-def test_a_film_is_upright(tmp_path):
+def test_a_rotated_film_is_turned_upright(tmp_path):
     path = write_film(tmp_path / "turned.mp4", [0, 33], size_wh=(64, 32), bright_corner=True)
     content = bytearray(path.read_bytes())
     # The matrix in the track header: identity -> a quarter turn clockwise, as a phone writes it.
@@ -44,7 +44,7 @@ def test_a_film_is_upright(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda folder: folder / "nothing.mp4", "there is no such file"),
         (lambda folder: folder, "is a folder"),
@@ -53,13 +53,13 @@ def test_a_film_is_upright(tmp_path):
         (lambda folder: (folder / "noise.avi", (folder / "noise.avi").write_bytes(bytes(range(256)) * 40))[0], "is not a video"),
     ],
 )
-def test_what_is_no_film_is_told_in_one_line(tmp_path, make, said):
-    with pytest.raises(Trouble, match=said) as caught:
+def test_a_file_that_is_no_film_raises_trouble_of_one_line(tmp_path, make, message):
+    with pytest.raises(Trouble, match=message) as caught:
         frames_of(VideoFile(make(tmp_path)))
     assert "\n" not in str(caught.value)
 
 
-def test_sound_alone_is_no_film(tmp_path):
+def test_a_file_with_only_sound_raises_trouble(tmp_path):
     path = tmp_path / "tone.wav"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
@@ -71,20 +71,20 @@ def test_sound_alone_is_no_film(tmp_path):
         frames_of(VideoFile(path))
 
 
-def test_a_film_cut_short_gives_its_frames_and_then_ends_or_says_so(tmp_path):
+def test_a_truncated_film_gives_its_frames_and_then_ends_or_raises_trouble(tmp_path):
     whole = DEMO.read_bytes()
     path = tmp_path / "cut.mp4"
     path.write_bytes(whole[: len(whole) // 2])
-    got = []
+    frames = []
     with VideoFile(path) as source:
         try:
-            got.extend(source)
+            frames.extend(source)
         except Trouble as trouble:
             assert "breaks off after" in str(trouble)
-    assert 100 < len(got) < 300
+    assert 100 < len(frames) < 300
 
 
-def test_a_film_of_two_clocks_goes_on_in_time(tmp_path):
+def test_times_rise_where_the_clock_of_a_film_starts_again(tmp_path):
     one = write_film(tmp_path / "one.ts", [0, 40, 80, 120])
     (tmp_path / "twice.ts").write_bytes(2 * one.read_bytes())
     frames = frames_of(VideoFile(tmp_path / "twice.ts"))

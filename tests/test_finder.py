@@ -16,14 +16,14 @@ HERE = Box(0, 0, 10, 10)
 GRAY = np.zeros((48, 64), np.uint8)
 
 
-def searched(seconds: float, tracking: bool, effort=FULL, rate: float = 100.0) -> list[tuple[float, list[float]]]:
+def searches(seconds: float, tracking: bool, effort=FULL, rate: float = 100.0) -> list[tuple[float, list[float]]]:
     schedule = SearchSchedule(SETTINGS)
-    asked = [(i / rate, schedule.due(i / rate, tracking, effort)) for i in range(round(seconds * rate))]
-    return [(t, sides) for t, sides in asked if sides]
+    all_times = [(i / rate, schedule.due(i / rate, tracking, effort)) for i in range(round(seconds * rate))]
+    return [(t, sides) for t, sides in all_times if sides]
 
 
-class Seen(ScriptedDetector):
-    """Finds one face in the middle of each picture, half as wide; remembers the pictures' sizes."""
+class MiddleFaceDetector(ScriptedDetector):
+    """Finds one face in the middle of each picture, half as wide; stores the shapes of the pictures."""
 
     def __init__(self):
         super().__init__([[]])
@@ -35,34 +35,41 @@ class Seen(ScriptedDetector):
         return [Box(width / 4, height / 4, width * 3 / 4, height * 3 / 4)]
 
 
-def test_a_cameras_own_small_picture_is_searched_for_large_faces():
-    search, small = Seen(), np.zeros((324, 432), np.uint8)
+def test_the_small_picture_of_a_camera_is_searched_for_large_faces():
+    search, small = MiddleFaceDetector(), np.zeros((324, 432), np.uint8)
     gray = np.zeros((960, 1280), np.uint8)
-    found = Finder(search, SETTINGS).update(gray, 0.0, False, FULL, small)
+    detections = Finder(search, SETTINGS).update(gray, 0.0, False, FULL, small)
     assert search.shapes == [((324, 432), 320), ((960, 1280), 800)]
-    for one in found:
+    for one in detections:
         box = one.boxes[0]
         assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx((320, 240, 960, 720))
 
 
-def test_a_small_picture_that_is_too_small_is_left_alone():
-    search = Seen()
+def test_a_small_picture_below_the_search_size_is_not_used():
+    search = MiddleFaceDetector()
     with BackgroundFinder(search, replace(SETTINGS, min_face=0.3), patience_s=0.0) as finder:
         for t in (0.0, 1.0):
             finder.update(np.zeros((480, 640), np.uint8), t, False, FULL, np.zeros((240, 320), np.uint8))
     assert search.shapes[0] == ((480, 640), 320)
 
 
-def test_large_faces_often_small_ones_seldom():
-    assert searched(1.1, tracking=False) == [(0.0, [320, 800]), (0.2, [320]), (0.4, [320]), (0.6, [320]), (0.8, [320]), (1.0, [320, 800])]
+def test_near_searches_are_often_and_far_searches_seldom():
+    assert searches(1.1, tracking=False) == [
+        (0.0, [320, 800]),
+        (0.2, [320]),
+        (0.4, [320]),
+        (0.6, [320]),
+        (0.8, [320]),
+        (1.0, [320, 800]),
+    ]
 
 
-def test_half_as_often_while_faces_are_followed():
-    assert [t for t, _ in searched(1.1, tracking=True)] == [0.0, 0.4, 0.8]
+def test_searches_are_half_as_often_while_faces_are_tracked():
+    assert [t for t, _ in searches(1.1, tracking=True)] == [0.0, 0.4, 0.8]
 
 
-def test_beside_a_followed_face_a_far_search_stands_for_the_near_one():
-    assert searched(2.7, tracking=True) == [
+def test_a_far_search_replaces_the_near_one_while_faces_are_tracked():
+    assert searches(2.7, tracking=True) == [
         (0.0, [800]),
         (0.4, [320]),
         (0.8, [320]),
@@ -73,12 +80,12 @@ def test_beside_a_followed_face_a_far_search_stands_for_the_near_one():
     ]
 
 
-def test_no_far_search_where_none_is_wanted_or_it_would_see_no_more():
-    assert searched(0.3, False, replace(FULL, far_s=float("inf"))) == [(0.0, [320, 800]), (0.2, [320])]
+def test_no_far_search_if_it_is_off_or_would_find_no_more_faces():
+    assert searches(0.3, False, replace(FULL, far_s=float("inf"))) == [(0.0, [320, 800]), (0.2, [320])]
     assert SearchSchedule(replace(SETTINGS, min_face=0.3)).due(0.0, False, FULL) == [320]
 
 
-def test_a_clock_that_goes_back_and_a_cut_make_everything_due():
+def test_a_time_that_goes_back_and_a_restart_make_all_searches_due():
     schedule = SearchSchedule(SETTINGS)
     schedule.due(5.0, False, FULL)
     assert schedule.due(1.0, False, FULL) == [320, 800]
@@ -87,14 +94,14 @@ def test_a_clock_that_goes_back_and_a_cut_make_everything_due():
     assert schedule.due(1.1, False, FULL) == [320, 800]
 
 
-def test_in_step_what_is_due_is_found_at_once():
+def test_finder_returns_the_detections_of_the_same_frame():
     finder = Finder(ScriptedDetector([[HERE], []]), SETTINGS)
     assert finder.update(GRAY, 0.0, False, FULL) == [Detections((HERE,), 0.0), Detections((), 0.0)]
     assert finder.update(GRAY, 0.1, False, FULL) == []
 
 
-class Waiting(ScriptedDetector):
-    """Finds nothing until it is let go."""
+class WaitingDetector(ScriptedDetector):
+    """Each search waits until `go` is set."""
 
     def __init__(self, script):
         super().__init__(script)
@@ -114,41 +121,41 @@ def until(condition) -> bool:
 
 
 @pytest.mark.timeout(20)
-def test_in_the_background_no_frame_waits_and_what_is_found_comes_later_with_its_time():
-    search = Waiting([[HERE]])
+def test_background_finder_never_waits_and_returns_detections_later_with_their_time():
+    search = WaitingDetector([[HERE]])
     with BackgroundFinder(search, SETTINGS) as finder:
         started = time.monotonic()
         assert [finder.update(GRAY, i / 30, False, FULL) for i in range(60)] == [[]] * 60
         assert time.monotonic() - started < 1
         search.go.set()
-        found = []
-        assert until(lambda: found.extend(finder.update(GRAY, 2.0, True, FULL)) or len(found) >= 2)
-    assert found[:2] == [Detections((HERE,), 0.0)] * 2
+        detections = []
+        assert until(lambda: detections.extend(finder.update(GRAY, 2.0, True, FULL)) or len(detections) >= 2)
+    assert detections[:2] == [Detections((HERE,), 0.0)] * 2
     assert search.threads == {"finder"}
     assert not finder._thread.is_alive()
 
 
 @pytest.mark.timeout(20)
-def test_what_the_search_raises_in_its_thread_the_loop_raises():
+def test_an_error_in_the_search_thread_is_raised_by_update():
     search = ScriptedDetector([RuntimeError("detector died")])
     with BackgroundFinder(search, SETTINGS) as finder, pytest.raises(RuntimeError, match="detector died"):
         until(lambda: bool(finder.update(GRAY, 0.0, False, FULL)))
 
 
 @pytest.mark.timeout(20)
-def test_after_a_cut_nothing_from_before_it_arrives():
-    search = Waiting([[HERE], [HERE], []])
+def test_after_a_restart_no_earlier_detection_is_returned():
+    search = WaitingDetector([[HERE], [HERE], []])
     with BackgroundFinder(search, SETTINGS) as finder:
         finder.update(GRAY, 0.0, False, FULL)
         assert until(lambda: bool(search.threads))
         finder.restart()
         search.go.set()
-        found = []
-        assert until(lambda: found.extend(finder.update(GRAY, 1.0, False, FULL)) or any(f.t == 1.0 for f in found))
-    assert {f.t for f in found} == {1.0}
+        detections = []
+        assert until(lambda: detections.extend(finder.update(GRAY, 1.0, False, FULL)) or any(f.t == 1.0 for f in detections))
+    assert {f.t for f in detections} == {1.0}
 
 
-class Stepwise(ScriptedDetector):
+class StepwiseDetector(ScriptedDetector):
     """Each search waits until `go` has been released once more."""
 
     def __init__(self, script):
@@ -161,9 +168,9 @@ class Stepwise(ScriptedDetector):
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize(("calm", "t", "waits"), [(True, 0.9, False), (True, 1.1, True), (False, 0.4, False), (False, 0.6, True)])
-def test_a_fast_film_waits_for_small_faces_sooner_where_nobody_is_followed(tracking, t, waits):
-    search, after = Stepwise([[HERE], []]), []
+@pytest.mark.parametrize(("tracking", "t", "waits"), [(True, 0.9, False), (True, 1.1, True), (False, 0.4, False), (False, 0.6, True)])
+def test_update_waits_for_a_far_search_earlier_while_no_face_is_tracked(tracking, t, waits):
+    search, after = StepwiseDetector([[HERE], []]), []
     with BackgroundFinder(search, SETTINGS, patience_s=0.1) as finder:
         finder.update(GRAY, 0.0, False, FULL)
         search.go.release()

@@ -26,7 +26,7 @@ def test_distance_is_in_widths_of_the_larger_box(a, b, expected):
     assert box_distance(b, a) == pytest.approx(expected)
 
 
-def test_scaling_moving_and_mirroring_keep_the_size_rule():
+def test_boxes_are_scaled_moved_and_mirrored():
     box = Box(10, 20, 30, 60)
     assert scale_box(box, 2) == Box(20, 40, 60, 120)
     assert move_box(box, 5, -30) == Box(15, -10, 35, 30)
@@ -36,9 +36,9 @@ def test_scaling_moving_and_mirroring_keep_the_size_rule():
 
 
 @pytest.mark.parametrize("name", ["obama", "biden", "astronaut"])
-def test_the_box_around_a_faces_points_is_where_the_detector_finds_it(gray, name):
+def test_the_box_around_the_points_of_a_face_is_near_the_detectors_box(gray, name):
     picture = gray(name)
-    found = Detector(DetectorSettings()).find(picture, 400)[0]
-    guessed = box_around(PointPredictor().points(picture, found))
-    assert box_distance(found, guessed) < 0.15
-    assert width(guessed) == pytest.approx(width(found), rel=0.2)
+    detected = Detector(DetectorSettings()).find(picture, 400)[0]
+    estimate = box_around(PointPredictor().points(picture, detected))
+    assert box_distance(detected, estimate) < 0.15
+    assert width(estimate) == pytest.approx(width(detected), rel=0.2)

@@ -4,7 +4,7 @@ from realtime.base.machine import describe_machine, describe_throttling, is_smal
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("answer", "words"),
     [
         ("throttled=0x0", ()),
         ("0", ()),
@@ -15,8 +15,8 @@ from realtime.base.machine import describe_machine, describe_throttling, is_smal
         ("VCHI initialization failed", None),
     ],
 )
-def test_what_a_pi_says_about_its_power_is_told_in_words(said, words):
-    assert describe_throttling(said) == words
+def test_the_bits_of_get_throttled_have_words(answer, words):
+    assert describe_throttling(answer) == words
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_which_boards_are_small(board, architecture, top_ghz, small):
     assert is_small(board, architecture, top_ghz) == small
 
 
-def test_the_machine_tells_its_heat_and_power():
-    made, now = describe_machine(), read_heat()
-    assert {"board", "governor", "temperature_c", "throttled"} <= made.keys()
-    assert (made["throttled"] is None) == (now.throttled is None)
+def test_the_description_of_the_machine_has_heat_and_power():
+    description, now = describe_machine(), read_heat()
+    assert {"board", "governor", "temperature_c", "throttled"} <= description.keys()
+    assert (description["throttled"] is None) == (now.throttled is None)

@@ -14,7 +14,7 @@ from realtime.sources.reconnecting import Reconnecting
 from realtime.sources.streams import NetworkStream, Pipe, ScreenGrab
 
 
-def test_sources_are_chosen_by_how_they_are_written():
+def test_the_text_of_a_source_decides_its_kind():
     def chosen(text):
         return open_source(text, time.monotonic, CameraSettings())
 
@@ -34,7 +34,7 @@ def test_sources_are_chosen_by_how_they_are_written():
     assert isinstance(as_live(chosen("film.mp4"), time.monotonic).source, VideoFile)
 
 
-def test_what_is_live_gives_its_newest_frames_and_a_camera_outlives_its_connection():
+def test_live_films_and_pipes_give_newest_frames_and_cameras_and_streams_reconnect():
     def chosen(text):
         return open_live(text, time.monotonic, CameraSettings(), lambda: False, lambda why: None, print)
 
@@ -47,7 +47,7 @@ def test_what_is_live_gives_its_newest_frames_and_a_camera_outlives_its_connecti
     assert chosen("1").mirror
 
 
-def test_without_a_choice_the_first_camera_is_tried_then_the_pis_then_the_demo():
+def test_usual_sources_are_the_first_camera_then_the_pis_then_the_demo():
     assert usual_sources(lambda: [Camera(2, "built in"), Camera(4, "plugged in")], list) == ["2", "demo"]
     assert usual_sources(list, lambda: ["imx708"]) == ["pi", "demo"]
     assert usual_sources(lambda: [Camera(0, "plugged in")], lambda: ["imx708"]) == ["0", "pi", "demo"]

@@ -8,7 +8,7 @@ from realtime.sources.photos import Photo
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tif"])
-def test_photos_of_odd_sizes_and_kinds(tmp_path, suffix):
+def test_photos_of_unusual_sizes_and_formats(tmp_path, suffix):
     for name, picture in {
         "odd": np.full((33, 7, 3), 90, np.uint8),
         "gray": np.full((20, 30), 90, np.uint8),
@@ -33,13 +33,13 @@ def test_a_photo_is_turned_upright_by_its_exif(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
-def test_broken_photos(tmp_path, content):
+def test_a_damaged_photo_raises_trouble(tmp_path, content):
     path = tmp_path / "broken.png"
     path.write_bytes(content)
     with pytest.raises(Trouble, match="is not a picture"):
         frames_of(Photo(path))
 
 
-def test_a_photo_that_is_not_there(tmp_path):
+def test_a_missing_photo_raises_trouble(tmp_path):
     with pytest.raises(Trouble, match="no such file"):
         frames_of(Photo(tmp_path / "nothing.png"))

@@ -1,4 +1,4 @@
-"""picamera2 runs on a Raspberry Pi only: here it is played by a fake at its edge."""
+"""picamera2 runs on a Raspberry Pi only: here a fake stands in for it."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from realtime.sources.picamera import PiCamera, load_picamera2, pi_cameras
 
 
 class FakePicamera2:
-    """Answers as picamera2 does: rows of the small picture are padded, the sizes may be other ones than asked for."""
+    """Behaves like picamera2: rows of the small picture have padding, and the configuration is returned as it was set."""
 
     frames = 3
     failure: Exception | None = None
@@ -51,21 +51,21 @@ class FakePicamera2:
         self.calls.append("close")
 
 
-def test_the_pis_camera_gives_a_small_gray_picture_beside_each_frame():
-    clock, got = FakeClock(5.0), []
+def test_a_pi_camera_gives_a_small_gray_picture_with_each_frame():
+    clock, frames = FakeClock(5.0), []
     camera = PiCamera(CameraSettings(), clock, lambda: FakePicamera2)
     with pytest.raises(Trouble, match=r"the Pi's camera stopped delivering pictures after 3 frames \(camera frontend"), camera:
         for frame in camera:
-            got.append(frame)
+            frames.append(frame)
             clock.sleep(0.03)
-    assert [(frame.index, round(frame.t, 2), frame.image.max()) for frame in got] == [(0, 5.0, 1), (1, 5.03, 2), (2, 5.06, 3)]
-    assert all(frame.small.shape == (324, 432) and frame.small.min() == 90 for frame in got)
+    assert [(frame.index, round(frame.t, 2), frame.image.max()) for frame in frames] == [(0, 5.0, 1), (1, 5.03, 2), (2, 5.06, 3)]
+    assert all(frame.small.shape == (324, 432) and frame.small.min() == 90 for frame in frames)
     assert FakePicamera2.last.calls == ["start", "close"]
     assert FakePicamera2.last.plan["main"] == {"size": (640, 480), "format": "RGB888"}
     assert str(camera.delivery) == "RGB888 640x480 at 30 fps"
 
 
-def test_a_cable_that_is_not_plugged_in_says_what_to_check():
+def test_an_unplugged_cable_raises_trouble_with_advice():
     class Unplugged(FakePicamera2):
         failure = IndexError("list index out of range")
 
@@ -74,11 +74,11 @@ def test_a_cable_that_is_not_plugged_in_says_what_to_check():
         pass
 
 
-def test_only_ribbon_cameras_are_the_pis_own():
+def test_usb_cameras_are_not_listed_as_pi_cameras():
     assert pi_cameras(lambda: FakePicamera2) == ["imx708"]
 
 
-def test_a_picamera2_of_another_numpy_says_how_to_mend_it(tmp_path, monkeypatch):
+def test_a_picamera2_for_another_numpy_raises_trouble_with_the_remedy(tmp_path, monkeypatch):
     (tmp_path / "picamera2.py").write_text("raise ValueError('numpy.dtype size changed, may indicate binary incompatibility')")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(Trouble, match=r"numpy\.dtype size changed.*--no-deps simplejpeg"):
@@ -86,7 +86,7 @@ def test_a_picamera2_of_another_numpy_says_how_to_mend_it(tmp_path, monkeypatch)
     assert pi_cameras() == []
 
 
-def test_without_picamera2_it_says_how_to_get_it():
+def test_a_missing_picamera2_raises_trouble_with_the_remedy():
     try:
         import picamera2 as _installed  # noqa: F401
     except ImportError:

@@ -4,7 +4,7 @@ import threading
 from realtime.base.silence import quiet
 
 
-def test_what_native_code_prints_is_dropped_and_then_heard_again(capfd):
+def test_stderr_is_discarded_inside_and_restored_after(capfd):
     os.write(2, b"before ")
     with quiet():
         os.write(2, b"noise ")
@@ -12,7 +12,7 @@ def test_what_native_code_prints_is_dropped_and_then_heard_again(capfd):
     assert capfd.readouterr().err == "before after"
 
 
-def test_it_is_heard_again_also_after_an_error(capfd):
+def test_stderr_is_restored_after_an_error(capfd):
     try:
         with quiet():
             raise ValueError
@@ -22,7 +22,7 @@ def test_it_is_heard_again_also_after_an_error(capfd):
     assert capfd.readouterr().err == "after"
 
 
-def test_two_threads_may_be_quiet_at_once_and_in_any_order(capfd):
+def test_two_threads_may_be_inside_and_leave_in_any_order(capfd):
     inside, leave = threading.Event(), threading.Event()
 
     def open_slowly() -> None:

@@ -29,47 +29,47 @@ ANGER, FEAR, HAPPINESS, NEUTRAL = (LABELS.index(name) for name in ("anger", "fea
 YES, NO = np.array([True]), np.array([False])
 
 
-def smoother(prior=EVEN, **changes: float) -> Smoother:
+def make_smoother(prior=EVEN, **changes: float) -> Smoother:
     return Smoother(replace(SETTINGS, **changes), 1.0, prior)
 
 
 def probs(**shares: float) -> np.ndarray:
-    """(7,) probabilities by label; what is left over is spread evenly on the labels not named."""
+    """(7,) probabilities by label; the remainder is spread evenly over the other labels."""
     values = np.full(7, (1 - sum(shares.values())) / (7 - len(shares)), np.float32)
     for name, share in shares.items():
         values[LABELS.index(name)] = share
     return values
 
 
-def feed(made: Smoother, reading: str | np.ndarray, t: float, trusted=YES) -> FaceState:
+def feed(smoother: Smoother, reading: str | np.ndarray, t: float, trusted=YES) -> FaceState:
     values = sure(reading) if isinstance(reading, str) else reading
-    return made.update([1], values[None], trusted, t)[0]
+    return smoother.update([1], values[None], trusted, t)[0]
 
 
-def life(made: Smoother, reading: str | np.ndarray, times) -> list[FaceState]:
-    return [feed(made, reading, t) for t in times]
+def feed_all(smoother: Smoother, reading: str | np.ndarray, times) -> list[FaceState]:
+    return [feed(smoother, reading, t) for t in times]
 
 
 def every(step_s: float, begin: float, end: float) -> np.ndarray:
-    """Times from `begin`, without `end`."""
+    """Times from `begin` up to, but without, `end`."""
     return begin + step_s * np.arange(round((end - begin) / step_s))
 
 
-def shown_after(made: Smoother, old: str, new: str | np.ndarray, times) -> float:
-    """Seconds from the last reading of `old`, a second's worth, until the label changes; `times` count from there."""
-    life(made, old, every(0.1, 0.0, 1.0))
-    return next(t for t in times if feed(made, new, 0.9 + t).label != old)
+def time_to_change(smoother: Smoother, old: str, new: str | np.ndarray, times) -> float:
+    """Seconds until the label changes: a second of readings of `old`, then `new` at `times` after the last of them."""
+    feed_all(smoother, old, every(0.1, 0.0, 1.0))
+    return next(t for t in times if feed(smoother, new, 0.9 + t).label != old)
 
 
-@pytest.mark.parametrize(("elapsed", "left"), [(0.0, 1.0), (0.2, math.exp(-1)), (2.0, math.exp(-10))])
-def test_decay_is_exponential(elapsed, left):
-    assert decay(elapsed, 0.2) == pytest.approx(left)
+@pytest.mark.parametrize(("elapsed", "weight_left"), [(0.0, 1.0), (0.2, math.exp(-1)), (2.0, math.exp(-10))])
+def test_decay_is_exponential(elapsed, weight_left):
+    assert decay(elapsed, 0.2) == pytest.approx(weight_left)
 
 
 @pytest.mark.parametrize(
     ("before", "now", "chance"),
     [
-        # In a thousandth of the dwell time, one change in a thousand: 75 % of those from anger end in neutral, 5 % in each other one.
+        # In a thousandth of the dwell time the probability of a change is 0.001; from anger 75 % go to neutral, 5 % to each other label.
         ("anger", "anger", 0.999),
         ("anger", "neutral", 0.00075),
         ("anger", "fear", 0.00005),
@@ -77,18 +77,18 @@ def test_decay_is_exponential(elapsed, left):
         ("neutral", "fear", 0.001 / 6),
     ],
 )
-def test_the_chances_of_a_short_time(before, now, chance):
+def test_transition_probabilities_of_a_short_time(before, now, chance):
     settings = replace(SETTINGS, dwell_s=2.0, via_neutral=0.75)
     assert transition(0.002, settings)[LABELS.index(before), LABELS.index(now)] == pytest.approx(chance, rel=0.002)
 
 
-def test_in_the_long_run_neutral_has_its_share_and_the_others_are_alike():
+def test_the_long_run_distribution():
     long_run = transition(1000.0, replace(SETTINGS, via_neutral=0.75))
     assert long_run == pytest.approx(np.tile([0.25 / 1.75 * 4 / 6] * 6 + [0.75 / 1.75], (7, 1)))
 
 
 @pytest.mark.parametrize("elapsed", [0.0, 0.033, 0.7, 5.0])
-def test_the_chances_are_those_of_many_tiny_steps(elapsed):
+def test_the_closed_form_equals_many_tiny_steps(elapsed):
     settings = replace(SETTINGS, dwell_s=0.8, via_neutral=0.6)
     jumps = np.full((7, 7), 0.4 / 5)
     jumps[:, NEUTRAL], jumps[NEUTRAL] = 0.6, 1 / 6
@@ -97,7 +97,7 @@ def test_the_chances_are_those_of_many_tiny_steps(elapsed):
     assert transition(elapsed, settings) == pytest.approx(np.linalg.matrix_power(tiny, 2**20), abs=1e-5)
 
 
-def test_two_steps_are_one_of_twice_the_time():
+def test_two_transitions_equal_one_of_the_summed_time():
     assert transition(0.1, SETTINGS) @ transition(0.3, SETTINGS) == pytest.approx(transition(0.4, SETTINGS))
 
 
@@ -109,30 +109,30 @@ def test_two_steps_are_one_of_twice_the_time():
         (1.0, 2 / 3, 1 / 3),  # 0.3 / 0.09 against 0.6 / 0.36
     ],
 )
-def test_the_prior_is_taken_out_by_its_power(power, fear, neutral):
+def test_the_prior_is_divided_out_by_its_power(power, fear, neutral):
     reading, prior = np.zeros(7), np.full(7, 0.11)
     reading[[FEAR, NEUTRAL]], prior[[FEAR, NEUTRAL]] = (0.3, 0.6), (0.09, 0.36)
-    found = likelihood(reading, prior, replace(SETTINGS, prior_power=power, noise=0.0))
-    assert found[[FEAR, NEUTRAL]] == pytest.approx([fear, neutral])
-    assert found.sum() == pytest.approx(1)
+    result = likelihood(reading, prior, replace(SETTINGS, prior_power=power, noise=0.0))
+    assert result[[FEAR, NEUTRAL]] == pytest.approx([fear, neutral])
+    assert result.sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("prior", "ratio"), [(0.0, 4.0), (0.01, 4.0), (0.04, 2.0)])
-def test_a_label_that_the_model_hardly_met_counts_as_the_rarest(prior, ratio):
-    """Two labels in equal parts; the root of 0.16 to 0.01, or to the prior where that is more."""
+def test_a_prior_below_the_least_counts_as_the_least(prior, ratio):
+    """Two labels with equal probability. The ratio is the root of 0.16 to 0.01, or to the prior if that is more."""
     reading, priors = np.zeros(7), np.full(7, 0.16)
     reading[[ANGER, FEAR]], priors[FEAR] = 0.5, prior
-    found = likelihood(reading, priors, replace(SETTINGS, prior_power=0.5, rarest=0.01, noise=0.0))
-    assert found[FEAR] / found[ANGER] == pytest.approx(ratio)
+    result = likelihood(reading, priors, replace(SETTINGS, prior_power=0.5, rarest=0.01, noise=0.0))
+    assert result[FEAR] / result[ANGER] == pytest.approx(ratio)
 
 
-def test_a_picture_that_may_say_nothing_leaves_every_label_possible():
+def test_noise_leaves_every_label_possible():
     reading = np.eye(7)[ANGER]
     assert likelihood(reading, EVEN, replace(SETTINGS, noise=0.07)) == pytest.approx([0.94] + [0.01] * 6)
 
 
 @pytest.mark.parametrize(("elapsed", "counts"), [(0.0, 0.0), (1 / 30, 0.15), (0.1, 0.45), (0.2, 0.9), (0.3, 1.0), (9.0, 1.0)])
-def test_close_pictures_count_less_and_none_more_than_one(elapsed, counts):
+def test_weight_grows_with_the_time_up_to_one(elapsed, counts):
     assert weight(elapsed, replace(SETTINGS, looks_per_s=4.5)) == pytest.approx(counts)
 
 
@@ -141,26 +141,26 @@ def test_close_pictures_count_less_and_none_more_than_one(elapsed, counts):
     [
         ((0.5, 0.5), (0.8, 0.2), 1.0, (0.8, 0.2)),
         ((0.2, 0.8), (0.8, 0.2), 1.0, (0.5, 0.5)),
-        ((0.5, 0.5), (0.8, 0.2), 0.5, (2 / 3, 1 / 3)),  # 4 to 1 counts as its root, 2 to 1
+        ((0.5, 0.5), (0.8, 0.2), 0.5, (2 / 3, 1 / 3)),  # the root of 4 to 1 is 2 to 1
         ((0.7, 0.3), (0.8, 0.2), 0.0, (0.7, 0.3)),
     ],
 )
-def test_evidence_is_weighed_by_bayes_rule(belief, likelihood, counts, expected):
+def test_belief_is_updated_by_bayes_rule(belief, likelihood, counts, expected):
     assert weigh_evidence(np.array(belief), np.array(likelihood), counts) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
-    ("belief", "shown", "shown_s", "expected"),
+    ("belief", "label_index", "label_s", "expected"),
     [
         ((0.2, 0.8), 0, 1.0, 1),
         ((0.21, 0.79), 0, 1.0, 0),  # leads by less than 0.6
-        ((0.2, 0.8), 0, 0.29, 0),  # the other one has just come
+        ((0.2, 0.8), 0, 0.29, 0),  # the old label was shown for less than 0.3 s
         ((0.2, 0.8), 0, 0.30, 1),
         ((0.2, 0.8), 1, 1.0, 1),
     ],
 )
-def test_a_new_label_must_lead_and_the_old_one_have_stayed(belief, shown, shown_s, expected):
-    assert choose_label(np.array(belief), shown, shown_s, replace(SETTINGS, lead=0.599, hold_s=0.3)) == expected
+def test_a_new_label_needs_a_lead_and_a_minimum_time_of_the_old_one(belief, label_index, label_s, expected):
+    assert choose_label(np.array(belief), label_index, label_s, replace(SETTINGS, lead=0.599, hold_s=0.3)) == expected
 
 
 @pytest.mark.parametrize(
@@ -173,36 +173,36 @@ def test_a_tie_begins_and_ends_at_different_leads(best, second, tie, expected):
 
 
 @pytest.mark.parametrize("t", [0.0, 12.5])
-def test_the_first_reading_is_taken_as_it_is(t):
-    face = feed(smoother(prior=probs(neutral=0.9)), probs(happiness=0.55, neutral=0.35), t)
+def test_the_first_reading_is_not_changed(t):
+    face = feed(make_smoother(prior=probs(neutral=0.9)), probs(happiness=0.55, neutral=0.35), t)
     assert (face.label, face.tie) == ("happiness", False)
     assert face.probs == pytest.approx(probs(happiness=0.55, neutral=0.35))
     assert face.belief == pytest.approx(face.probs)
 
 
-def test_the_step_answer_of_the_shown_probabilities():
-    made = smoother(average_s=0.2)
-    feed(made, "neutral", 0.0)
-    face = feed(made, "happiness", 0.2)
+def test_step_response_of_the_shown_probabilities():
+    smoother = make_smoother(average_s=0.2)
+    feed(smoother, "neutral", 0.0)
+    face = feed(smoother, "happiness", 0.2)
     before, after = sure("neutral")[HAPPINESS], sure("happiness")[HAPPINESS]
     assert face.probs[HAPPINESS] == pytest.approx(before + (1 - math.exp(-1)) * (after - before), abs=1e-5)
     assert face.probs.dtype == np.float32
 
 
 def test_a_clear_change_shows_within_300_ms_and_a_faint_one_later():
-    clear = shown_after(smoother(), "neutral", sure("happiness", 0.97), every(1 / 30, 1 / 30, 3.0))
-    faint = shown_after(smoother(), "neutral", probs(happiness=0.5, neutral=0.3), every(1 / 30, 1 / 30, 3.0))
+    clear = time_to_change(make_smoother(), "neutral", sure("happiness", 0.97), every(1 / 30, 1 / 30, 3.0))
+    faint = time_to_change(make_smoother(), "neutral", probs(happiness=0.5, neutral=0.3), every(1 / 30, 1 / 30, 3.0))
     assert 0.1 < clear <= 0.3
     assert 1.0 < faint < 3.0
 
 
 @pytest.mark.parametrize("step_s", [1 / 30, 1 / 10])
 @pytest.mark.parametrize("share", [0.88, 0.999999])
-def test_one_odd_frame_does_not_change_the_label(step_s, share):
-    made = smoother()
-    life(made, "neutral", every(step_s, 0.0, 2.0))
-    assert feed(made, sure("anger", share), 2.0).label == "neutral"
-    assert {face.label for face in life(made, "neutral", every(step_s, 2.0 + step_s, 3.0))} == {"neutral"}
+def test_one_bad_frame_does_not_change_the_label(step_s, share):
+    smoother = make_smoother()
+    feed_all(smoother, "neutral", every(step_s, 0.0, 2.0))
+    assert feed(smoother, sure("anger", share), 2.0).label == "neutral"
+    assert {face.label for face in feed_all(smoother, "neutral", every(step_s, 2.0 + step_s, 3.0))} == {"neutral"}
 
 
 @pytest.mark.parametrize("share", [0.6, 0.7, 0.88])
@@ -211,126 +211,128 @@ def test_all_frame_rates_and_uneven_gaps_behave_alike(share):
     uneven = np.cumsum(rng.uniform(0.01, 0.15, 100))
     reading = probs(sadness=share, neutral=1 - share - 0.05)
     series = [every(step_s, step_s, 5.0) for step_s in (1 / 30, 1 / 15, 1 / 10)] + [uneven]
-    taken = [shown_after(smoother(), "neutral", reading, times) for times in series]
-    assert max(taken) - min(taken) <= 0.15 + 1e-6  # a frame of the slowest
+    delays = [time_to_change(make_smoother(), "neutral", reading, times) for times in series]
+    assert max(delays) - min(delays) <= 0.15 + 1e-6  # a frame at the lowest rate
     averages = []
     for times in series[:3]:
-        made = smoother()
-        feed(made, "neutral", 0.0)
-        averages.append(life(made, reading, times[times < 0.5 + 1e-6])[-1].probs)
+        smoother = make_smoother()
+        feed(smoother, "neutral", 0.0)
+        averages.append(feed_all(smoother, reading, times[times < 0.5 + 1e-6])[-1].probs)
     assert averages[0] == pytest.approx(averages[1], abs=0.02)
     assert averages[0] == pytest.approx(averages[2], abs=1e-5)
 
 
-def test_a_gap_makes_the_past_count_less():
-    """After a second in which nobody looked, one clear picture decides; after a thirtieth of a second it does not."""
+def test_after_a_gap_the_past_counts_less():
+    """After a second without readings one clear picture changes the label; after a thirtieth of a second it does not."""
     for gap_s, label in ((0.95, "happiness"), (1 / 30, "neutral")):
-        made = smoother()
-        life(made, "neutral", every(0.1, 0.0, 1.0))
-        assert feed(made, sure("happiness", 0.98), 0.9 + gap_s).label == label
+        smoother = make_smoother()
+        feed_all(smoother, "neutral", every(0.1, 0.0, 1.0))
+        assert feed(smoother, sure("happiness", 0.98), 0.9 + gap_s).label == label
 
 
 def test_a_repeated_time_changes_nothing():
-    made = smoother()
-    life(made, "neutral", [0.0, 0.1])
-    before = feed(made, "neutral", 0.2)
+    smoother = make_smoother()
+    feed_all(smoother, "neutral", [0.0, 0.1])
+    before = feed(smoother, "neutral", 0.2)
     for _ in range(50):
-        face = feed(made, "anger", 0.2)
+        face = feed(smoother, "anger", 0.2)
     assert face.label == "neutral"
     assert face.probs == pytest.approx(before.probs)
     assert face.belief == pytest.approx(before.belief)
 
 
-def test_a_clock_that_goes_back_begins_anew():
-    made = smoother()
-    life(made, "neutral", every(0.1, 5.0, 6.0))
-    face = feed(made, "anger", 4.9)
+def test_a_time_that_goes_back_forgets_all_faces():
+    smoother = make_smoother()
+    feed_all(smoother, "neutral", every(0.1, 5.0, 6.0))
+    face = feed(smoother, "anger", 4.9)
     assert face.label == "anger"
     assert face.probs == pytest.approx(sure("anger"))
 
 
-def test_chips_that_are_not_trusted_leave_the_state_alone():
-    with_them, without = smoother(), smoother()
-    for made in (with_them, without):
-        life(made, "happiness", [0.0, 0.1, 0.2])
+def test_untrusted_chips_do_not_change_the_state():
+    with_them, without = make_smoother(), make_smoother()
+    for smoother in (with_them, without):
+        feed_all(smoother, "happiness", [0.0, 0.1, 0.2])
     for t in (0.3, 0.4, 0.5):
         face = feed(with_them, "anger", t, NO)
         assert face.label == "happiness"
         assert face.probs == pytest.approx(sure("happiness"))
-    now, expected = (feed(made, "anger", 0.6) for made in (with_them, without))
+    now, expected = (feed(smoother, "anger", 0.6) for smoother in (with_them, without))
     assert now.belief == pytest.approx(expected.belief)
     assert now.probs == pytest.approx(expected.probs)
     assert now.probs[ANGER] > sure("happiness")[ANGER]
 
 
-def test_a_face_that_is_there_is_not_forgotten_while_its_chips_are_not_trusted():
-    made = smoother()
-    feed(made, "happiness", 0.0)
+def test_a_face_with_untrusted_chips_is_not_forgotten():
+    smoother = make_smoother()
+    feed(smoother, "happiness", 0.0)
     for t in every(0.5, 0.5, 4.0):
-        feed(made, "anger", t, NO)
-    assert feed(made, "neutral", 4.0, NO).label == "happiness"
+        feed(smoother, "anger", t, NO)
+    assert feed(smoother, "neutral", 4.0, NO).label == "happiness"
 
 
-def test_a_first_chip_that_is_not_trusted_is_not_remembered():
-    made = smoother()
-    assert feed(made, "anger", 0.0, NO).label == "anger"
-    assert feed(made, "happiness", 0.03).probs == pytest.approx(sure("happiness"))
+def test_an_untrusted_first_chip_starts_no_state():
+    smoother = make_smoother()
+    assert feed(smoother, "anger", 0.0, NO).label == "anger"
+    assert feed(smoother, "happiness", 0.03).probs == pytest.approx(sure("happiness"))
 
 
 def test_faces_do_not_mix_and_are_forgotten():
-    made = smoother()
-    both = made.update([1, 2], np.stack([sure("anger"), sure("fear")]), np.array([True, True]), 0.0)
+    smoother = make_smoother()
+    both = smoother.update([1, 2], np.stack([sure("anger"), sure("fear")]), np.array([True, True]), 0.0)
     assert [face.label for face in both] == ["anger", "fear"]
-    alone = made.update([2], sure("surprise")[None], YES, 0.1)
+    alone = smoother.update([2], sure("surprise")[None], YES, 0.1)
     assert alone[0].label == "fear"
     assert alone[0].probs[ANGER] < 0.03
-    assert feed(made, "neutral", 1.1).probs == pytest.approx(sure("neutral"))
+    assert feed(smoother, "neutral", 1.1).probs == pytest.approx(sure("neutral"))
 
 
 def test_no_faces():
-    assert smoother().update([], np.zeros((0, 7), np.float32), np.zeros(0, bool), 0.0) == []
+    assert make_smoother().update([], np.zeros((0, 7), np.float32), np.zeros(0, bool), 0.0) == []
 
 
-def test_a_rare_label_needs_less_when_the_prior_is_taken_out():
+def test_dividing_out_the_prior_helps_a_rare_label():
     prior = probs(fear=0.03, neutral=0.34)
     reading = probs(fear=0.40, neutral=0.55)
     for power, label in ((0.5, "fear"), (0.0, "neutral")):
-        made = smoother(prior, prior_power=power)
-        life(made, "neutral", every(0.1, 0.0, 1.0))
-        assert life(made, reading, every(0.1, 1.0, 5.0))[-1].label == label
+        smoother = make_smoother(prior, prior_power=power)
+        feed_all(smoother, "neutral", every(0.1, 0.0, 1.0))
+        assert feed_all(smoother, reading, every(0.1, 1.0, 5.0))[-1].label == label
 
 
 @pytest.mark.parametrize(("hold_s", "shortest"), [(0.0, 0.1), (0.19, 0.2), (0.49, 0.5)])
-def test_a_label_stays_for_its_time(hold_s, shortest):
-    """A smoother that believes every picture, and readings that are sure of another label each 0.1 s."""
-    made = smoother(hold_s=hold_s, lead=0.01, looks_per_s=50.0)
-    labels = [feed(made, ("anger", "happiness", "fear")[i % 3], i * 0.1).label for i in range(60)]
+def test_a_label_is_shown_for_its_minimum_time(hold_s, shortest):
+    """A smoother that follows every reading, and readings of another label every 0.1 s."""
+    smoother = make_smoother(hold_s=hold_s, lead=0.01, looks_per_s=50.0)
+    labels = [feed(smoother, ("anger", "happiness", "fear")[i % 3], i * 0.1).label for i in range(60)]
     changes = [i for i in range(1, 60) if labels[i] != labels[i - 1]]
     assert min(np.diff(changes)) * 0.1 == pytest.approx(shortest)
 
 
-def test_the_life_of_a_tie():
-    made = smoother()
-    life(made, "happiness", every(0.1, 0.0, 1.0))
-    torn = life(made, probs(happiness=0.46, surprise=0.48), every(0.1, 1.0, 4.0))
-    began = next(i for i, face in enumerate(torn) if face.tie) * 0.1
-    # The average needs 0.6 s to fall to a lead of 0.1, and then half a second must pass.
-    assert 0.5 < began < 1.3
-    assert all(face.tie for face in torn[round(began / 0.1) :])
-    assert torn[-1].label == "happiness"
-    better = life(made, probs(happiness=0.62, surprise=0.3), every(0.1, 4.0, 6.0))
-    assert all(face.tie for face in better)
-    clear = life(made, "happiness", every(0.1, 6.0, 8.0))
-    ended = next(i for i, face in enumerate(clear) if not face.tie) * 0.1
-    assert SETTINGS.tie_s <= ended < 1.0
-    assert not any(face.tie for face in clear[round(ended / 0.1) :])
+def test_when_a_tie_begins_and_ends():
+    smoother = make_smoother()
+    feed_all(smoother, "happiness", every(0.1, 0.0, 1.0))
+    tie_states = feed_all(smoother, probs(happiness=0.46, surprise=0.48), every(0.1, 1.0, 4.0))
+    begin_s = next(i for i, face in enumerate(tie_states) if face.tie) * 0.1
+    # The average takes 0.6 s to fall to a lead of 0.1; then half a second must pass.
+    assert 0.5 < begin_s < 1.3
+    assert all(face.tie for face in tie_states[round(begin_s / 0.1) :])
+    assert tie_states[-1].label == "happiness"
+    leading = feed_all(smoother, probs(happiness=0.62, surprise=0.3), every(0.1, 4.0, 6.0))
+    assert all(face.tie for face in leading)
+    clear = feed_all(smoother, "happiness", every(0.1, 6.0, 8.0))
+    end_s = next(i for i, face in enumerate(clear) if not face.tie) * 0.1
+    assert SETTINGS.tie_s <= end_s < 1.0
+    assert not any(face.tie for face in clear[round(end_s / 0.1) :])
 
 
-def test_a_tie_that_does_not_last_is_none():
-    made = smoother(average_s=0.01)
+def test_a_short_tie_is_not_shown():
+    smoother = make_smoother(average_s=0.01)
     for second in range(4):
-        assert not any(face.tie for face in life(made, "happiness", every(0.1, second, second + 0.6)))
-        assert not any(face.tie for face in life(made, probs(happiness=0.46, surprise=0.48), every(0.1, second + 0.6, second + 1.0)))
+        assert not any(face.tie for face in feed_all(smoother, "happiness", every(0.1, second, second + 0.6)))
+        assert not any(
+            face.tie for face in feed_all(smoother, probs(happiness=0.46, surprise=0.48), every(0.1, second + 0.6, second + 1.0))
+        )
 
 
 def test_a_single_photo_can_be_a_tie():
@@ -338,7 +340,7 @@ def test_a_single_photo_can_be_a_tie():
     assert not start_state(probs(happiness=0.40, surprise=0.55), 0.0, SETTINGS).tie
 
 
-def chips_of_a_restless_camera(crop: np.ndarray, n: int) -> np.ndarray:
+def shaken_chips(crop: np.ndarray, n: int) -> np.ndarray:
     """(n, 64, 64) chips of one crop (48, 48), each turned and moved a little and with noise."""
     rng = np.random.default_rng(1)
     chips = []
@@ -351,12 +353,12 @@ def chips_of_a_restless_camera(crop: np.ndarray, n: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("rate", [10, 30])
-def test_portraits_hold_still_and_follow_a_cut(classifier, gray, rate):
-    """Two seconds of a neutral face, two of a laughing one, back again: through the real classifier, two changes and no more."""
+def test_labels_of_portraits_are_stable_and_follow_a_cut(classifier, gray, rate):
+    """Two seconds each of a neutral, a laughing and a neutral face, through the real classifier: exactly two changes."""
     crops = [cut_out(gray(name)).pixels for name in ("biden", "obama", "biden")]
-    readings = np.concatenate([classifier.probabilities(chips_of_a_restless_camera(crop, 2 * rate)) for crop in crops])
-    made = Smoother(SETTINGS, 1.0, classifier.prior)
-    faces = [feed(made, reading, i / rate) for i, reading in enumerate(readings)]
+    readings = np.concatenate([classifier.probabilities(shaken_chips(crop, 2 * rate)) for crop in crops])
+    smoother = Smoother(SETTINGS, 1.0, classifier.prior)
+    faces = [feed(smoother, reading, i / rate) for i, reading in enumerate(readings)]
     labels = [face.label for face in faces]
     changes = [i / rate for i in range(1, len(labels)) if labels[i] != labels[i - 1]]
     assert [labels[0], labels[3 * rate], labels[-1]] == ["neutral", "happiness", "neutral"]

@@ -64,15 +64,15 @@ def film(kind: str, codec: str) -> bytes:
     ],
     ids=["mjpeg", "yuv4mpeg", "mpegts", "matroska", "raw"],
 )
-def test_a_pipe_gives_its_pictures_and_then_ends(content, raw_wh):
+def test_a_pipe_gives_its_frames_and_then_ends(content, raw_wh):
     frames = through_a_pipe(content, raw_wh)
     assert [(frame.index, frame.t) for frame in frames] == [(i, 7.0) for i in range(5)]
     assert [frame.image.shape for frame in frames] == [(48, 64, 3)] * 5
     assert [round(frame.image.mean() / 40) for frame in frames] == [0, 1, 2, 3, 4]
 
 
-def test_the_first_picture_comes_before_megabytes_have():
-    """A camera's MJPEG through a pipe: FFmpeg would wait for seconds of it."""
+def test_the_first_frame_needs_less_than_half_a_megabyte():
+    """With its default settings FFmpeg would first read seconds of a camera's MJPEG."""
     reader, writer = os.pipe()
     came = threading.Event()
     noise = np.random.default_rng(1).integers(0, 256, (120, 160, 3), np.uint8)
@@ -96,7 +96,7 @@ def test_the_first_picture_comes_before_megabytes_have():
     assert in_time == [True]
 
 
-def test_a_pipe_without_pictures_is_told_in_one_line():
+def test_a_pipe_without_pictures_raises_trouble_of_one_line():
     with pytest.raises(Trouble, match="the pipe is not a video") as caught:
         through_a_pipe(b"hello " * 5000)
     assert "\n" not in str(caught.value)
@@ -149,7 +149,7 @@ def test_the_screen_is_grabbed_at_its_rate(display):
     assert frames[0].image[5, 5].tolist() == [240, 0, 0]
 
 
-def test_a_slow_grabber_does_not_run_after_lost_time(display):
+def test_a_late_grabber_does_not_catch_up(display):
     clock = FakeClock(0.0)
     with ScreenGrab(10.0, clock, clock.sleep) as screen:
         frames = iter(screen)
@@ -159,14 +159,14 @@ def test_a_slow_grabber_does_not_run_after_lost_time(display):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows always has a screen")
-def test_without_a_screen_it_says_what_is_needed(monkeypatch):
+def test_a_missing_screen_raises_trouble_with_advice(monkeypatch):
     monkeypatch.setenv("DISPLAY", "")
     with pytest.raises(Trouble, match=r"the screen cannot be grabbed.*X11"), ScreenGrab(30.0, FakeClock()):
         pass
 
 
 @pytest.mark.timeout(30)
-def test_a_stream_from_an_address_is_stamped_as_it_arrives():
+def test_frames_of_a_stream_have_their_arrival_times():
     handler = functools.partial(QuietHandler, directory=str(DEMO.parent))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -181,13 +181,13 @@ def test_a_stream_from_an_address_is_stamped_as_it_arrives():
     assert frames[0].image.shape == (480, 640, 3)
 
 
-def test_an_address_that_nobody_answers():
+def test_an_address_without_an_answer_raises_trouble_without_the_password():
     with pytest.raises(Trouble, match=r"http://127\.0\.0\.1:9/x\.mjpg cannot be read"):
         frames_of(NetworkStream("http://me:secret@127.0.0.1:9/x.mjpg", time.monotonic))
 
 
 @pytest.mark.timeout(20)
-def test_a_stream_that_the_other_side_ends_is_a_lost_connection(tmp_path):
+def test_the_end_of_a_live_stream_raises_trouble(tmp_path):
     content = write_film(tmp_path / "film.ts", [0, 40, 80, 120]).read_bytes()
 
     class Chunked(QuietHandler):

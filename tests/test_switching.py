@@ -17,25 +17,25 @@ from realtime.values import Frame
 
 
 class Endless(ScriptedSource):
-    """Gives a frame whenever it is asked, as fast as that is; ends when `left()`."""
+    """Gives frames as fast as they are taken, until `stopped()`."""
 
-    def __init__(self, name: str, left: Callable[[], bool], brightness: int = 0, first: int = 0):
+    def __init__(self, name: str, stopped: Callable[[], bool], brightness: int = 0, first: int = 0):
         super().__init__([])
-        self.name, self.left, self.brightness, self.first = name, left, brightness, first
+        self.name, self.stopped, self.brightness, self.first = name, stopped, brightness, first
 
     def __iter__(self):
         for index in count(self.first):
-            if self.left():
+            if self.stopped():
                 return
             yield Frame(np.full((48, 64, 3), self.brightness, np.uint8), time.monotonic(), index)
 
 
 class Switched:
-    """A SourceSwitch over cameras by name, with all that it tells."""
+    """A SourceSwitch over cameras by name; stores the cameras that it made and its messages."""
 
     def __init__(self, cameras: dict[str, Callable[[], ScriptedSource]]):
-        self.cameras, self.opened, self.told = cameras, [], []
-        self.source = SourceSwitch(self.make, list(cameras)[:1], lambda: list(cameras), self.told.append)
+        self.cameras, self.opened, self.messages = cameras, [], []
+        self.source = SourceSwitch(self.make, list(cameras)[:1], lambda: list(cameras), self.messages.append)
 
     def make(self, text: str) -> ScriptedSource:
         self.opened.append(self.cameras[text]())
@@ -50,76 +50,76 @@ def two_cameras(**more: Callable[[], ScriptedSource]) -> Switched:
     return switched
 
 
-def test_the_first_source_that_opens_is_taken_and_the_reason_told():
-    told, good = [], ScriptedSource([0.0, 0.1])
+def test_the_first_source_that_opens_is_used_and_the_error_of_the_other_reported():
+    messages, good = [], ScriptedSource([0.0, 0.1])
     sources = {"0": Closed([]), "demo": good}
-    switch = SourceSwitch(sources.get, ["0", "demo"], list, told.append)
+    switch = SourceSwitch(sources.get, ["0", "demo"], list, messages.append)
     assert len(frames_of(switch)) == 2
-    assert told == ["this one is closed\nPlaying script instead."]
+    assert messages == ["this one is closed\nPlaying script instead."]
     assert (good.opened, good.closed) == (1, 1)
     assert switch.current == "demo"
     with pytest.raises(Trouble, match="this one is closed"):
-        frames_of(SourceSwitch(sources.get, ["0"], list, told.append))
+        frames_of(SourceSwitch(sources.get, ["0"], list, messages.append))
 
 
 @pytest.mark.timeout(10)
-def test_another_camera_takes_the_place_of_the_first_and_the_session_goes_on():
-    switched, got = two_cameras(), []
+def test_the_session_goes_on_with_another_camera():
+    switched, frames = two_cameras(), []
     with switched.source as source:
         for frame in source:
-            got.append(frame)
-            if len(got) == 3:
+            frames.append(frame)
+            if len(frames) == 3:
                 assert source.choose("b") == "opening b"
             if frame.image.max() == 200:
                 assert (source.current, source.name) == ("b", "b")
                 break
-    assert [frame.index for frame in got] == list(range(len(got)))
-    assert rising([frame.t for frame in got])
-    assert switched.told == ["now b"]
-    assert [(made.name, made.opened, made.closed) for made in switched.opened if made.opened] == [("a", 1, 1), ("b", 1, 1)]
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+    assert rising([frame.t for frame in frames])
+    assert switched.messages == ["now b"]
+    assert [(camera.name, camera.opened, camera.closed) for camera in switched.opened if camera.opened] == [("a", 1, 1), ("b", 1, 1)]
 
 
 @pytest.mark.timeout(10)
-@pytest.mark.parametrize(("text", "said"), [("closed", "a stays: this one is closed"), ("a", "a stays: it is shown already")])
-def test_a_camera_that_does_not_open_leaves_the_old_one_and_says_why(text, said):
+@pytest.mark.parametrize(("text", "message"), [("closed", "a stays: this one is closed"), ("a", "a stays: it is shown already")])
+def test_the_old_camera_stays_if_the_new_one_cannot_be_opened(text, message):
     switched = two_cameras(closed=lambda: Closed([]))
     with switched.source as source:
         frames = iter(source)
         next(frames)
         source.choose(text)
-        wait_until(lambda: switched.told)
+        wait_until(lambda: switched.messages)
         assert next(frames).image.max() == 10
         assert source.current == "a"
-    assert switched.told == [said]
+    assert switched.messages == [message]
 
 
 @pytest.mark.timeout(10)
-def test_the_next_camera_is_the_one_after_in_a_round():
+def test_next_goes_round_through_the_cameras():
     switched = two_cameras()
-    shown = []
+    names = []
     with switched.source as source:
         for _frame in source:
-            if source.current not in shown[-1:]:
-                shown.append(source.current)
+            if source.current not in names[-1:]:
+                names.append(source.current)
                 source.next()
-            if len(shown) == 3:
+            if len(names) == 3:
                 break
             time.sleep(0.001)
-    assert shown == ["a", "b", "a"]
+    assert names == ["a", "b", "a"]
 
 
 @pytest.mark.timeout(10)
-def test_without_another_camera_next_says_so():
+def test_next_without_another_camera_gives_a_message():
     switched = Switched({"a": lambda: ScriptedSource([0.0])})
     with switched.source as source:
         source.next()
-        wait_until(lambda: switched.told)
-    assert "there is no other camera" in switched.told[0]
+        wait_until(lambda: switched.messages)
+    assert "there is no other camera" in switched.messages[0]
 
 
 @pytest.mark.timeout(10)
-def test_a_camera_that_is_silent_can_be_left_for_another_one():
-    """A stream that hangs waits for nothing but `due`."""
+def test_a_camera_that_hangs_can_be_replaced():
+    """A camera that hangs is left as soon as `due` is true."""
     switched = two_cameras()
     switched.cameras["a"] = lambda: NewestFrame(Silent([]), lambda: switched.source.due)
     threading.Timer(0.1, lambda: switched.source.choose("b")).start()
@@ -128,7 +128,7 @@ def test_a_camera_that_is_silent_can_be_left_for_another_one():
 
 
 @pytest.mark.timeout(10)
-def test_one_camera_is_opened_at_a_time_and_one_that_opens_too_late_is_closed():
+def test_one_camera_is_opened_at_a_time_and_a_late_one_is_closed():
     hanging = threading.Event()
 
     class Slow(ScriptedSource):
@@ -144,25 +144,25 @@ def test_one_camera_is_opened_at_a_time_and_one_that_opens_too_late_is_closed():
     hanging.set()
     wait_until(lambda: late.closed)
     assert late.opened == 1
-    assert all(made.name != "b" for made in switched.opened)
+    assert all(camera.name != "b" for camera in switched.opened)
 
 
 @pytest.mark.timeout(40)
-def test_a_camera_that_died_is_left_for_another_one_and_one_that_never_answers_is_not_taken():
+def test_a_dead_camera_is_replaced_by_one_that_answers():
     with NetworkCamera() as first, RtspCamera(size_wh=(96, 64), brightness=200) as second:
 
-        def made(text):
-            return open_live(text, time.monotonic, CameraSettings(), lambda: switch.due, said.append, told.append)
+        def make_camera(text):
+            return open_live(text, time.monotonic, CameraSettings(), lambda: switch.due, idle_texts.append, messages.append)
 
-        def asked():
-            wait_until(lambda: any("reconnecting" in line for line in told))
+        def choose_cameras():
+            wait_until(lambda: any("reconnecting" in line for line in messages))
             switch.choose("http://127.0.0.1:9/x.mjpg")
-            wait_until(lambda: any(f"{first.address} stays: http://127.0.0.1:9/x.mjpg cannot be read" in line for line in told))
+            wait_until(lambda: any(f"{first.address} stays: http://127.0.0.1:9/x.mjpg cannot be read" in line for line in messages))
             switch.choose(second.address)
 
-        told, said, shapes = [], [], []
-        switch = SourceSwitch(made, [first.address], list, told.append)
-        threading.Thread(target=asked, daemon=True).start()
+        messages, idle_texts, shapes = [], [], []
+        switch = SourceSwitch(make_camera, [first.address], list, messages.append)
+        threading.Thread(target=choose_cameras, daemon=True).start()
         with switch as source:
             for frame in source:
                 shapes.append((frame.index, frame.image.shape))
@@ -172,4 +172,4 @@ def test_a_camera_that_died_is_left_for_another_one_and_one_that_never_answers_i
                     break
     assert shapes[0] == (0, (48, 64, 3))
     assert rising([index for index, _ in shapes])
-    assert told[-1] == f"now {second.address}"
+    assert messages[-1] == f"now {second.address}"

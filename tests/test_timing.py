@@ -6,14 +6,14 @@ from realtime.base.timing import Countdown, LatencyMeter, RateMeter, StageTimer,
 from realtime.values import Frame
 
 
-def test_n_stamps_make_n_minus_one_intervals():
+def test_n_times_make_n_minus_one_intervals():
     meter = RateMeter(window_s=1.0)
     rates = [meter.update(i / 10) for i in range(5)]
     assert rates[0] == 0.0
     assert rates[1:] == pytest.approx([10.0] * 4)
 
 
-def test_the_rate_follows_within_its_window_also_from_time_zero():
+def test_the_rate_follows_a_change_within_its_window():
     meter = RateMeter(window_s=1.0)
     for i in range(31):
         meter.update(i / 30)
@@ -22,7 +22,7 @@ def test_the_rate_follows_within_its_window_also_from_time_zero():
     assert rate == pytest.approx(10, rel=0.01)
 
 
-def test_a_stage_is_timed_and_its_result_handed_on():
+def test_a_stage_is_timed_and_its_result_returned():
     clock = FakeClock()
     timer = StageTimer(clock)
 
@@ -60,7 +60,7 @@ def test_latency_is_the_age_of_the_frame():
     assert meter.latency() == "50 ms (p95 95, p99 99)"
 
 
-def test_frames_that_never_came_are_counted_also_before_the_first():
+def test_dropped_frames_are_counted_also_before_the_first():
     meter = LatencyMeter(FakeClock())
     for index in (2, 3, 7):
         meter.update(a_frame(0.0, index))
@@ -80,7 +80,7 @@ def test_a_countdown_runs_from_the_first_frame():
     assert countdown.over()
 
 
-def test_a_countdown_ends_also_where_no_frame_comes():
+def test_a_countdown_ends_without_any_frame():
     clock = FakeClock(50.0)
     countdown = Countdown(clock, 2.0)
     assert not countdown.over()

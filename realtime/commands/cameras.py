@@ -16,6 +16,11 @@ SECONDS = 1.0
 """How long the frames of each size are counted."""
 
 
+def json_of(measurement: Measurement) -> dict[str, object]:
+    """A measurement as `--json` prints it: the format that the camera reports, the real size in px, the real rate."""
+    return {"said": asdict(measurement.format), "size_wh": measurement.size_wh, "rate": measurement.rate}
+
+
 def probe_cameras(settings: CameraSettings, clock: Clock, tell: Callable[[str], None]) -> list[dict[str, Any]]:
     """Measures all cameras of this machine.
 
@@ -50,5 +55,5 @@ def probe_cameras(settings: CameraSettings, clock: Clock, tell: Callable[[str], 
         except Trouble as error:
             trouble = str(error)
         tell("\n".join(f"    {one}" for one in formats) or f"    {trouble}")
-        reports.append({"source": source, "name": name, "formats": [asdict(one) for one in formats], "trouble": trouble})
+        reports.append({"source": source, "name": name, "formats": [json_of(one) for one in formats], "trouble": trouble})
     return reports
