@@ -1,8 +1,8 @@
-"""Faces followed by their points against faces detected anew in every frame.
+"""Compares faces tracked by their points with faces detected anew in every frame.
 
     python tests/benchmarks/agreement.py [FILM ...]         default: the demo clip
 
-Where both see the same face: how often the classifier says the same of both chips, and how far the points are apart.
+For faces that both find: how often the classifier gives the same label to both chips, and the distance between the points.
 """
 
 import sys
@@ -22,22 +22,22 @@ from realtime.sources.films import DEMO, VideoFile
 
 
 def compare(film: Path) -> tuple[int, float, float, float]:
-    """Faces seen by both, share of the same label, and median and 95th percentile of the points' distance in eye distances."""
+    """Number of faces that both find, share with the same label, median and 95th percentile of the points' distance in eye distances."""
     pipeline = build_pipeline(Settings(), time.perf_counter)
     detector, predictor, classifier = pipeline.finder.search, pipeline.tracker.predictor, pipeline.classifier
     same, distances = [], []
     with VideoFile(film) as frames:
         for frame in frames:
             gray = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
-            # As the tracker takes up a new face: in the detector's box, then in the points' own.
+            # As the tracker does for a new face: first in the detector's box, then in the box around the points.
             first = [predictor.points(gray, box) for box in detector.find(gray, 320)]
             detected = [predictor.points(gray, box_around(points)) for points in first]
             for reading in pipeline.read(frame):
                 followed = reading.face.points
                 near = [points for points in detected if box_distance(box_around(points), box_around(followed)) < 0.3]
                 if near:
-                    said = classifier.probabilities(np.stack([align(gray, followed), align(gray, near[0])])).argmax(1)
-                    same.append(said[0] == said[1])
+                    labels = classifier.probabilities(np.stack([align(gray, followed), align(gray, near[0])])).argmax(1)
+                    same.append(labels[0] == labels[1])
                     eyes = np.linalg.norm(followed[:2].mean(0) - followed[2:4].mean(0))
                     distances.append(np.linalg.norm(followed - near[0], axis=1).mean() / eyes)
     return len(same), float(np.mean(same)), float(np.median(distances)), float(np.quantile(distances, 0.95))

@@ -22,7 +22,7 @@ import numpy as np
 # Before this folder, where `calibration` would be this script.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from smoothing import filmed, unseen_faces
+from smoothing import simulate_chips, unseen_faces
 
 from calibration.fit import NEUTRAL, Takes, fit
 from models.datasets import Faces, chips_of, load_fer2013, majority, reduced
@@ -133,7 +133,7 @@ def shot(faces: Faces, model: EmotionClassifier, rng: np.random.Generator) -> Fi
     """Films every face."""
     probs, embedding = [], []
     for crop in faces.pixels:
-        opinion = model.read(filmed([crop] * (FRAMES * EVERY), rng)[::EVERY])
+        opinion = model.read(simulate_chips([crop] * (FRAMES * EVERY), rng)[::EVERY])
         probs.append(opinion.probs)
         embedding.append(opinion.embedding)
     return Films(faces.labels, faces.persons, np.stack(probs), np.stack(embedding))

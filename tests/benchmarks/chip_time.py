@@ -1,8 +1,8 @@
-"""Time of one chip through TFLite models, side by side in one run: one thread each, turn and turn about.
+"""Measures the time of one chip in several TFLite models, in turns in one run, with one thread each.
 
     python tests/benchmarks/chip_time.py models/emotion.tflite models/emotion_nano.tflite [OTHER.tflite ...]
 
-Prints each model's median and its ratio to the last one, which is thereby the yardstick. Inputs are random; no time depends on them.
+Prints the median of each model and its ratio to the last model. The inputs are random; the time does not depend on them.
 """
 
 import sys
@@ -28,18 +28,18 @@ def main(paths: list[str]) -> None:
             values = np.random.default_rng(0).uniform(-1, 1, detail["shape"]) * (127 if detail["dtype"] == np.int8 else 1)
             model.set_tensor(detail["index"], values.astype(detail["dtype"]))
         models.append(model)
-    taken = np.zeros((ROUNDS, len(models)))
+    times_ms = np.zeros((ROUNDS, len(models)))
     for i in range(ROUNDS):
         for j, model in enumerate(models):
             model.invoke()  # brings its weights back into the cache
             started = time.perf_counter()
             for _ in range(CALLS):
                 model.invoke()
-            taken[i, j] = (time.perf_counter() - started) / CALLS * 1000
-    middle = np.median(taken, 0)
+            times_ms[i, j] = (time.perf_counter() - started) / CALLS * 1000
+    medians_ms = np.median(times_ms, 0)
     print(f"{runtime}, one thread, median of {ROUNDS} rounds of {CALLS} calls")
-    for path, value in zip(paths, middle, strict=True):
-        print(f"{value:7.3f} ms  {value / middle[-1]:5.2f} of the last  {Path(path).stat().st_size:>9} bytes  {Path(path).name}")
+    for path, value in zip(paths, medians_ms, strict=True):
+        print(f"{value:7.3f} ms  {value / medians_ms[-1]:5.2f} of the last  {Path(path).stat().st_size:>9} bytes  {Path(path).name}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Whether memory grows: the whole chain over the demo clip at full speed, again and again.
+"""Measures whether memory grows: the whole pipeline over the demo clip, repeated at full speed.
 
     python tests/benchmarks/memory.py [MINUTES]             default: 30
 
-Compares the end with the level after the first minute (for shorter runs, after a fifth). Exits with 1 if it grew by over 5 MB.
+Compares the memory at the end with that after the first minute (in runs under 5 minutes, after a fifth of the time). Exits with 1 if it
+grew by more than 5 MB.
 """
 
 import sys
@@ -21,31 +22,31 @@ LIMIT_MB = 5.0
 
 
 def resident_mb() -> float:
-    """What this process holds in memory now."""
+    """The memory that this process occupies now, in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 1e6
 
 
 def growth(seconds: float) -> tuple[float, float, int]:
-    """Memory in MB after the settling and at the end, and the number of frames."""
-    settling, began = min(60.0, seconds / 5), time.monotonic()
-    settled, told = None, began
+    """Memory in MB after the settling time and at the end, and the number of frames."""
+    settling_s, began = min(60.0, seconds / 5), time.monotonic()
+    settled_mb, last_report_t = None, began
     with Repeated(VideoFile(DEMO)) as frames, build_pipeline(Settings(), time.perf_counter, live=True) as pipeline:
         for frame in frames:
             annotate(frame.image, pipeline.read(frame))
             now = time.monotonic()
-            if settled is None and now - began >= settling:
-                settled = resident_mb()
-            if now - told >= 60:
-                told = now
+            if settled_mb is None and now - began >= settling_s:
+                settled_mb = resident_mb()
+            if now - last_report_t >= 60:
+                last_report_t = now
                 print(f"{(now - began) / 60:4.1f} min  {frame.index:7} frames  {resident_mb():6.1f} MB", flush=True)
             if now - began >= seconds:
                 break
-    return settled, resident_mb(), frame.index
+    return settled_mb, resident_mb(), frame.index
 
 
 if __name__ == "__main__":
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
-    settled, ended, n = growth(60 * minutes)
-    print(f"{n} frames: {settled:.1f} MB after settling, {ended:.1f} MB at the end, grew by {ended - settled:+.1f} MB")
-    sys.exit(ended - settled > LIMIT_MB)
+    settled_mb, end_mb, n = growth(60 * minutes)
+    print(f"{n} frames: {settled_mb:.1f} MB after settling, {end_mb:.1f} MB at the end, grew by {end_mb - settled_mb:+.1f} MB")
+    sys.exit(end_mb - settled_mb > LIMIT_MB)

@@ -1,11 +1,11 @@
-"""Kills a network camera before `run.py live` and starts it again: how soon is the picture back?
+"""Kills the network camera of a running `run.py live` and starts it again: measures how soon the picture is back.
 
     python tests/benchmarks/reconnect.py [SECONDS...]        how long it stays away; default: 1 5 12
 
 Three cameras: MJPEG over HTTP, MPEG-2 over RTSP (both of `tests/fakes.py`), and H.264 over RTSP from GStreamer's own server, where that is
 installed (Debian: gstreamer1.0-rtsp gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly python3-gi). Each runs
-in a process of its own, which is killed. A line each: how soon "reconnecting" was shown, and how soon after its return the picture was
-there. Exits with 1 if that took more than 5 s.
+in a process of its own, which is killed. Prints for each how soon "reconnecting" was shown, and how soon after its return the picture was
+back. Exits with 1 if that took more than 5 s.
 """
 
 import os
@@ -47,11 +47,11 @@ def fake(name: str) -> list[str]:
     return [sys.executable, "-c", FAKE.format(folders=folders, name=name, port="{port}")]
 
 
-def started(command: list[str], port: int) -> subprocess.Popen:
-    """The camera's process, once its port answers."""
+def start_camera(command: list[str], port: int) -> subprocess.Popen:
+    """Starts the camera's process, and returns it once its port answers."""
     process = subprocess.Popen([part.replace("{port}", str(port)) for part in command], stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return process
@@ -73,12 +73,12 @@ class Live:
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=lambda: [self._lines.put(line) for line in self.process.stdout], daemon=True).start()
 
-    def until(self, wanted: Callable[[str], bool]) -> float:
-        """Waits for a line; gives the seconds that it took."""
+    def wait_for(self, matches: Callable[[str], bool]) -> float:
+        """Waits for a line that matches; returns the seconds until then, or infinity."""
         began = time.monotonic()
-        while (left := began + GIVE_UP_S - time.monotonic()) > 0:
+        while (remaining_s := began + GIVE_UP_S - time.monotonic()) > 0:
             try:
-                if wanted(self._lines.get(timeout=left)):
+                if matches(self._lines.get(timeout=remaining_s)):
                     return time.monotonic() - began
             except queue.Empty:
                 break
@@ -99,19 +99,19 @@ def main(away: list[float]) -> int:
     for name, command, address in cameras:
         port = free_port()
         try:
-            camera = started(command, port)
+            camera = start_camera(command, port)
         except OSError as error:
             print(f"{name}: skipped, {error}")
             continue
         live = Live(address.replace("{port}", str(port)))
-        live.until(lambda line: " fps " in line)
+        live.wait_for(lambda line: " fps " in line)
         for away_s in away:
             camera.kill()
             camera.wait()
-            noticed = live.until(lambda line: "reconnecting" in line)
+            noticed = live.wait_for(lambda line: "reconnecting" in line)
             time.sleep(max(0.0, away_s - noticed))
-            camera = started(command, port)
-            back = live.until(lambda line: " is back after " in line)
+            camera = start_camera(command, port)
+            back = live.wait_for(lambda line: " is back after " in line)
             late |= back > LIMIT_S
             print(
                 f"{name}: away for {away_s:g} s, reconnecting shown after {noticed:.1f} s, back {back:.1f} s after its return", flush=True

@@ -1,8 +1,9 @@
-"""How long `live --source demo` takes from its start to the first labelled frame.
+"""Measures the time from the start of `live --source demo` to its first labelled frame.
 
     python tests/benchmarks/startup.py [TIMES]              default: 5
 
-Without a window: the first line of readings comes with the first frame that has a face. The first run warms the disk and is told apart.
+There is no window: the first line of readings comes with the first frame that has a face. The first run, which fills the disk cache, is
+printed separately.
 """
 
 import statistics
@@ -16,21 +17,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from realtime.values import LABELS
 
 
-def once() -> float:
+def measure_start() -> float:
     """Seconds from the start of the process to the first line that names an expression."""
     started = time.perf_counter()
     command = [sys.executable, "-u", "run.py", "live", "--source", "demo", "--no-window", "--seconds", "3"]
     with subprocess.Popen(command, cwd=Path(__file__).resolve().parents[2], stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if any(label in line for label in LABELS):
-                took = time.perf_counter() - started
+                elapsed = time.perf_counter() - started
                 process.terminate()
-                return took
+                return elapsed
     sys.exit("no reading came: run the command by hand to see why")
 
 
 if __name__ == "__main__":
-    first, *rest = [once() for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 5)]
+    first, *rest = [measure_start() for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 5)]
     print(
         f"first labelled frame: {first:.2f} s at the first start, then {statistics.median(rest or [first]):.2f} s (median of {len(rest)})"
     )

@@ -1,9 +1,9 @@
-"""`live --source demo` on a quarter of one core: does it stay on time?
+"""Measures the latency of `live --source demo` on a quarter of one core.
 
     python tests/benchmarks/starved.py [SECONDS]            default: 20
 
-Where this user may make control groups, the process gets 25 ms of processor in every 100 ms; elsewhere it shares one core with three busy
-neighbours. Exits with 1 if the 95th percentile of the latency is over 250 ms.
+If the user may make control groups, the process gets 25 ms of processor time in every 100 ms; else it shares one core with three busy
+processes. Exits with 1 if the 95th percentile of the latency is over 250 ms.
 """
 
 import re
@@ -19,7 +19,7 @@ BUSY = "while True: pass"
 
 @contextmanager
 def quarter():
-    """Yields what to put before a command, and which way it is."""
+    """Yields the words to put before a command, and a description of the limit."""
     for group, files in (
         (Path("/sys/fs/cgroup/cpu/starved"), {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "25000"}),
         (Path("/sys/fs/cgroup/starved"), {"cpu.max": "25000 100000"}),
@@ -38,20 +38,20 @@ def quarter():
             with suppress(OSError):
                 group.rmdir()
         return
-    neighbours = [subprocess.Popen(["taskset", "-c", "0", sys.executable, "-c", BUSY]) for _ in range(3)]
+    busy_processes = [subprocess.Popen(["taskset", "-c", "0", sys.executable, "-c", BUSY]) for _ in range(3)]
     try:
-        yield ["taskset", "-c", "0"], "one core shared with three busy neighbours"
+        yield ["taskset", "-c", "0"], "one core shared with three busy processes"
     finally:
-        for neighbour in neighbours:
-            neighbour.kill()
+        for process in busy_processes:
+            process.kill()
 
 
 def main(seconds: str) -> None:
     with quarter() as (prefix, way):
         print(way, flush=True)
         command = [sys.executable, str(ROOT / "run.py"), "live", "--source", "demo", "--no-window", "--seconds", seconds]
-        told = subprocess.run([*prefix, *command], capture_output=True, text=True, check=True).stdout
-    last = next(line for line in reversed(told.splitlines()) if "latency" in line)
+        output = subprocess.run([*prefix, *command], capture_output=True, text=True, check=True).stdout
+    last = next(line for line in reversed(output.splitlines()) if "latency" in line)
     print(last)
     sys.exit(float(re.search(r"p95 ([\d.]+)", last)[1]) > LIMIT_MS)
 

@@ -1,12 +1,12 @@
-"""This program beside fer (its Haar detector and its quantised model) on the same decoded frames.
+"""Compares the speed of this program with fer (its Haar detector and its quantised model) on the same decoded frames.
 
     python tests/benchmarks/versus.py                       the demo clip
     python tests/benchmarks/versus.py --faces 4             four faces side by side
     python tests/benchmarks/versus.py --video clip.mp4
 
-fer gets a venv of its own, made at the first run (TensorFlow: some 600 MB to fetch). The two take turns of a few seconds, each in a process
-of its own while the other waits, so that a machine that slows down slows both. In a pair both read the same stretch of the film. The last
-line is a median over the pairs:
+fer has a venv of its own, which the first run makes (it downloads some 600 MB of TensorFlow). The two take turns of a few seconds, each in
+a process of its own while the other waits, so that a slower machine slows both. In each pair of turns both read the same frames of the film.
+The last line has the medians over the pairs:
 
     ratio R (ours F fps, fer G fps)
 """
@@ -23,32 +23,32 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FER = "fer==25.10.3"
-# What fer imports on this path; its other requirements are for detectors and film editing that are not used here. OpenCV 4, whose
-# Haar cascades fer was released with: version 5 reads its file no more.
+# What fer imports on this path. Its other requirements are for detectors and film editing, which are not used here. OpenCV 4, because
+# version 5 cannot read the file of fer's Haar cascade.
 NEEDS = ("tensorflow", "opencv-contrib-python<5", "pandas", "matplotlib", "requests", "tqdm", "moviepy<2", "ffmpeg-python", "setuptools<81")
 
 STRETCH = 300
-"""Frames that both read in a pair: 10 s of a film."""
+"""Frames that both read in a turn: 10 s of a film."""
 
 TIMES = {"ours": 5, "fer": 1}
-"""How often each reads them, so that a turn takes some seconds."""
+"""How often each reads them in a turn, so that a turn takes some seconds."""
 
 
 def fer_python(venv: Path) -> Path:
-    """The Python of fer's venv, which is made if it is missing."""
+    """The Python of fer's venv; makes the venv if it is missing."""
     python = venv / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    done = venv / "complete"
-    if not done.exists():
+    marker = venv / "complete"
+    if not marker.exists():
         print(f"making {venv} with {FER}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", *NEEDS], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", FER], check=True)
-        done.touch()
+        marker.touch()
     return python
 
 
-def ours():
-    """A function that reads one picture with the whole chain. It searches in the background as `live` does, at most 3 frames behind."""
+def make_our_reader():
+    """A function that reads one picture with the whole pipeline. It searches in the background as `live` does, at most 3 frames late."""
     sys.path.insert(0, str(ROOT))
     from realtime.config import Settings
     from realtime.pipeline import build_pipeline
@@ -64,7 +64,7 @@ def ours():
     return read
 
 
-def fers():
+def make_fer_reader():
     """A function that reads one picture with fer."""
     from fer import fer
 
@@ -77,11 +77,11 @@ def fers():
 
 
 def serve(who: str, frames_file: str) -> None:
-    """Whenever a line asks for it, reads so many pictures from the first one named, so many times, and answers with counts as JSON."""
+    """Serves lines "first count times": reads `count` frames from number `first` on, `times` times; answers with counts as JSON."""
     import numpy as np
 
     frames = np.load(frames_file)
-    read, index = {"ours": ours, "fer": fers}[who](), 0
+    read, index = {"ours": make_our_reader, "fer": make_fer_reader}[who](), 0
     print("ready", flush=True)
     for line in sys.stdin:
         first, count, times = map(int, line.split())
@@ -94,7 +94,7 @@ def serve(who: str, frames_file: str) -> None:
 
 
 class Runner:
-    """One of the two, in a process of its own."""
+    """One of the two programs, in a process of its own."""
 
     def __init__(self, python: Path, who: str, frames_file: Path):
         command = [python, __file__, "--serve", who, frames_file]
@@ -111,8 +111,8 @@ class Runner:
         return json.loads(line)
 
 
-def decoded(video: str, faces: int | None):
-    """All frames of the film, or a second of a made crowd, as (n, h, w, 3)."""
+def decode_frames(video: str, faces: int | None):
+    """All frames (n, h, w, 3) of the film, or of a synthetic crowd of `faces` faces."""
     import numpy as np
 
     sys.path.insert(0, str(ROOT))
@@ -136,17 +136,17 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7, help="turns of each (default: 7)")
     parser.add_argument("--venv", type=Path, default=Path(tempfile.gettempdir()) / "versus-fer", help="where fer's venv is or goes")
     parser.add_argument("--serve", nargs=2, metavar=("WHO", "FRAMES"), help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.serve:
-        serve(*given.serve)
+    args = parser.parse_args()
+    if args.serve:
+        serve(*args.serve)
         return
 
     import numpy as np
 
-    python = fer_python(given.venv)
+    python = fer_python(args.venv)
     with tempfile.TemporaryDirectory() as folder:
         frames_file = Path(folder) / "frames.npy"
-        frames = decoded(given.video, given.faces)
+        frames = decode_frames(args.video, args.faces)
         np.save(frames_file, frames)
         print(f"{len(frames)} frames of {frames.shape[2]}x{frames.shape[1]}")
         runners = {"ours": Runner(Path(sys.executable), "ours", frames_file), "fer": Runner(python, "fer", frames_file)}
@@ -154,11 +154,11 @@ def main() -> None:
         for who, runner in runners.items():
             runner.run(0, stretch, TIMES[who])
         rates: dict[str, list[float]] = {who: [] for who in runners}
-        for pair in range(given.pairs):
+        for pair in range(args.pairs):
             for who in sorted(runners, reverse=bool(pair % 2)):
-                done = runners[who].run(pair * stretch, stretch, TIMES[who])
-                rates[who].append(done["frames"] / done["seconds"])
-                print(f"{who:5} {rates[who][-1]:7.1f} fps, {done['faces'] / done['frames']:.2f} faces a frame", flush=True)
+                counts = runners[who].run(pair * stretch, stretch, TIMES[who])
+                rates[who].append(counts["frames"] / counts["seconds"])
+                print(f"{who:5} {rates[who][-1]:7.1f} fps, {counts['faces'] / counts['frames']:.2f} faces a frame", flush=True)
         for runner in runners.values():
             runner.process.stdin.close()
             runner.process.wait()
