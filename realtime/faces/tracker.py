@@ -74,7 +74,7 @@ class Tracker:
     def __init__(self, settings: TrackerSettings, predictor: LandmarkPredictor, confirmer: FaceConfirmer, timer: StageTimer):
         self.settings, self.predictor, self.confirmer, self.timer = settings, predictor, confirmer, timer
         self._tracks: list[Track] = []
-        self._lost: list[Track] = []
+        self._lost_tracks: list[Track] = []
         self._next_id = 1
         self._t = -math.inf
 
@@ -85,7 +85,7 @@ class Tracker:
 
     def restart(self) -> None:
         """Ends all tracks, as at a shot cut. Their ids are not used again."""
-        self._tracks, self._lost = [], []
+        self._tracks, self._lost_tracks = [], []
 
     def update(self, gray: np.ndarray, detections: Sequence[Detections], t: float, effort: Effort) -> list[Track]:
         """The tracks in the gray frame (h, w) uint8 of time `t` in seconds, by id; `detections` are the new results of searches."""
@@ -100,8 +100,8 @@ class Tracker:
                 self._start_track(gray, box, search.t, t)
         self._tracks.sort(key=lambda track: track.id)
         present = {track.id for track in self._tracks}
-        self._lost += [track for id, track in before.items() if id not in present]
-        self._lost = [track for track in self._lost if t - track.t <= self.settings.forget_s]
+        self._lost_tracks += [track for id, track in before.items() if id not in present]
+        self._lost_tracks = [track for track in self._lost_tracks if t - track.t <= self.settings.forget_s]
         return list(self._tracks)
 
     def _follow(self, gray: np.ndarray, track: Track, t: float) -> Track:
@@ -146,9 +146,9 @@ class Tracker:
         new_box = box_around(points)
         if any(box_distance(track.box, new_box) <= self.settings.reach for track in self._tracks):
             return
-        returning = min(self._lost, key=lambda lost_track: self._distance_to_lost(lost_track, new_box), default=None)
+        returning = min(self._lost_tracks, key=lambda lost_track: self._distance_to_lost(lost_track, new_box), default=None)
         if returning is not None and self._distance_to_lost(returning, new_box) <= self.settings.reach:
-            self._lost.remove(returning)
+            self._lost_tracks.remove(returning)
             id = returning.id
         else:
             id, self._next_id = self._next_id, self._next_id + 1

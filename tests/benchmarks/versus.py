@@ -5,7 +5,7 @@
     python tests/benchmarks/versus.py --video clip.mp4
 
 fer has a venv of its own, which the first run makes (it downloads some 600 MB of TensorFlow). The two take turns of a few seconds, each in
-a process of its own while the other waits, so that a slower machine slows both. In each pair of turns both read the same frames of the film.
+a process of its own while the other waits, so that a slower machine slows both. In a pair of turns both read the same frames of the film.
 The last line has the medians over the pairs:
 
     ratio R (ours F fps, fer G fps)
