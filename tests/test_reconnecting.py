@@ -12,6 +12,7 @@ from fakes import FakeClock, NetworkCamera, RtspCamera, ScriptedSource
 from source_fakes import Closed, QuietHandler, rising, wait_until, write_film
 
 from realtime.base.errors import Trouble
+from realtime.base.messages import Message
 from realtime.base.timing import Countdown
 from realtime.config import CameraSettings
 from realtime.sources.cameras import Delivery, Format
@@ -57,8 +58,8 @@ class Session:
         self.pauses.append(seconds)
         self.clock.sleep(seconds)
 
-    def idle(self, why: str | None) -> None:
-        self.idle_texts.append(why)
+    def idle(self, message: Message | None) -> None:
+        self.idle_texts.append(message and str(message))
         self.clock.sleep(self.tick_s)
 
     def frames(self, step_s: float = 0.03) -> list[Frame]:
@@ -177,8 +178,10 @@ class Watched:
 
     def __init__(self, address: str):
         self.stop = threading.Event()
-        self.frames, self.messages, self.idle_texts, self.errors = [], [], [], []
-        self.source = open_live(address, time.monotonic, CameraSettings(), self.stop.is_set, self.idle_texts.append, self.messages.append)
+        self.frames, self.messages, self.idle_messages, self.errors = [], [], [], []
+        self.source = open_live(
+            address, time.monotonic, CameraSettings(), self.stop.is_set, self.idle_messages.append, self.messages.append
+        )
         self.loop = threading.Thread(target=self._run, daemon=True)
         self.loop.start()
 
@@ -210,7 +213,7 @@ def test_a_network_camera_that_is_restarted_is_back_within_5_s(make):
     with make() as camera:
         watched = Watched(camera.address)
         watched.wait_for_frames(5)
-    wait_until(lambda: any(why and "reconnecting" in why for why in watched.idle_texts))
+    wait_until(lambda: any(message and message.key == "reconnecting" for message in watched.idle_messages))
     with make(camera.port):
         watched.wait_for_frames(5, seconds=5)
         watched.leave()

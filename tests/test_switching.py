@@ -31,11 +31,11 @@ class Endless(ScriptedSource):
 
 
 class Switched:
-    """A SourceSwitch over cameras by name; stores the cameras that it made and its messages."""
+    """A SourceSwitch over cameras by name; stores the cameras that it made and its messages in English."""
 
     def __init__(self, cameras: dict[str, Callable[[], ScriptedSource]]):
         self.cameras, self.opened, self.messages = cameras, [], []
-        self.source = SourceSwitch(self.make, list(cameras)[:1], lambda: list(cameras), self.messages.append)
+        self.source = SourceSwitch(self.make, list(cameras)[:1], lambda: list(cameras), lambda message: self.messages.append(str(message)))
 
     def make(self, text: str) -> ScriptedSource:
         self.opened.append(self.cameras[text]())
@@ -53,9 +53,9 @@ def two_cameras(**more: Callable[[], ScriptedSource]) -> Switched:
 def test_the_first_source_that_opens_is_used_and_the_error_of_the_other_reported():
     messages, good = [], ScriptedSource([0.0, 0.1])
     sources = {"0": Closed([]), "demo": good}
-    switch = SourceSwitch(sources.get, ["0", "demo"], list, messages.append)
+    switch = SourceSwitch(sources.get, ["0", "demo"], list, lambda message: messages.append(str(message)))
     assert len(frames_of(switch)) == 2
-    assert messages == ["this one is closed\nPlaying script instead."]
+    assert messages == ["this one is closed", "Playing script instead."]
     assert (good.opened, good.closed) == (1, 1)
     assert switch.current == "demo"
     with pytest.raises(Trouble, match="this one is closed"):
@@ -69,7 +69,7 @@ def test_the_session_goes_on_with_another_camera():
         for frame in source:
             frames.append(frame)
             if len(frames) == 3:
-                assert source.choose("b") == "opening b"
+                assert str(source.choose("b")) == "opening b"
             if frame.image.max() == 200:
                 assert (source.current, source.name) == ("b", "b")
                 break
@@ -139,8 +139,8 @@ def test_one_camera_is_opened_at_a_time_and_a_late_one_is_closed():
     late = Slow([0.0])
     switched = two_cameras(late=lambda: late)
     with switched.source as source:
-        assert source.choose("late") == "opening late"
-        assert source.choose("b") == "another camera is being opened: wait for it"
+        assert str(source.choose("late")) == "opening late"
+        assert str(source.choose("b")) == "another camera is being opened: wait for it"
     hanging.set()
     wait_until(lambda: late.closed)
     assert late.opened == 1
@@ -161,7 +161,7 @@ def test_a_dead_camera_is_replaced_by_one_that_answers():
             switch.choose(second.address)
 
         messages, idle_texts, shapes = [], [], []
-        switch = SourceSwitch(make_camera, [first.address], list, messages.append)
+        switch = SourceSwitch(make_camera, [first.address], list, lambda message: messages.append(str(message)))
         threading.Thread(target=choose_cameras, daemon=True).start()
         with switch as source:
             for frame in source:
