@@ -6,7 +6,7 @@ the room behind them is drawn here. Everything random is seeded: the same librar
     python scripts/make_demo.py                          # writes realtime/sources/demo/demo.mp4
     python scripts/make_demo.py --portraits tests/data   # writes the small test pictures instead
 
-Needs numpy, opencv-python, av and scikit-image. Pictures are BGR; float pictures run from 0 to 255 unless said otherwise.
+Needs numpy, opencv-python, av and scikit-image. Pictures are BGR; float pictures have values from 0 to 255 unless noted otherwise.
 """
 
 import argparse
@@ -492,7 +492,7 @@ def render(actors: list[Actor], light: Lights, room: np.ndarray, from_window: np
 
 
 def exposures(actors: list[Actor], frame: int) -> np.ndarray:
-    """Moments in frames at which one frame's light is gathered: the more, the faster somebody moves."""
+    """Moments, in frames, at which the light of one frame is gathered; more of them when a person moves faster."""
     speed = 0.0
     for actor in actors:
         now, then = actor.pose(frame), actor.pose(frame + SHUTTER)

@@ -44,7 +44,7 @@ def rising(numbers: list[float]) -> bool:
 def wait_until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, "waited in vain"
+        assert time.monotonic() < until, "the condition did not become true"
         time.sleep(0.02)
 
 
