@@ -14,8 +14,6 @@ Conventions, the same in every file:
 """
 
 from realtime.api import open_pipeline
-
-__version__ = "0.9.0"
-"""The program's version: in `run.py --version`, recordings, benchmarks, profiles, model cards and reports."""
+from realtime.version import __version__
 
 __all__ = ["__version__", "open_pipeline"]

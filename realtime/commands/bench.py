@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from realtime.base.errors import Trouble, reason
-from realtime.commands.benchmark import Clocks, Crowd, Resized, measure, portraits, rate_line, report, table_rows
+from realtime.commands.benchmark import Clocks, Crowd, Resized, build_report, cut_portraits, measure, rate_line, table_rows
 from realtime.config import Settings
 from realtime.pipeline import Pipeline, build_pipeline
 from realtime.sources.films import VideoFile
@@ -76,7 +76,15 @@ def run_bench(options: BenchOptions, console: Console) -> dict[str, Any]:
         measured = measure(
             frames, pipeline, Clocks(clock, time.process_time), options.seconds, warmup_s=WARMUP_S, live=bool(options.live_rate)
         )
-    result = report(measured, pipeline, options.settings, film.name)
+    result = build_report(
+        measured,
+        pipeline,
+        options.settings,
+        film.name,
+        faces=options.faces,
+        live_rate=options.live_rate,
+        exact=options.exact,
+    )
     if file is not None:
         try:
             file.write_text(json.dumps(result, indent=1) + "\n")
@@ -90,7 +98,7 @@ def _played(film: VideoFile, pipeline: Pipeline, options: BenchOptions) -> Sourc
     """The film or the crowd, at the wanted size and rate, without end."""
     source: Source
     if options.faces is not None:
-        faces = portraits(film, pipeline.finder.search, options.faces)
+        faces = cut_portraits(film, pipeline.finder.search, options.faces)
         source = Crowd(faces, options.size_wh or CROWD_WH, options.live_rate or CROWD_FPS)
     else:
         source = Repeated(film if options.size_wh is None else Resized(film, options.size_wh))

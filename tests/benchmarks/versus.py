@@ -116,14 +116,14 @@ def decode_frames(video: str, faces: int | None):
     import numpy as np
 
     sys.path.insert(0, str(ROOT))
-    from realtime.commands.benchmark import LOOP, Crowd, portraits
+    from realtime.commands.benchmark import LOOP, Crowd, cut_portraits
     from realtime.config import CameraSettings, DetectorSettings
     from realtime.faces.detector import Detector
     from realtime.sources.opening import open_source
 
     film = open_source(video, time.perf_counter, CameraSettings())
     if faces is not None:
-        crowd = iter(Crowd(portraits(film, Detector(DetectorSettings()), faces), (640, 480), 30.0))
+        crowd = iter(Crowd(cut_portraits(film, Detector(DetectorSettings()), faces), (640, 480), 30.0))
         return np.stack([next(crowd).image for _ in range(2 * LOOP)])
     with film:
         return np.stack([frame.image for frame in film])
