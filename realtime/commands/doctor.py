@@ -1,6 +1,7 @@
-"""What `run.py doctor` looks at: each check takes facts about the machine and says in a line whether they will do, and what helps.
+"""The checks of `run.py doctor`: each takes facts about the machine, and says in a line whether they suffice and, if not, what to do.
 
-The checks are pure functions; `examine` gathers their facts and takes some six seconds.
+A `check_...` is a pure function of such facts. A `probe_...` gathers the facts and then checks them. `examine` runs all of them, in
+about six seconds.
 """
 
 import os
@@ -35,22 +36,25 @@ from realtime.sources.picamera import PiCamera, pi_cameras
 from realtime.viewers.desktop import has_display
 
 CAMERA_S = 4.0
-"""A camera that has not delivered for a second by then hangs."""
+"""How long the camera is measured at most: one that has not delivered a second of frames by then hangs."""
 HOT_C = 80.0
-"""From here a Raspberry Pi slows down; laptops stand more, but not for long."""
+"""Degrees Celsius from which a Raspberry Pi lowers its clock; laptops bear more, but not for long."""
 SLOW = 0.8
-"""Share of the asked rate under which a camera is called slow: 24 of 30 frames a second."""
+"""A camera is called slow below this share of the rate that was requested: 24 of 30 frames a second."""
 TIGHT = 0.7
-"""Share of the time between two frames that may go into one: the searches and a recording need the rest."""
-TRIED, TRIED_S = 180, 3.0
-"""Frames of the demo clip at most, and seconds, for which the chain is tried; the second half counts."""
+"""Share of the time between two frames that the work on one frame may take: the searches and a recording need the rest."""
+SPEED_FRAMES, SPEED_S = 180, 3.0
+"""The speed is measured on so many frames of the demo clip, or for so many seconds, whichever ends first; the second half counts."""
 
 State = Literal["ok", "warning", "fault"]
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line. A "warning" can be lived with; a "fault" ends or spoils a session. `remedy` is what to do, "" where all is well."""
+    """The result of one check. `said` is what was found, in one line; `remedy` is what to do about it, "" if the state is "ok".
+
+    With a "warning" a session works, but worse than it could; a "fault" ends or spoils it.
+    """
 
     name: str
     state: State
@@ -59,12 +63,12 @@ class Check:
 
 
 def check_python(version: tuple[int, int], bits: int) -> Check:
-    said = f"{version[0]}.{version[1]}, {bits}-bit"
+    finding = f"{version[0]}.{version[1]}, {bits}-bit"
     if bits < 64:
-        return Check("Python", "fault", said, "install a 64-bit system, such as 64-bit Raspberry Pi OS: others have no wheels")
+        return Check("Python", "fault", finding, "install a 64-bit system, such as 64-bit Raspberry Pi OS: others have no wheels")
     if version < (3, 11):
-        return Check("Python", "fault", said, "install Python 3.11 or newer and make the venv anew with it")
-    return Check("Python", "ok", said)
+        return Check("Python", "fault", finding, "install Python 3.11 or newer and make the venv anew with it")
+    return Check("Python", "ok", finding)
 
 
 def check_packages(requirements: str, installed: Callable[[str], str | None]) -> Check:
@@ -72,50 +76,53 @@ def check_packages(requirements: str, installed: Callable[[str], str | None]) ->
     from packaging.requirements import Requirement
 
     lines = [line for line in requirements.splitlines() if line and not line.startswith("#")]
-    wanted = [one for one in map(Requirement, lines) if one.marker is None or one.marker.evaluate()]
-    found = {one: installed(one.name) for one in wanted}
-    bad = [
-        f"{one.name} {version or 'missing'} (needs {one.specifier})"
-        for one, version in found.items()
-        if version is None or version not in one.specifier
+    needed = [package for package in map(Requirement, lines) if package.marker is None or package.marker.evaluate()]
+    versions = {package: installed(package.name) for package in needed}
+    unsuitable = [
+        f"{package.name} {version or 'missing'} (needs {package.specifier})"
+        for package, version in versions.items()
+        if version is None or version not in package.specifier
     ]
-    if bad:
-        return Check("packages", "fault", ", ".join(bad), "run `pip install -r requirements.txt` in the venv")
-    return Check("packages", "ok", f"all {len(wanted)} of requirements.txt")
+    if unsuitable:
+        return Check("packages", "fault", ", ".join(unsuitable), "run `pip install -r requirements.txt` in the venv")
+    return Check("packages", "ok", f"all {len(needed)} of requirements.txt")
 
 
 def check_processor(features: str, architecture: str, cores: int) -> Check:
-    """Takes OpenCV's line of features, in which * stands before some and ? after those that the processor lacks."""
-    has = {word.removeprefix("*") for word in features.split()}
+    """Takes OpenCV's line of processor features: words, some with a * before them, with a ? behind those that the processor lacks."""
+    present = {word.removeprefix("*") for word in features.split()}
     needed = "NEON" if architecture.lower() in ("aarch64", "arm64") else "AVX2"
     quick = "NEON_DOTPROD" if needed == "NEON" else "AVX512-SKX"
-    said = f"{architecture}, {cores} cores, {', '.join(name for name in (needed, quick) if name in has) or 'no ' + needed}"
-    if needed not in has:
-        return Check("processor", "warning", said, "the model and the pictures take several times longer: use `--model nano`")
-    return Check("processor", "ok", said)
+    finding = f"{architecture}, {cores} cores, {', '.join(name for name in (needed, quick) if name in present) or 'no ' + needed}"
+    if needed not in present:
+        return Check("processor", "warning", finding, "the model and the pictures take several times longer: use `--model nano`")
+    return Check("processor", "ok", finding)
 
 
-def check_camera(name: str | None, found: Measurement | None, why: str | None, asked_rate: float, system: str = sys.platform) -> Check:
-    """`name` is None where no camera is connected, `found` where it does not deliver; then `why`."""
+def check_camera(name: str | None, delivery: Measurement | None, why: str | None, rate: float, system: str = sys.platform) -> Check:
+    """Takes what a camera delivered when `rate` frames a second were requested.
+
+    `name` is None if no camera is connected; `delivery` is None if the camera does not deliver, and `why` then says the reason.
+    """
     if name is None:
         remedy = f"{CHECKS.get(system, CHECKS['linux'])}; without a camera `live` plays the demo clip"
         return Check("camera", "warning", "none is connected", remedy)
-    if found is None:
+    if delivery is None:
         return Check("camera", "fault", f"{name} does not deliver", why or CHECKS.get(system, CHECKS["linux"]))
-    if found.rate < SLOW * asked_rate:
+    if delivery.rate < SLOW * rate:
         remedy = "more light: most cameras expose longer in the dark; else another USB port; `run.py cameras` shows what other sizes give"
-        return Check("camera", "warning", f"{name}: {found}", remedy)
-    return Check("camera", "ok", f"{name}: {found}")
+        return Check("camera", "warning", f"{name}: {delivery}", remedy)
+    return Check("camera", "ok", f"{name}: {delivery}")
 
 
-def check_display(there: bool) -> Check:
-    if there:
+def check_display(available: bool) -> Check:
+    if available:
         return Check("display", "ok", "a window can be opened")
     return Check("display", "warning", "no window can be opened here", "run it on the desktop, not over ssh; `live` works without too")
 
 
 def check_fonts(draw: Callable[[str], np.ndarray]) -> Check:
-    """`draw(text)` gives a picture of it; a letter that the font lacks becomes a question mark."""
+    """`draw(text)` gives a (h, w, 3) picture of the text, in which letters that the font lacks are question marks."""
     chinese, missing = draw("高兴"), draw("??")
     if not chinese.any():
         return Check("fonts", "fault", "no text can be drawn", "install opencv-python anew: `pip install --force-reinstall opencv-python`")
@@ -125,6 +132,7 @@ def check_fonts(draw: Callable[[str], np.ndarray]) -> Check:
 
 
 def check_encoder(name: str, written: int, read: int, why: str | None) -> Check:
+    """Takes how many frames were written and read back, or `why` that failed."""
     if why is not None:
         return Check("encoder", "fault", f"{name} fails: {why}", "run `pip install --force-reinstall av`")
     if read != written:
@@ -133,12 +141,14 @@ def check_encoder(name: str, written: int, read: int, why: str | None) -> Check:
 
 
 def check_model(classifier: EmotionClassifier | None, why: str | None) -> Check:
+    """`classifier` is None if the model does not load; `why` then says the reason."""
     if classifier is None:
         return Check("model", "fault", why or "it does not load", "restore the folder models/ from the release that this program came from")
     return Check("model", "ok", f"{classifier.path.name}, sha256 {classifier.sha256[:12]} as its card says")
 
 
 def check_delegate(runtime: str, fast: bool) -> Check:
+    """`fast` says whether the runtime computes with XNNPACK, its kernels for this processor."""
     if not fast:
         return Check(
             "runtime",
@@ -152,47 +162,50 @@ def check_delegate(runtime: str, fast: bool) -> Check:
 def check_speed(frame_ms: float, worst_ms: float, rate: float) -> Check:
     """Takes median and 95th percentile of the milliseconds from a decoded frame to its labelled picture, and the camera's rate."""
     between_ms = 1000 / rate
-    said = f"{frame_ms:.1f} ms a frame (95 % below {worst_ms:.1f}), {between_ms:.0f} ms between two at {rate:.0f} fps"
+    finding = f"{frame_ms:.1f} ms a frame (95 % below {worst_ms:.1f}), {between_ms:.0f} ms between two at {rate:.0f} fps"
     if frame_ms > between_ms:
-        return Check("speed", "fault", said, "frames will be left out: use `--model nano`, close other programs, see heat and power")
+        return Check("speed", "fault", finding, "frames will be left out: use `--model nano`, close other programs, see heat and power")
     if frame_ms > TIGHT * between_ms:
-        return Check("speed", "warning", said, "it will just do: `--model nano` and a larger `--min-face` save time")
-    return Check("speed", "ok", said)
+        return Check("speed", "warning", finding, "it will just do: `--model nano` and a larger `--min-face` save time")
+    return Check("speed", "ok", finding)
 
 
 def check_disk(folder: str, free_mb: float, why: str | None, settings: RecorderSettings) -> Check:
+    """`why` says why the folder cannot be written to; None if it can."""
     if why is not None:
         return Check("disk", "fault", f"{folder} cannot be written to ({why})", "start run.py in a folder that is yours")
-    said = f"{free_mb / 1000:.1f} GB are free for recordings"
+    finding = f"{free_mb / 1000:.1f} GB are free for recordings"
     if free_mb < settings.stop_free_mb:
-        return Check("disk", "fault", said, "recordings would end at once: make room")
+        return Check("disk", "fault", finding, "recordings would end at once: make room")
     if free_mb < settings.warn_free_mb:
-        return Check("disk", "warning", said, "recordings will be short: make room, or record to another disk")
-    return Check("disk", "ok", said)
+        return Check("disk", "warning", finding, "recordings will be short: make room, or record to another disk")
+    return Check("disk", "ok", finding)
 
 
 def check_heat(state: Heat) -> Check:
     parts = [f"{state.temperature_c:.0f} °C" if state.temperature_c is not None else "no sensor is known"]
     if state.throttled is not None:
         parts.append(", ".join(state.throttled) or "never throttled since the start")
-    said = ", ".join(parts)
+    finding = ", ".join(parts)
     if any("voltage" in word for word in state.throttled or ()):
-        return Check("heat and power", "warning", said, "use the power supply made for this board; feed USB devices from a hub")
+        return Check("heat and power", "warning", finding, "use the power supply made for this board; feed USB devices from a hub")
     if state.throttled or (state.temperature_c or 0) >= HOT_C:
-        return Check("heat and power", "warning", said, "cool it: a heat sink or a fan, and air around it")
-    return Check("heat and power", "ok", said)
+        return Check("heat and power", "warning", finding, "cool it: a heat sink or a fan, and air around it")
+    return Check("heat and power", "ok", finding)
 
 
 def check_profiles(folder: str, names: Sequence[str], damaged: Sequence[str]) -> Check:
-    """`names` have a usable profile for the model; `damaged` says what is wrong with others, a line each."""
+    """`names` are the people with a profile for the model; `damaged` has a message for each profile that cannot be read."""
     if damaged:
         return Check("profiles", "warning", "; ".join(damaged), "run `run.py calibrate --name NAME` again for them")
     return Check("profiles", "ok", f"{folder}/ has {', '.join(names)}" if names else "nobody's yet: everybody's face is read alike")
 
 
 def probe_camera(camera: CameraSettings) -> Check:
-    """The first camera, or the Pi's own."""
-    probes: list[tuple[str, Webcam | PiCamera]] = [(one.name, Webcam(one.number, camera, time.monotonic)) for one in list_cameras()[:1]]
+    """Measures the first camera, or if there is none the Raspberry Pi's own."""
+    probes: list[tuple[str, Webcam | PiCamera]] = [
+        (webcam.name, Webcam(webcam.number, camera, time.monotonic)) for webcam in list_cameras()[:1]
+    ]
     probes = probes or [(model, PiCamera(camera, time.monotonic)) for model in pi_cameras()[:1]]
     if not probes:
         return check_camera(None, None, None, camera.rate)
@@ -203,14 +216,15 @@ def probe_camera(camera: CameraSettings) -> Check:
         return check_camera(name, None, str(trouble), camera.rate)
 
 
-def drawn(text: str) -> np.ndarray:
+def draw_sample(text: str) -> np.ndarray:
+    """The text in white on a black (40, 120, 3) picture."""
     picture = np.zeros((40, 120, 3), np.uint8)
     draw_text(picture, text, 4, 30, 24, (255, 255, 255))
     return picture
 
 
 def probe_encoder(settings: RecorderSettings) -> Check:
-    """Writes a small film and reads it."""
+    """Writes a small film and reads it back."""
     frames, name = 10, "the encoder"
     try:
         name = best_encoder((640, 480), settings)
@@ -229,30 +243,32 @@ def probe_encoder(settings: RecorderSettings) -> Check:
 
 
 def probe_speed(settings: Settings, rate: float) -> Check:
-    """The whole chain on the demo clip, as `bench --exact` measures it."""
-    pipeline, took, until = build_pipeline(settings, time.perf_counter), [], time.perf_counter() + TRIED_S
+    """Runs the whole chain on the demo clip, as `bench --exact` does."""
+    pipeline, times_s, until = build_pipeline(settings, time.perf_counter), [], time.perf_counter() + SPEED_S
     with VideoFile(DEMO) as film, pipeline:
-        for frame in islice(film, TRIED):
-            began = time.perf_counter()
+        for frame in islice(film, SPEED_FRAMES):
+            start = time.perf_counter()
             annotate(frame.image, pipeline.read(frame))
-            took.append(time.perf_counter() - began)
-            if began > until:
+            times_s.append(time.perf_counter() - start)
+            if start > until:
                 break
-    times = summary_ms(took[len(took) // 2 :])
+    times = summary_ms(times_s[len(times_s) // 2 :])
     return check_speed(times["median_ms"], times["p95_ms"], rate)
 
 
 def probe_disk(folder: Path, settings: RecorderSettings) -> Check:
-    there = folder if folder.is_dir() else folder.absolute().parent
+    """Tries to write into the folder for recordings, or where it would be created."""
+    place = folder if folder.is_dir() else folder.absolute().parent
     try:
-        with tempfile.TemporaryFile(dir=there):
+        with tempfile.TemporaryFile(dir=place):
             pass
-        return check_disk(str(there), shutil.disk_usage(there).free / 1e6, None, settings)
+        return check_disk(str(place), shutil.disk_usage(place).free / 1e6, None, settings)
     except OSError as error:
-        return check_disk(str(there), 0.0, reason(error), settings)
+        return check_disk(str(place), 0.0, reason(error), settings)
 
 
 def probe_profiles(model: Path) -> Check:
+    """Reads all profiles that were made for the model."""
     damaged, names = [], with_profile(PEOPLE, model)
     for name in names:
         try:
@@ -263,6 +279,7 @@ def probe_profiles(model: Path) -> Check:
 
 
 def version_of(package: str) -> str | None:
+    """The installed version of a package; None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -270,14 +287,17 @@ def version_of(package: str) -> str | None:
 
 
 def examine(settings: Settings, requirements: Path, recordings: Path) -> Iterator[Check]:
-    """All checks in turn, each as soon as it is known. The paths are of requirements.txt and of the folder for recordings."""
+    """Runs all checks, and yields each result as soon as it is there.
+
+    `requirements` is the path of requirements.txt, `recordings` the folder that recordings are written into.
+    """
     camera, recorder, model = CameraSettings(), RecorderSettings(), settings.classifier.model
     yield check_python(sys.version_info[:2], 64 if sys.maxsize > 2**32 else 32)
     yield check_packages(requirements.read_text(), version_of)
     yield check_processor(cv2.getCPUFeaturesLine(), platform.machine(), os.cpu_count() or 1)
     yield probe_camera(camera)
     yield check_display(has_display())
-    yield check_fonts(drawn)
+    yield check_fonts(draw_sample)
     yield probe_encoder(recorder)
     try:
         classifier, why = EmotionClassifier(model), None
