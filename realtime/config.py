@@ -143,6 +143,17 @@ class ReportSettings:
 
 
 @dataclass(frozen=True)
+class BenchmarkSettings:
+    """When `bench --compare` calls something slower than in the stored report.
+
+    Nine runs of 5 s beside other work, 3 to 8 busy processes on two cores, differed by up to 1.8 times in the medians of the steps, and by
+    up to 3.8 times in the frames a second: only a machine that does nothing else can be compared with itself.
+    """
+
+    tolerance: float = 0.5  # share by which a value may be worse; less, and the chance of one machine's hours is called slow
+
+
+@dataclass(frozen=True)
 class CameraSettings:
     width: int = 640  # px; nearly every webcam delivers this size at 30 fps
     height: int = 480  # px
