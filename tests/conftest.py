@@ -98,7 +98,7 @@ def slow_because(name: str) -> str | None:
 def unused(patterns: Iterable[str], names: Iterable[str], files: Iterable[str]) -> list[str]:
     """The patterns that fit none of the tests `names`, each a "file::test".
 
-    A file of `files` without any test was skipped as a whole, for want of torch or ray: patterns that begin with its name are not judged.
+    A file of `files` without any test was skipped as a whole, for want of torch or ray: patterns that begin with its name are left out.
     """
     tests = list(names)
     skipped = set(files) - {name.split("::")[0] for name in tests}
