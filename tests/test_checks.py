@@ -36,6 +36,8 @@ def test_the_whole_check_runs_every_tool_and_every_test_and_the_fast_one_leaves_
     steps = runpy.run_path(str(ROOT / "scripts" / "check"))["steps"]
     whole, fast = steps(True), steps(False)
     assert list(whole) == list(fast) == ["format", "style", "imports", "types", "tests"]
+    # Without --check it would change the files instead.
+    assert whole["format"][1:] == ["format", "--check", "."]
     assert whole["tests"] == [sys.executable, "-m", "pytest"]
     assert "not slow and not hardware" in fast["tests"]
     assert {name: whole[name] for name in whole if name != "tests"} == {name: fast[name] for name in fast if name != "tests"}
@@ -53,6 +55,7 @@ def test_the_check_stops_at_the_first_step_that_fails(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
     assert done.returncode == 1
     assert re.findall(r"(\w+): (passed|FAILED) in", done.stdout) == [("format", "passed"), ("style", "FAILED")]
+    assert "imports" not in done.stdout
     (tools / "ruff").write_text("#!/bin/sh\nexit 0\n")
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
     assert done.returncode == 1
