@@ -26,6 +26,7 @@ from realtime.commands.benchmark import (
     rate_line,
     read_report,
     table_rows,
+    vectors,
 )
 from realtime.config import EFFORTS, DetectorSettings, Settings
 from realtime.expression.people import ProfileSwitch
@@ -144,6 +145,7 @@ def test_the_report_says_what_ran_on_what():
     assert set(STAGES) < set(read["stages"])
     assert read["machine"]["cores"] >= 1
     assert read["version"] == __version__
+    assert read["vectors"] == vectors(cv2.getCPUFeaturesLine()) != []
     assert (read["faces"], read["live_rate"], read["exact"]) == (4, 15.0, False)
     assert "numpy" in read["versions"]
     assert read["settings"]["classifier"]["model"] == "emotion.tflite"
@@ -184,7 +186,7 @@ STORED = {name: read_report(ROOT / "tests" / "benchmarks" / f"{name}.json") for 
 @pytest.fixture
 def before() -> dict:
     """A stored report as a report of this version would be."""
-    return deepcopy(STORED["epyc-2core-debian12"]) | {"faces": None, "live_rate": None, "exact": False}
+    return deepcopy(STORED["epyc-2core-debian12"]) | {"faces": None, "live_rate": None, "exact": False, "vectors": ["AVX2", "AVX512-SKX"]}
 
 
 def paced(report: dict) -> dict:
@@ -252,6 +254,7 @@ def test_memory_is_left_out_where_the_system_does_not_say(before):
             lambda now: now | {"model": now["model"] | {"sha256": 64 * "0"}},
             r"\(model: emotion.tflite 000000000000 now, ",
         ),
+        (lambda now: now | {"vectors": ["AVX2"]}, r"\(vector instructions: AVX2 now, AVX2 AVX512-SKX before\)"),
         (lambda now: now | {"machine": now["machine"] | {"cores": 4}}, r"\(cores: 4 now, 2 before\)"),
         (lambda now: now | {"machine": now["machine"] | {"processor": "Cortex"}}, r"\(processor: Cortex now, AMD EPYC before\)"),
     ],
@@ -268,14 +271,19 @@ def test_two_live_rates_are_not_compared(before):
         compare_reports(deepcopy(then) | {"live_rate": 15.0}, then, 0.5)
 
 
+def test_the_vector_instructions_are_read_from_opencvs_line():
+    assert vectors("SSE *SSE4.2 *AVX2 *AVX512-SKX?") == ["AVX2"]
+    assert vectors("NEON FP16 *NEON_DOTPROD") == ["NEON", "NEON_DOTPROD"]
+
+
 def test_a_fresh_report_is_compared_with_one_of_an_older_version(before):
-    """Older reports have no "faces", "live_rate" and "exact". A fresh one has its size as a tuple, a file as a list."""
+    """Older reports have no "faces", "live_rate", "exact" and "vectors". A fresh one has its size as a tuple, a file as a list."""
     now = deepcopy(before) | {"size": tuple(before["size"])}
     assert compare_reports(now, STORED["epyc-2core-debian12"], 0.1).slower == ()
 
 
 def test_the_stored_report_of_the_older_processor_is_slower():
-    """Both processors are called AMD EPYC; only one has int8 instructions."""
+    """Both processors are called AMD EPYC, but only one has int8 instructions. The two reports are too old to say so."""
     slower = compare_reports(STORED["epyc-avx2-2core-debian12"], STORED["epyc-2core-debian12"], 0.5).slower
     assert slower[0] == "classify (median): 1.664 ms now, 0.285 before: 5.84 times as slow"
     assert "frames a second: 164.4 fps now, 292.8 before: 1.78 times as slow" in slower

@@ -40,6 +40,8 @@ LOOP = 30
 """Pictures of a crowd, which are played forwards and backwards in turn."""
 SCHEMA = "bench/1"
 MEMORY = "peak memory"
+VECTORS = ("AVX2", "AVX512-SKX", "NEON", "NEON_DOTPROD")
+"""The vector instructions that decide how fast the model runs, as OpenCV calls them: two processors of one name may differ in them."""
 LEAST_N = 20
 """A stage that ran less often than this is not compared: its median is mostly chance."""
 LEAST_MS = 0.02
@@ -199,6 +201,12 @@ def peak_memory_mb() -> float | None:
     return round(peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024), 1)
 
 
+def vectors(features: str) -> list[str]:
+    """Those of `VECTORS` that the processor has, by OpenCV's line: words, some with a * before them, with a ? behind missing features."""
+    words = {word.removeprefix("*") for word in features.split()}
+    return [name for name in VECTORS if name in words]
+
+
 def build_report(
     measured: dict[str, Any],
     pipeline: Pipeline,
@@ -231,6 +239,7 @@ def build_report(
             "runtime": pipeline.classifier.runtime,
         },
         "machine": describe_machine(),
+        "vectors": vectors(cv2.getCPUFeaturesLine()),
         "versions": package_versions(),
         "settings": plain,
     }
@@ -284,6 +293,7 @@ def conditions(report: dict[str, Any]) -> dict[str, object]:
         "live rate": report.get("live_rate"),
         "--exact": report.get("exact"),
         "model": f"{report['model']['name']} {report['model']['sha256'][:12]}",
+        "vector instructions": " ".join(report["vectors"]) if "vectors" in report else None,
         **{name: report["machine"].get(name) for name in ("board", "processor", "architecture", "cores")},
     }
 
