@@ -44,7 +44,6 @@ SLOW = {
     "test_examples.py::test_readings_are_published_*": PROCESS,
     "test_examples.py::test_the_four_lines_*": PROCESS,
     "test_examples.py::test_the_own_loop_*": PROCESS,
-    "test_from_tflite.py::*": "trains networks",
     "test_memory.py::*": "measures the memory for seconds",
     "test_near_copies.py::test_the_copies_of_the_real_data_*": WORK,
     "test_pipeline.py::test_a_crying_*": FILM,
@@ -63,8 +62,6 @@ SLOW = {
     "test_second_opinion.py::test_a_service_that_fails_*": WAITS,
     "test_session.py::test_real_people_*": FILM,
     "test_smoothing.py::test_portraits_hold_still_*": FILM,
-    "test_train.py::*": "trains networks",
-    "test_train_crop_points.py::*": "trains networks",
     "test_train_landmarks.py::test_a_tiny_predictor_*": "trains a predictor",
     "test_train_landmarks.py::test_the_same_seed_*": "trains a predictor",
     "test_web.py::test_axe_*": BROWSER,
@@ -87,7 +84,9 @@ SLOW = {
     "test_*.py::test_the_demo_clip_is_what_*": FILM,
     "test_*.py::test_while_nothing_comes_*": WAITS,
 }
-"""The tests that `scripts/check` leaves out: patterns of "file::test", and why. A test that takes about a second or more belongs here."""
+"""The tests that `scripts/check` leaves out: patterns of "file::test", and why. A test that takes about a second or more belongs here.
+
+The test files that need torch are left out as well; `scripts/test-training` runs them."""
 
 
 def slow_because(name: str) -> str | None:
@@ -106,11 +105,11 @@ def unused(patterns: Iterable[str], names: Iterable[str], files: Iterable[str]) 
     return [pattern for pattern in rest if not any(fnmatchcase(name, pattern) for name in tests)]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
     """Marks the slow tests. `tests/test_checks.py` fails where a pattern fits none of the tests."""
     config.stash[NAMES] = [f"{item.path.name}::{item.name.partition('[')[0]}" for item in items]
     for item, name in zip(items, config.stash[NAMES], strict=True):
-        if slow_because(name) is not None:
+        if slow_because(name) is not None or hasattr(item.module, "torch"):
             item.add_marker("slow")
 
 
