@@ -171,7 +171,7 @@ class RecorderSettings:
     crf: int = 23  # x264's own default quality
     preset: str = "veryfast"  # 0.4 of the processor time of "medium", and on the demo clip a smaller file
     bits_per_pixel: float = 0.1  # at 30 fps, for hardware encoders, which have no common quality scale: 0.9 Mbit/s at 640x480
-    fragment_s: float = 0.5  # s; what a crash may cost, with a frame more; shorter ones would cost more bytes
+    fragment_s: float = 0.2  # s; a crash costs this, two frames, and up to 0.1 s that pictures wait for sound: half a second in all
     queue_mb: float = 64.0  # of pictures that wait for the encoder: 2 s at 640x480 and 30 fps, for slow disks; a Pi has the room
     close_s: float = 30.0  # s that the end of a recording may take before the disk is given up
     check_s: float = 1.0  # s between two looks at the disk

@@ -17,27 +17,31 @@ FLASHES_S = (0.5, 1.2, 1.7)
 
 
 def make_film(path, codec="aac", late_s=0.0, seconds=2.0, form=None):
-    """A film whose picture flashes for a tenth of a second while a tone sounds; its pictures begin `late_s` after its sound."""
+    """A film whose picture flashes for a tenth of a second while a tone sounds; its pictures begin `late_s` after its sound, or before it
+    where that is negative."""
     with av.open(str(path), "w", format=form) as film:
         video = film.add_stream("libx264", rate=FPS, options={"crf": "18", "bf": "0"})
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         video.codec_context.time_base = Fraction(1, 90_000)
         audio = film.add_stream(codec, rate=RATE, layout="mono")
         for i in range(round(seconds * FPS)):
-            t = late_s + i / FPS
+            t = max(late_s, 0) + i / FPS
             lit = any(flash <= t < flash + 0.1 for flash in FLASHES_S)
             picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 250 if lit else 5, np.uint8), format="bgr24")
             picture.pts, picture.time_base = round(t * 90_000), Fraction(1, 90_000)
             film.mux(video.encode(picture))
-        t = np.arange(round((late_s + seconds) * RATE)) / RATE
+        t = np.arange(round(max(-late_s, 0) * RATE), round((max(late_s, 0) + seconds) * RATE)) / RATE
         tone = np.sin(t * 2 * np.pi * 1000) * 0.8 * np.any([(t >= flash) & (t < flash + 0.1) for flash in FLASHES_S], axis=0)
         queue = av.AudioFifo()
         samples = av.AudioFrame.from_ndarray((tone * 32767).astype(np.int16)[None], format="s16", layout="mono")
         samples.rate, samples.pts = RATE, 0
         queue.write(samples)
         even = av.AudioResampler(format=audio.codec_context.format, layout="mono", rate=RATE)
+        at = round(t[0] * RATE)
         while chunk := queue.read(1024, partial=True):
             for one in even.resample(chunk):
+                one.pts, one.time_base = at, Fraction(1, RATE)
+                at += one.samples
                 film.mux(audio.encode(one))
         film.mux(video.encode(None))
         film.mux(audio.encode(None))
@@ -121,15 +125,56 @@ def test_sound_that_mp4_cannot_hold_is_left_out_and_said(tmp_path):
         assert sum(1 for _ in film.decode(video=0)) == 60
 
 
-def test_what_a_crash_leaves_has_its_sound_in_place(tmp_path):
-    make_film(tmp_path / "film.mp4", late_s=0.3)
+@pytest.mark.parametrize("late_s", [0.3, 0.0, -0.05, -0.8])
+def test_what_a_kill_leaves_plays_from_the_second_frame_on_and_has_its_sound_in_place(tmp_path, late_s):
+    make_film(tmp_path / "film.mp4", late_s=late_s)
     writer = VideoWriter(tmp_path / "out.mp4", RecorderSettings(), sound=FilmSound(tmp_path / "film.mp4", print))
     with VideoFile(tmp_path / "film.mp4") as film:
+        first = None
         for frame in film:
-            writer.write(frame.image, frame.t - 0.3, 0.3)
-    (tmp_path / "crash.mp4").write_bytes((tmp_path / "out.mp4").read_bytes())
+            first = frame.t if first is None else first
+            writer.write(frame.image, frame.t - first, first)
+            # Sound that begins with a frame or two is waited for.
+            if frame.index >= 3:
+                (tmp_path / "killed.mp4").write_bytes((tmp_path / "out.mp4").read_bytes())
+                with av.open(str(tmp_path / "killed.mp4")) as killed:
+                    assert sum(1 for _ in killed.decode(video=0)) >= 1
     writer.close()
-    assert heard(tmp_path / "crash.mp4")[:2] == pytest.approx(seen(tmp_path / "crash.mp4")[:2], abs=1 / FPS)
+    for name in ("killed.mp4", "out.mp4"):
+        tones, flashes = heard(tmp_path / name), [t for t in seen(tmp_path / name) if t > -late_s]
+        assert len(flashes) >= 2
+        assert tones == pytest.approx(flashes, abs=1 / FPS)
+
+
+def test_a_stream_of_sound_in_which_nothing_is_heard_in_time_is_left_out(tmp_path):
+    make_film(tmp_path / "film.mp4", late_s=-0.8)
+    copy(tmp_path / "film.mp4", tmp_path / "out.mp4", seconds=0.5)
+    with av.open(str(tmp_path / "out.mp4")) as film:
+        assert not film.streams.audio
+        assert sum(1 for _ in film.decode(video=0)) == 60
+
+
+class SilentMicrophone:
+    """A microphone that is open and gives nothing."""
+
+    rate = 48_000
+
+    def frames(self) -> list:
+        return []
+
+
+def test_a_microphone_that_gives_nothing_does_not_hold_back_the_pictures(tmp_path):
+    writer = VideoWriter(tmp_path / "out.mp4", RecorderSettings(), sound=MicrophoneSound(SilentMicrophone()))
+    for i in range(60):
+        writer.write(np.full((48, 64, 3), i, np.uint8), i / 30)
+        # FFmpeg waits 0.1 s for the sound.
+        if i >= 5:
+            (tmp_path / "killed.mp4").write_bytes((tmp_path / "out.mp4").read_bytes())
+            with av.open(str(tmp_path / "killed.mp4")) as killed:
+                assert [frame.time for frame in killed.decode(video=0)][-1] >= i / 30 - 0.5, i
+    writer.close()
+    with av.open(str(tmp_path / "out.mp4")) as film:
+        assert [frame.time for frame in film.decode(video=0)] == pytest.approx([i / 30 for i in range(60)], abs=1e-3)
 
 
 @pytest.fixture

@@ -10,9 +10,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from realtime.base.errors import Trouble, reason
 from realtime.base.silence import quiet, silence_ffmpeg
 from realtime.base.timing import Clock
+from realtime.recording.video import INTERLEAVE_S
 
 if TYPE_CHECKING:
     from av import AudioFrame, Packet
@@ -30,6 +33,11 @@ MICROPHONES = {
 they are tried."""
 WAITING = 1000
 """Pieces of sound that wait for a recording at most: 10 s and more of what sound cards give. A broken one that floods costs no more."""
+AHEAD_S = 2 * INTERLEAVE_S
+"""Late sound is given so far in advance: FFmpeg passes packets on to the file once others queue behind them for `INTERLEAVE_S`."""
+SILENCE = 3 * 1024
+"""Samples of silence before the beginning of a microphone's sound, where an edit list hides them: AAC gives its first packet after two of
+its frames, each of 1,024 samples."""
 OFF_S = 0.1
 """So far a microphone's own clock may be from the camera's before it is set anew: what lips and words may be apart unnoticed."""
 
@@ -44,6 +52,7 @@ class FilmSound:
         self._film: InputContainer | None = None
         self._packets: Iterator[Packet] = iter(())
         self._next: Packet | None = None
+        self._started = False
 
     def begin(self, container: "OutputContainer", t: float) -> None:
         import av
@@ -60,27 +69,40 @@ class FilmSound:
         if why is not None:
             self.tell(f"{self.path} is recorded without sound: {why}; convert its sound to AAC first to keep it")
             return
-        self._stream = container.add_stream_from_template(stream)
         tick_s = stream.time_base or Fraction(1, 1000)
         self._shift, self._tick_s = round(t / tick_s), float(tick_s)
         self._packets = self._film.demux(stream)
         self._step()
+        # A stream without a packet would hold back the index of the whole file.
+        if self._next is not None and (self.seconds is None or self._next_s() <= self.seconds):
+            self._stream = container.add_stream_from_template(stream)
+        else:
+            self._next = None
 
     def until(self, elapsed_s: float) -> list["Packet"]:
         """See `realtime.recording.video.Sound`."""
+        if not self._started and self._next is not None and self._next_s() > 0:
+            # Sound that begins after the pictures: its first packets are given at once, because the file has no index without them.
+            elapsed_s = max(elapsed_s, self._next_s() + AHEAD_S)
+        self._started = True
         elapsed_s = min(elapsed_s, self.seconds or elapsed_s)
-        taken = []
-        while self._next is not None and (self._next.pts or 0) * self._tick_s <= elapsed_s:
-            taken.append(self._next)
+        packets = []
+        while self._next is not None and self._next_s() <= elapsed_s:
+            self._next.stream = self._stream
+            packets.append(self._next)
             self._step()
-        return taken
+        return packets
+
+    def _next_s(self) -> float:
+        """When the next packet begins, in seconds since the beginning of the recording."""
+        return ((self._next and self._next.pts) or 0) * self._tick_s
 
     def rest(self, elapsed_s: float, cut: bool) -> list["Packet"]:
         """See `realtime.recording.video.Sound`; of a film that was recorded to its end, all."""
         return self.until(elapsed_s if cut or self.cut() else float("inf"))
 
     def _step(self) -> None:
-        """Makes the next packet ready, on the recording's clock."""
+        """Reads the next packet and puts it on the recording's clock."""
         import av
 
         try:
@@ -92,7 +114,6 @@ class FilmSound:
         if self._next is not None:
             self._next.pts = (self._next.pts or 0) - self._shift
             self._next.dts = self._next.pts
-            self._next.stream = self._stream
 
     def close(self) -> None:
         if self._film is not None:
@@ -199,7 +220,9 @@ class MicrophoneSound:
 
     def __init__(self, microphone: Microphone):
         self.microphone = microphone
-        self._at: float | None = None
+        self._at = 0.0
+        self._started = False
+        self._waiting: list[Packet] = []
 
     def begin(self, container: "OutputContainer", t: float) -> None:
         import av
@@ -208,21 +231,41 @@ class MicrophoneSound:
         rate = self.microphone.rate
         self._stream = container.add_stream("aac", rate=rate, layout="mono")
         self._even = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+        # The file has no index before its sound has a packet, and a microphone's first one may be late or never come.
+        self._at = -SILENCE / rate
+        self._waiting = self._silence(SILENCE)
 
     def until(self, elapsed_s: float) -> list["Packet"]:
         """See `realtime.recording.video.Sound`."""
-        packets = []
+        packets, self._waiting = self._waiting, []
         for t, frame in self.microphone.frames():
             elapsed = t - self._t
             if elapsed >= 0:
+                if not self._started:
+                    packets += self._silence(round((elapsed - self._at) * frame.sample_rate))
+                    self._started = True
                 # The count of samples is the steadier clock, until it has drifted.
-                self._at = elapsed if self._at is None or elapsed - self._at > OFF_S else self._at
+                self._at = elapsed if elapsed - self._at > OFF_S else self._at
                 frame.pts = None
                 for even in self._even.resample(frame):
-                    even.pts, even.time_base = round(self._at * even.sample_rate), Fraction(1, even.sample_rate)
-                    self._at += even.samples / even.sample_rate
-                    packets += self._stream.encode(even)
+                    packets += self._encode(even)
         return packets
+
+    def _silence(self, samples: int) -> list["Packet"]:
+        """The packets of so many samples of silence."""
+        import av
+
+        if samples <= 0:
+            return []
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, samples), np.float32), format="fltp", layout="mono")
+        silence.sample_rate = self._stream.rate
+        return self._encode(silence)
+
+    def _encode(self, frame: "AudioFrame") -> list["Packet"]:
+        """The packets of the next samples, which begin at `_at`."""
+        frame.pts, frame.time_base = round(self._at * frame.sample_rate), Fraction(1, frame.sample_rate)
+        self._at += frame.samples / frame.sample_rate
+        return self._stream.encode(frame)
 
     def rest(self, elapsed_s: float, cut: bool) -> list["Packet"]:
         """See `realtime.recording.video.Sound`."""

@@ -24,6 +24,10 @@ TICKS = 90_000
 """Time stamps a second: the clock of broadcast video, fine enough for any rate."""
 
 
+INTERLEAVE_S = 0.1
+"""Pictures wait so long for their sound before they are written without it."""
+
+
 SOFTWARE = "libx264"
 
 
@@ -67,7 +71,7 @@ class VideoWriter:
         self._container: OutputContainer | None = None
         self._journal: Journal | None = None
         self._stream: VideoStream
-        self._last, self._frame_s = -1, 0.0
+        self._last, self._frame_s, self._head_size = -1, 0.0, 0
 
     @property
     def size(self) -> int:
@@ -83,6 +87,7 @@ class VideoWriter:
             Trouble: the file cannot be written.
         """
         import av
+        from av.video.frame import PictureType
 
         try:
             container, journal = (
@@ -93,10 +98,16 @@ class VideoWriter:
             picture.pts = self._last = max(round(t * TICKS), self._last + 1)
             picture.time_base = Fraction(1, TICKS)
             self._frame_s = self._last / TICKS - before_s
+            if self.frames and journal.size == self._head_size:
+                # Without its index the file cannot be read. The second frame ends the first fragment, which brings the index with it; where
+                # the sound has given nothing yet, the next frame tries again.
+                picture.pict_type = PictureType.I
             container.mux(self._stream.encode(picture))
             if self.sound is not None:
                 container.mux(self.sound.until(t))
             journal.commit()
+            if not self.frames:
+                self._head_size = journal.size
             self.frames += 1
         except (av.error.FFmpegError, OSError, ValueError) as error:
             self._drop()
@@ -108,13 +119,14 @@ class VideoWriter:
         silence_ffmpeg()
         journal = self._journal = Journal(self.path)
         options = {
-            # The index waits for the first fragment and has edit lists: sound that begins before or after the pictures stays in place.
-            "movflags": "+hybrid_fragmented+delay_moov",
+            # The index is written with the first fragment, not before: it then has edit lists, which keep sound in place that begins
+            # before or after the pictures. A key frame ends a fragment, so that `write` can end the first one early.
+            "movflags": "+hybrid_fragmented+delay_moov+frag_keyframe",
             "use_editlist": "1",
             "frag_duration": str(round(self.settings.fragment_s * 1e6)),
             "flush_packets": "1",
-            # Pictures do not wait longer for a sound that does not come.
-            "max_interleave_delta": "200000",
+            # Pictures do not wait longer for sound that does not come.
+            "max_interleave_delta": str(round(INTERLEAVE_S * 1e6)),
         }
         container = self._container = av.open(journal, "w", format="mp4", options=options)
         self._stream = add_video(container, self.encoder, (image.shape[1], image.shape[0]), self.settings)
