@@ -204,7 +204,7 @@ def test_what_fails_in_the_thread_is_raised_by_write_or_by_close_and_what_was_wr
             recording.write(frame(i / 10, i), [])
         recording.write(frame(3.0, 30), [Breaks()])
         if not close_only:
-            wait_for(lambda: recording.done)
+            wait_for(lambda: recording.is_finished)
             recording.write(frame(3.1, 31), [])
         recording.close()
 
@@ -243,7 +243,7 @@ def test_a_disk_that_fills_is_told_of_before_and_the_file_is_finished(tmp_path):
             clock.now = float(i)
             switch.write(frame(i / 10, i), [])
             wait_for(lambda i=i: recording.frames == i + 1)
-        wait_for(lambda: recording.done)
+        wait_for(lambda: recording.is_finished)
         switch.write(frame(0.5, 5), [])
         assert switch.running is None
     assert len(said) == 2
@@ -262,7 +262,7 @@ def test_opening_and_closing_do_not_hold_up_the_frames(tmp_path):
             switch.write(frame(i / 10, i), [])
         assert str(switch.toggle()).startswith("saved ")
         switch.write(frame(0.6, 6), [])
-        assert not switch.finished[0].done
+        assert not switch.finished[0].is_finished
         jam.free.set()
     assert [made.frames for made in switch.finished] == [5]
 

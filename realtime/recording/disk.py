@@ -16,28 +16,28 @@ class Full(Trouble):
 
 
 class DiskWatch:
-    """Looks once a second at the room on the disk, and whether the files are still there."""
+    """Checks once in a while that the disk has room and that the files still exist."""
 
     def __init__(self, settings: RecorderSettings, clock: Clock, tell: Callable[[str], None], free: Callable[[Path], int] | None = None):
-        """`tell` gets one warning; `free(folder)` gives the bytes that are free, by default the system's word."""
+        """`tell` gets one warning; `free(folder)` returns the free bytes, by default those that the system reports."""
         self.settings, self.clock, self.tell = settings, clock, tell
         self.free = free or (lambda folder: shutil.disk_usage(folder).free)
         self._next = -float("inf")
         self._warned = False
 
     def update(self, files: Sequence[Path]) -> None:
-        """Takes the files that are being written, in one folder.
+        """Checks the files that are being written, all in one folder.
 
         Raises:
             Full: there is no room for more.
-            Trouble: one of the files is gone.
+            Trouble: a file is gone, or the folder cannot be reached.
         """
         now = self.clock()
         if now < self._next:
             return
         self._next = now + self.settings.check_s
         folder = files[0].parent
-        # Room first: a folder removed in between would be called a broken disk.
+        # The room is read first and checked last: a removed folder must be reported as moved files, not as a broken disk.
         free_mb, failed = 0.0, None
         try:
             free_mb = self.free(folder) / MB

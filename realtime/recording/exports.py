@@ -1,45 +1,44 @@
-"""The readings for other programs: as a table (CSV) and as subtitles (SRT). Each takes the frames' lines of a readings file, one by one."""
+"""Exports of the readings for other programs: a table (CSV) and subtitles (SRT). They take the frame lines of a readings file one by one."""
 
 import csv
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from realtime.base.errors import Trouble, reason
-from realtime.readings.file import each_line
 
-RENEWED_S = 0.5
-"""How often the end of the running subtitle is moved on: a crash costs no more than that."""
+EXTEND_S = 0.5
+"""Seconds after which the end of the running subtitle is moved forward: a crash costs no more."""
 BOX = ("x0", "y0", "x1", "y1")
 
 
 class Export(Protocol):
-    """Takes the lines of a readings file, the header left out, as they stand in it."""
+    """Takes the lines of a readings file without its header."""
 
     def write(self, line: dict[str, Any]) -> None: ...
     def close(self) -> None: ...
 
 
 class CsvFile:
-    """One row a face and frame: t, frame, id, label, confidence, unsure, a column a probability, and the box as x0, y0, x1, y1.
+    """A table with one row for each face of each frame: t, frame, id, label, confidence, unsure, one column for each probability, and the
+    box as x0, y0, x1, y1.
 
-    `unsure` is empty where nothing is in doubt. Every row is on disk when `write` returns.
+    `unsure` is empty where the label is reliable. Every row is on disk when `write` returns.
     """
 
     def __init__(self, path: Path, labels: Sequence[str]):
-        """Creates the file, with its head, in place of one that is there.
+        """Creates the file with its first row; an older file of that name is replaced.
 
         Args:
             path: the file.
-            labels: the order of the probabilities.
+            labels: the names of the probabilities, in their order.
 
         Raises:
             Trouble: it cannot be written.
         """
         self.path = Path(path)
         try:
-            # Line by line to the disk; the csv module ends lines itself.
+            # buffering=1: each row goes to the disk at once. newline="": the csv module ends rows itself.
             self._file = self.path.open("w", encoding="utf-8", newline="", buffering=1)
             self._rows = csv.writer(self._file)
             self._rows.writerow(["t", "frame", "id", "label", "confidence", "unsure", *labels, *BOX])
@@ -54,8 +53,8 @@ class CsvFile:
         """
         try:
             for face in line["faces"]:
-                said = (face["id"], face["label"], face["confidence"], face["unsure"])
-                self._rows.writerow([line["t"], line["frame"], *said, *face["probs"], *face["box"]])
+                reading = (face["id"], face["label"], face["confidence"], face["unsure"])
+                self._rows.writerow([line["t"], line["frame"], *reading, *face["probs"], *face["box"]])
         except OSError as error:
             raise _trouble(self.path, error) from error
 
@@ -68,13 +67,14 @@ class CsvFile:
 
 
 class SrtFile:
-    """Subtitles: one as long as what is shown of all faces stays the same; none while there is no face.
+    """Subtitles: each lasts as long as the labels of all faces stay the same; without a face there is none.
 
-    The running one is in the file from its first frame on, and its end is moved on in place, so the file is whole at any moment.
+    The running subtitle is in the file from its first frame on, and its end is moved forward in place, so the file is complete at any
+    moment.
     """
 
     def __init__(self, path: Path):
-        """Creates the file in place of one that is there.
+        """Creates the file; an older file of that name is replaced.
 
         Raises:
             Trouble: it cannot be written.
@@ -86,19 +86,19 @@ class SrtFile:
             raise _trouble(self.path, error) from error
         self._text = ""
         self._number = 0
-        self._end_at = 0  # the place in the file where the running subtitle's end stands
+        self._end_at = 0  # offset in the file of the running subtitle's end time
         self._end_ms = 0
         self._last_s: float | None = None
         self._step_s = 0.0
 
     def write(self, line: dict[str, Any]) -> None:
-        """Takes the next frame; its time must not fall.
+        """Takes the next frame; its time must not be earlier than that of the one before.
 
         Raises:
             Trouble: the file cannot be written.
         """
         t = line["t"]
-        text = "  ".join(_said(face) for face in line["faces"])
+        text = "  ".join(_caption(face) for face in line["faces"])
         if self._last_s is not None:
             self._step_s = max(0.0, t - self._last_s)
         self._last_s = t
@@ -108,7 +108,7 @@ class SrtFile:
                 self._text = text
                 if text:
                     self._begin(t)
-            elif text and t * 1000 - self._end_ms >= RENEWED_S * 1000:
+            elif text and t * 1000 - self._end_ms >= EXTEND_S * 1000:
                 self._end(t)
         except OSError as error:
             raise _trouble(self.path, error) from error
@@ -123,7 +123,7 @@ class SrtFile:
             raise _trouble(self.path, error) from error
 
     def _begin(self, t: float) -> None:
-        # A subtitle that ends before it begins, or inside another one, is refused by players.
+        # Players refuse a subtitle that ends before it begins, or that begins inside another one.
         start_ms = max(round(t * 1000), self._end_ms)
         self._number += 1
         self._end_ms = start_ms + 1
@@ -133,7 +133,7 @@ class SrtFile:
         self._end_at = at + len(head)
 
     def _end(self, t: float) -> None:
-        """Moves the end of the running subtitle to `t`, if there is one that ends before."""
+        """Moves the end of the running subtitle forward to `t`, if there is one."""
         end_ms = round(t * 1000)
         if not self._text or end_ms <= self._end_ms:
             return
@@ -142,27 +142,12 @@ class SrtFile:
         self._end_ms = end_ms
 
 
-def convert(path: Path, exports: Iterable[Export]) -> None:
-    """Hands every frame of a readings file to the exports, and closes them.
-
-    Raises:
-        Trouble: the file cannot be read, or an export cannot be written.
-    """
-    lines = each_line(path)
-    with ExitStack() as open_files:
-        taking = [open_files.enter_context(closing(export)) for export in exports]
-        next(lines)
-        for line in lines:
-            for export in taking:
-                export.write(line)
-
-
-def _said(face: dict[str, Any]) -> str:
+def _caption(face: dict[str, Any]) -> str:
     return f"{face['id']} unsure ({face['unsure']})" if face["unsure"] else f"{face['id']} {face['label']}"
 
 
 def _stamp(ms: int) -> str:
-    """A subtitle's time; always 12 characters up to 99 hours, so that one can be written over another."""
+    """A time as SRT writes it: 12 characters up to 99 hours, so that one time can be written over another."""
     seconds, ms = divmod(ms, 1000)
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02},{ms:03}"
 

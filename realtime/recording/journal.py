@@ -1,17 +1,13 @@
-"""The file under a video: what is written reaches the disk whole or not at all."""
+"""A file whose changes reach the disk completely or not at all."""
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 class Journal:
-    """The file under a muxer. What the muxer writes is kept until `commit`, which puts it on disk whole or not at all.
+    """The file that a muxer writes to. Its writes wait in memory until `commit`, which puts them on disk completely or not at all.
 
-    So neither a crash nor a full disk leaves half a fragment, and a muxer that is closed after a failure spoils nothing.
+    So neither a crash nor a full disk leaves half a fragment, and a muxer that is closed after a failure damages nothing.
     """
 
     def __init__(self, path: Path):
@@ -21,7 +17,7 @@ class Journal:
         self._at = self.size = self._end = 0
 
     def write(self, content: bytes) -> int:
-        """Takes bytes for the current place."""
+        """Keeps bytes for the current position until the next `commit`."""
         self._pending.append((self._at, bytes(content)))
         self._at += len(content)
         self._end = max(self._end, self._at)
@@ -31,12 +27,16 @@ class Journal:
         return self._at
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """As a file's; relative to the start, to here, or to the end."""
+        """Moves the current position, as a file does: relative to the start, to the current position, or to the end."""
         self._at = offset + (0, self._at, self._end)[whence]
         return self._at
 
     def commit(self) -> None:
-        """Writes what is pending: first what makes the file longer, then what changes it. Raises OSError; the file is then as it was."""
+        """Writes all pending bytes: first those that make the file longer, then those that change it.
+
+        Raises:
+            OSError: they cannot be written; the file keeps its old length.
+        """
         pending, self._pending = self._pending, []
         if not pending:
             return
@@ -59,9 +59,9 @@ class Journal:
 
     def _put(self, at: int, content: bytes | bytearray) -> None:
         self._file.seek(at)
-        left = memoryview(content)
-        while left:
-            left = left[self._file.write(left) :]
+        remaining = memoryview(content)
+        while remaining:
+            remaining = remaining[self._file.write(remaining) :]
 
     def close(self) -> None:
         self._file.close()

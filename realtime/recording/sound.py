@@ -1,4 +1,4 @@
-"""Sound for a recording: a film's own, copied as it is, or a microphone's."""
+"""Sound for a recording: a film's own sound, copied without change, or a microphone's."""
 
 import io
 import os
@@ -23,31 +23,32 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
 
 ALSA = Path("/usr/share/alsa/alsa.conf")
-"""Where Linux keeps what ALSA needs to know of sound cards; the one inside PyAV's wheels looks for it where it was built."""
+"""Linux's configuration of ALSA. The ALSA inside PyAV's wheels looks for it in the folder where the wheel was built."""
 MICROPHONES = {
     "linux": (("pulse", "default"), ("alsa", "default"), ("alsa", "plughw:0")),
     "darwin": (("avfoundation", ":0"),),
     "win32": (("dshow", None),),
 }
-"""FFmpeg's inputs for microphones by `sys.platform`, each with its first device (None: the first that FFmpeg lists), in the order in which
-they are tried."""
+"""FFmpeg's input formats for microphones by `sys.platform`, in the order in which they are tried, each with its default device (None: the
+first that FFmpeg lists)."""
 WAITING = 1000
-"""Pieces of sound that wait for a recording at most: 10 s and more of what sound cards give. A broken one that floods costs no more."""
+"""Frames of sound that wait for a recording at most: 10 s and more from usual sound cards. It limits the memory that a faulty one takes."""
 AHEAD_S = 2 * INTERLEAVE_S
 """Late sound is given so far in advance: FFmpeg passes packets on to the file once others queue behind them for `INTERLEAVE_S`."""
 SILENCE = 3 * 1024
 """Samples of silence before the beginning of a microphone's sound, where an edit list hides them: AAC gives its first packet after two of
 its frames, each of 1,024 samples."""
 OFF_S = 0.1
-"""So far a microphone's own clock may be from the camera's before it is set anew: what lips and words may be apart unnoticed."""
+"""Seconds by which a microphone's sample count may fall behind the camera's clock before it is set to it: a smaller offset between lips and
+words is not noticed."""
 
 
 class FilmSound:
-    """The sound of a film, packet by packet as it stands there, at its own time relative to the pictures."""
+    """The sound of a film, copied packet by packet, each at its own time relative to the pictures."""
 
     def __init__(self, path: Path, tell: Callable[[str], None], seconds: float | None = None, cut: Callable[[], bool] = lambda: False):
-        """`tell` gets a line when there is sound that cannot be taken along. `seconds` of film are wanted; `cut()` says at the end that
-        the pictures broke off early, and so must the sound."""
+        """`tell` gets a line when the sound cannot be copied. `seconds` is how much of the film is recorded, None for all. `cut()` says at
+        the end whether the pictures ended early, so that the sound must end there too."""
         self.path, self.tell, self.seconds, self.cut = Path(path), tell, seconds, cut
         self._film: InputContainer | None = None
         self._packets: Iterator[Packet] = iter(())
@@ -55,6 +56,7 @@ class FilmSound:
         self._started = False
 
     def begin(self, container: "OutputContainer", t: float) -> None:
+        """See `realtime.recording.video.Sound`."""
         import av
 
         try:
@@ -82,7 +84,7 @@ class FilmSound:
     def until(self, elapsed_s: float) -> list["Packet"]:
         """See `realtime.recording.video.Sound`."""
         if not self._started and self._next is not None and self._next_s() > 0:
-            # Sound that begins after the pictures: its first packets are given at once, because the file has no index without them.
+            # Sound that begins after the pictures: its first packets are returned at once, because the file gets no index without them.
             elapsed_s = max(elapsed_s, self._next_s() + AHEAD_S)
         self._started = True
         elapsed_s = min(elapsed_s, self.seconds or elapsed_s)
@@ -98,7 +100,7 @@ class FilmSound:
         return ((self._next and self._next.pts) or 0) * self._tick_s
 
     def rest(self, elapsed_s: float, cut: bool) -> list["Packet"]:
-        """See `realtime.recording.video.Sound`; of a film that was recorded to its end, all."""
+        """See `realtime.recording.video.Sound`; all packets where the film was recorded to its end."""
         return self.until(elapsed_s if cut or self.cut() else float("inf"))
 
     def _step(self) -> None:
@@ -106,7 +108,7 @@ class FilmSound:
         import av
 
         try:
-            # A packet without data is the demuxer's way to say that there are no more; one without a time has no place.
+            # The demuxer ends with a packet without data. A packet without a time cannot be placed.
             self._next = next((packet for packet in self._packets if packet.size and packet.pts is not None), None)
         except (av.error.FFmpegError, OSError) as error:
             self._next = None
@@ -116,6 +118,7 @@ class FilmSound:
             self._next.dts = self._next.pts
 
     def close(self) -> None:
+        """Closes the film."""
         if self._film is not None:
             self._film.close()
 
@@ -134,19 +137,16 @@ def unfit(stream: "AudioStream") -> str | None:
 
 
 class Microphone:
-    """A microphone, read in a thread as long as it is open; its newest sound waits for a recording.
-
-    `frames()` gives what has come since, each with the time at which it began, in seconds of `clock`.
-    """
+    """A microphone, read by a thread as long as it is open. Its newest sound waits until `frames` is called."""
 
     def __init__(self, device: str, clock: Clock, inputs: tuple[tuple[str, str | None], ...] | None = None):
-        """`device` is "default" or FFmpeg's name of one; `inputs` are FFmpeg's formats that are tried, by default this platform's."""
+        """`device` is "default" or FFmpeg's name of a microphone; `inputs` replaces this platform's entry of `MICROPHONES`."""
         self.device, self.clock = device, clock
         self.inputs = MICROPHONES.get(sys.platform, ()) if inputs is None else inputs
         self._container: InputContainer | None = None
         self._frames: deque[tuple[float, AudioFrame]] = deque(maxlen=WAITING)
         self._lock = threading.Lock()
-        self._ended = False
+        self._closing = False
         self.error: str | None = None
         self._thread = threading.Thread(target=self._run, name="microphone", daemon=True)
 
@@ -161,7 +161,7 @@ class Microphone:
         silence_ffmpeg()
         if ALSA.exists():
             os.environ.setdefault("ALSA_CONFIG_PATH", str(ALSA))
-        tried: dict[str, str] = {}
+        failures: dict[str, str] = {}
         for form, first in self.inputs:
             name = first if self.device == "default" else self.device
             try:
@@ -170,10 +170,10 @@ class Microphone:
                 self.rate = self._container.streams.audio[0].rate
                 break
             except (av.error.FFmpegError, OSError, ValueError, IndexError, StopIteration) as error:
-                tried[f"{form} {name or 'default'}"] = reason(error)
+                failures[f"{form} {name or 'default'}"] = reason(error)
         else:
-            told = "; ".join(f"{what}: {why}" for what, why in tried.items()) or "none is known on this system"
-            raise Trouble(f"no microphone can be opened ({told}): recording without sound")
+            attempts = "; ".join(f"{what}: {why}" for what, why in failures.items()) or "none is known on this system"
+            raise Trouble(f"no microphone can be opened ({attempts}): recording without sound")
         self._thread.start()
 
     def _run(self) -> None:
@@ -183,7 +183,7 @@ class Microphone:
             return
         try:
             for frame in self._container.decode(audio=0):
-                if self._ended:
+                if self._closing:
                     break
                 with self._lock:
                     self._frames.append((self.clock() - frame.samples / frame.sample_rate, frame))
@@ -193,21 +193,21 @@ class Microphone:
             self._container.close()
 
     def frames(self) -> list[tuple[float, "AudioFrame"]]:
-        """What has come since the last call."""
+        """The sound since the last call, each frame with the time at which it began, in seconds of `clock`."""
         with self._lock:
-            taken = list(self._frames)
+            frames = list(self._frames)
             self._frames.clear()
-        return taken
+        return frames
 
     def close(self) -> None:
-        """Ends the reading; a driver that hangs is left to its thread."""
-        self._ended = True
+        """Ends the thread; does not wait longer than 2 s for a driver that hangs."""
+        self._closing = True
         if self._thread.is_alive():
             self._thread.join(timeout=2.0)
 
 
 def _address(form: str, name: str | None) -> str:
-    """What FFmpeg's input `form` calls the device `name`, by default the first that gives sound; raises what PyAV raises."""
+    """FFmpeg's address of the device `name` of input format `form`, by default of the first with sound; raises what PyAV raises."""
     import av
 
     if name is None:
@@ -216,7 +216,7 @@ def _address(form: str, name: str | None) -> str:
 
 
 class MicrophoneSound:
-    """One recording's share of a microphone, as AAC on the clock of the pictures."""
+    """The sound of one recording from a microphone, as AAC on the clock of the pictures."""
 
     def __init__(self, microphone: Microphone):
         self.microphone = microphone
@@ -225,12 +225,13 @@ class MicrophoneSound:
         self._waiting: list[Packet] = []
 
     def begin(self, container: "OutputContainer", t: float) -> None:
+        """See `realtime.recording.video.Sound`."""
         import av
 
         self._t = t
         rate = self.microphone.rate
         self._stream = container.add_stream("aac", rate=rate, layout="mono")
-        self._even = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+        self._resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
         # The file has no index before its sound has a packet, and a microphone's first one may be late or never come.
         self._at = -SILENCE / rate
         self._waiting = self._silence(SILENCE)
@@ -244,15 +245,15 @@ class MicrophoneSound:
                 if not self._started:
                     packets += self._silence(round((elapsed - self._at) * frame.sample_rate))
                     self._started = True
-                # The count of samples is the steadier clock, until it has drifted.
+                # The count of samples is the steadier clock, until it has fallen behind.
                 self._at = elapsed if elapsed - self._at > OFF_S else self._at
                 frame.pts = None
-                for even in self._even.resample(frame):
-                    packets += self._encode(even)
+                for converted in self._resampler.resample(frame):
+                    packets += self._encode(converted)
         return packets
 
     def _silence(self, samples: int) -> list["Packet"]:
-        """The packets of so many samples of silence."""
+        """The packets of this many samples of silence."""
         import av
 
         if samples <= 0:

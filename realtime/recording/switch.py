@@ -46,7 +46,7 @@ class RecordSwitch:
                 stack.callback(recording.close)
 
     def write(self, frame: Frame, readings: list[Reading]) -> None:
-        for recording in [ending for ending in self._ending if ending.done]:
+        for recording in [ending for ending in self._ending if ending.is_finished]:
             self._ending.remove(recording)
             recording.close()
         if self._running:
@@ -62,7 +62,7 @@ class RecordSwitch:
             recording, self._running = self._running, None
             recording.end()
             self._ending.append(recording)
-            if not recording.taken:
+            if not recording.accepted:
                 return message("nothing_recorded")
             self.finished.append(recording)
             return message("saved", file=recording.files[0])

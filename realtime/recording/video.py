@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 TICKS = 90_000
-"""Time stamps a second: the clock of broadcast video, fine enough for any rate."""
+"""Time stamps per second: the clock of broadcast video, fine enough for any frame rate."""
 
 
 INTERLEAVE_S = 0.1
-"""Pictures wait so long for their sound before they are written without it."""
+"""Seconds that pictures wait for sound of the same time before they are written without it."""
 
 
 SOFTWARE = "libx264"
@@ -36,33 +36,33 @@ HARDWARE = {
     "win32": ("h264_nvenc", "h264_qsv", "h264_mf"),
     "linux": ("h264_nvenc", "h264_qsv", "h264_vaapi", "h264_v4l2m2m"),
 }
-"""Encoders in chips, by `sys.platform`, in the order in which they are tried."""
+"""Hardware encoders by `sys.platform`, in the order in which they are tried."""
 
 
 ALIKE = 6.0
-"""Grey levels by which a picture may differ on average after encoding and decoding: libx264's by 3, at its worst quality by up to 12."""
+"""Grey levels by which a picture may differ on average after encoding and decoding. With libx264 it is 3, and at its worst quality 12."""
 
 
 class Sound(Protocol):
-    """What is heard beside the pictures; `realtime.recording.sound` has those of a film and of a microphone."""
+    """The sound of a video; `realtime.recording.sound` has that of a film and that of a microphone."""
 
     def begin(self, container: "OutputContainer", t: float) -> None:
-        """Adds its stream to a file that begins at time `t` of the source's clock."""
+        """Adds a stream of sound to a file that begins at time `t` of the source's clock."""
 
     def until(self, elapsed_s: float) -> list["Packet"]:
-        """The packets that begin up to so many seconds after the beginning and have not been given yet."""
+        """The next packets: those that begin up to `elapsed_s` after the beginning. The first call returns at least one, if there is sound."""
 
     def rest(self, elapsed_s: float, cut: bool) -> list["Packet"]:
-        """The last packets of a file whose last frame ends after so many seconds; `cut` says that it breaks off there."""
+        """The last packets of a file whose last frame ends at `elapsed_s`; `cut` says that the recording ended early there."""
 
     def close(self) -> None: ...
 
 
 class VideoWriter:
-    """An H.264 file that browsers play (yuv420p). Opened with its first frame, when the size is known.
+    """An H.264 file that browsers play (yuv420p). It is opened with its first frame, when the size is known.
 
-    The rate is whatever the frames' times say. While it grows the file is fragmented, so that what a crash leaves plays; closing
-    makes it an ordinary one.
+    Each frame has its own time. While it grows the file is fragmented, so that it plays after a crash, from its second frame on; closing
+    turns it into an ordinary MP4.
     """
 
     def __init__(self, path: Path, settings: RecorderSettings, encoder: str = SOFTWARE, sound: Sound | None = None):
@@ -79,9 +79,10 @@ class VideoWriter:
         return self._journal.size if self._journal else 0
 
     def write(self, image: np.ndarray, t: float, source_t: float = 0.0) -> None:
-        """Adds (h, w, 3) BGR uint8, all of one size, shown `t` seconds after the start; a time that does not grow is moved on by a tick.
+        """Adds a picture (h, w, 3) BGR uint8, all of one size, at `t` seconds after the start.
 
-        `source_t` is the time of the start on the clock of the sound.
+        A time that is not later than the one before is moved to a tick after it. `source_t` is the time of the start on the source's
+        clock, which the sound shares.
 
         Raises:
             Trouble: the file cannot be written.
@@ -135,10 +136,10 @@ class VideoWriter:
         return container, journal
 
     def close(self, cut: bool = False) -> None:
-        """Finishes the file. Without a frame there is none. `cut` says that more frames were to come, so that the sound ends here too.
+        """Finishes the file. Without a frame there is none. `cut` says that more frames were to come; then the sound ends here too.
 
         Raises:
-            Trouble: the end of the file cannot be written; what was written before plays.
+            Trouble: the end of the file cannot be written; all before it plays.
         """
         import av
 
@@ -156,7 +157,7 @@ class VideoWriter:
             self._drop()
 
     def _drop(self) -> None:
-        """Lets go of the file as it stands on disk: what the muxer says from now on is not written."""
+        """Closes the file as it is on disk: what the muxer writes from now on is not committed."""
         import av
 
         container, self._container = self._container, None
@@ -178,17 +179,17 @@ def add_video(container: "OutputContainer", encoder: str, size_wh: tuple[int, in
     """A video stream for pictures of this size in an open container; raises what PyAV raises."""
     from av.video.stream import VideoStream
 
-    # The rate is only a hint to the rate control; time stamps decide.
+    # The rate is only a hint for the rate control; the time stamps count.
     stream = container.add_stream(encoder, rate=30)
     assert isinstance(stream, VideoStream), encoder
-    # H.264 in yuv420p has even sides.
+    # H.264 in yuv420p needs even sides.
     stream.width, stream.height = (max(2, side // 2 * 2) for side in size_wh)
     formats = [form.name for form in stream.codec.video_formats or ()]
     stream.pix_fmt = "yuv420p" if "yuv420p" in formats or not formats else "nv12"
     stream.codec_context.time_base = Fraction(1, TICKS)
     # Without B-frames packets leave in the order of their times, and the first one starts at 0.
     if encoder == SOFTWARE:
-        # Without looking ahead a frame is in its fragment at once, where a crash does not lose it.
+        # zerolatency: without look-ahead a frame is in its fragment at once, and a crash does not lose it.
         stream.options = {"crf": str(settings.crf), "preset": settings.preset, "tune": "zerolatency", "bf": "0"}
     else:
         stream.options = {"bf": "0"}
@@ -197,7 +198,7 @@ def add_video(container: "OutputContainer", encoder: str, size_wh: tuple[int, in
 
 
 def as_picture(image: np.ndarray, stream: "VideoStream") -> "VideoFrame":
-    """(h, w, 3) BGR uint8 as a frame of the stream's size: an odd column or row is cut off; PyAV stretches a single one."""
+    """(h, w, 3) BGR uint8 as a frame of the stream's size: an odd column or row is cut off; PyAV stretches a single one to two."""
     import av
 
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(image[: stream.height, : stream.width]), format="bgr24")
@@ -209,11 +210,11 @@ def best_encoder(size_wh: tuple[int, int], settings: RecorderSettings) -> str:
 
 
 def works(encoder: str, size_wh: tuple[int, int], settings: RecorderSettings) -> bool:
-    """Whether what this encoder makes of six pictures comes back: all of them, at their uneven times, hardly changed."""
+    """Whether six pictures that this encoder encodes can be decoded again: all of them, at their uneven times, hardly changed."""
     import av
 
     width, height = (max(2, side // 2 * 2) for side in size_wh)
-    # A slope in each colour, and a bar that moves: pictures that no encoder has an excuse to spoil.
+    # A gradient in each colour and a bar that moves: easy pictures for any encoder.
     across, down = np.meshgrid(np.linspace(30, 220, width), np.linspace(30, 220, height))
     slopes = np.stack([across, down, (across + down) / 2], axis=2).astype(np.uint8)
     times = [0, 3000, 6000, 12000, 13000, 18000]
@@ -232,11 +233,11 @@ def works(encoder: str, size_wh: tuple[int, int], settings: RecorderSettings) ->
                     container.mux(stream.encode(picture))
                 container.mux(stream.encode(None))
             content.seek(0)
-            with av.open(content, "r") as made:
-                back = [(frame.time, frame.to_ndarray(format="bgr24")) for frame in made.decode(video=0)]
+            with av.open(content, "r") as container:
+                decoded = [(frame.time, frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
     except (av.error.FFmpegError, OSError, ValueError, MemoryError):
         return False
-    return len(back) == len(times) and all(
+    return len(decoded) == len(times) and all(
         abs(t - ticks / TICKS) < 1e-3 and np.abs(image.astype(int) - picture).mean() < ALIKE
-        for (t, image), ticks, picture in zip(back, times, pictures, strict=True)
+        for (t, image), ticks, picture in zip(decoded, times, pictures, strict=True)
     )
