@@ -15,12 +15,15 @@ import pytest
 from conftest import ROOT
 from recordings import a_face, as_lines, even_times, write_film, write_readings
 
+from realtime import __version__
 from realtime.base.errors import Trouble
 from realtime.config import ReportSettings
-from realtime.readings.report import cut_out, write_report
+from realtime.readings.report import write_report
+from realtime.readings.thumbnails import cut_out
+from realtime.sources.films import DEMO
+from realtime.values import LABELS
 
 SETTINGS = ReportSettings()
-FILM = ROOT / "realtime" / "sources" / "demo" / "demo.mp4"
 TIMES = even_times(300)
 
 
@@ -35,7 +38,7 @@ def recorded(tmp_path):
     """The demo clip with readings beside it, by name."""
 
     def make(name: str = "a", **facts) -> Path:
-        shutil.copy(FILM, tmp_path / f"{name}.mp4")
+        shutil.copy(DEMO, tmp_path / f"{name}.mp4")
         return write_readings(tmp_path / f"{name}.jsonl", as_lines(TIMES, script), **{"width": 640, "height": 480, **facts})
 
     return make
@@ -71,6 +74,12 @@ def test_the_page_tells_shares_switches_doubt_and_facts(recorded):
     for name, value in (("machine cpu", "EPYC"), ("machine cores", "2"), ("settings min face", "0.1"), ("model name", "emotion.tflite")):
         assert f"<dt>{name}</dt><dd>{value}</dd>" in body
     assert body.count("data-chart=") == 2
+
+
+def test_the_page_says_which_version_recorded_and_which_wrote_it(recorded):
+    page = page_of(recorded(program={"version": "0.1.2"}))
+    assert "<dt>program version</dt><dd>0.1.2</dd>" in body_of(page)
+    assert f"version {__version__} of" in page[page.index("</main>") :]
 
 
 def test_each_expression_that_was_shown_has_a_face_to_go_to(recorded):
@@ -263,7 +272,7 @@ def test_a_click_in_the_timeline_moves_the_video_and_the_video_moves_the_cursor(
     path = recorded()
     page_of(path)
     page = opened(path.with_name("page.html"), width=width)
-    plot = page.locator(".chart .u-over").first
+    plot = page.locator(".chart .plot").first
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     for share in (0.71, 0.05, 0.5):
@@ -283,6 +292,76 @@ def test_a_click_in_the_timeline_moves_the_video_and_the_video_moves_the_cursor(
     assert abs(settled(page) - 5.0) < 0.1
     page.locator("input[type=range]").press("End")
     assert abs(settled(page) - 10.0) < 0.1
+
+
+def test_dragging_zooms_all_charts_and_a_double_click_shows_all_again(recorded, opened):
+    path = recorded()
+    page_of(path)
+    page = opened(path.with_name("page.html"))
+
+    def ranges() -> list[list[float]]:
+        return page.evaluate("data[0].charts.map(c => [c.min, c.max])")
+
+    plot = page.locator(".chart .plot").first
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    places = [(box["x"] + share * box["width"], box["y"] + box["height"] / 2) for share in (0.8, 0.4)]
+    drawn = page.evaluate("data[0].charts.map(c => c.canvas.toDataURL())")
+    # From right to left.
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    page.mouse.move(*places[1], steps=3)
+    assert page.locator(".selection").first.bounding_box()["width"] == pytest.approx(0.4 * box["width"], abs=2)
+    page.mouse.up()
+    assert ranges() == [[pytest.approx(4.0, abs=0.05), pytest.approx(8.0, abs=0.05)]] * 2
+    assert all(now != before for now, before in zip(page.evaluate("data[0].charts.map(c => c.canvas.toDataURL())"), drawn, strict=True))
+    # Dragging does not move the video; a click does, on the new scale.
+    assert settled(page) == 0.0
+    plot.click(position={"x": 0.25 * box["width"], "y": 60})
+    assert abs(settled(page) - 5.0) < 0.1
+    plot.dblclick(position={"x": 0.25 * box["width"], "y": 60})
+    assert ranges() == [[0, 10]] * 2
+
+
+def test_a_pointer_over_one_chart_tells_what_every_person_shows_there(recorded, opened):
+    path = recorded()
+    page_of(path)
+    page = opened(path.with_name("page.html"))
+    plot = page.locator(".chart .plot").first
+    plot.hover(position={"x": 0.8 * plot.bounding_box()["width"], "y": 60})
+    assert page.locator(".readout").all_inner_texts() == ["0:08 sadness", "0:08 surprise"]
+    assert page.locator(".cursor").evaluate_all("lines => lines.map(line => line.style.display)") == ["block", "block"]
+    page.mouse.move(5, 5)
+    assert page.locator(".readout").all_inner_texts() == ["", ""]
+
+
+COPIES_CHARTS = """
+copies = data[0].charts.map(({ canvas }) => {
+  const copy = document.createElement("canvas");
+  [copy.width, copy.height] = [canvas.width, canvas.height];
+  const ctx = copy.getContext("2d", { willReadFrequently: true });
+  ctx.drawImage(canvas, 0, 0);
+  return ctx;
+});
+"""
+
+
+def test_the_chart_has_the_colour_of_what_was_shown_and_nothing_where_the_face_was_away(recorded, opened):
+    path = recorded()
+    page_of(path)
+    page = opened(path.with_name("page.html"))
+
+    page.evaluate(COPIES_CHARTS)
+
+    def strip_at(chart: int, s: float) -> str:
+        place = f"data[0].charts[{chart}].x({s}), data[0].charts[{chart}].y(7.3)"
+        return page.evaluate(f"[...copies[{chart}].getImageData({place}, 1, 1).data].join()")
+
+    colours = page.evaluate("data[0].colours.map(c => [1, 3, 5].map(i => parseInt(c.slice(i, i + 2), 16)).join() + ',255')")
+    happiness, sadness, surprise = (colours[LABELS.index(label)] for label in ("happiness", "sadness", "surprise"))
+    assert [strip_at(0, 1.0), strip_at(0, 9.0), strip_at(1, 9.0)] == [happiness, sadness, surprise]
+    assert strip_at(1, 3.0) == "0,0,0,0"
+    assert strip_at(0, 4.5) not in colours
 
 
 def test_the_video_plays_to_its_last_frame_and_the_page_follows(recorded, opened):
@@ -323,7 +402,7 @@ def test_a_page_without_a_video_works_by_itself(tmp_path, opened):
     path = write_readings(tmp_path / "a.jsonl", as_lines(TIMES, script))
     page_of(path)
     page = opened(tmp_path / "page.html")
-    box = page.locator(".chart .u-over").first.bounding_box()
-    page.locator(".chart .u-over").first.click(position={"x": 0.2 * box["width"], "y": 50})
+    box = page.locator(".chart .plot").first.bounding_box()
+    page.locator(".chart .plot").first.click(position={"x": 0.2 * box["width"], "y": 50})
     assert page.locator("output").inner_text().startswith("0:02.0")
     assert page.locator(".now .who").first.inner_text() == "Person 1: happiness"

@@ -1,4 +1,4 @@
-"""Reads a readings file back: what `realtime.sinks.Recording` wrote, line by line or as arrays for each person. Reports begin here."""
+"""Reads a readings file: line by line, or as arrays for each person."""
 
 import json
 import math
@@ -11,47 +11,47 @@ from typing import Any, TextIO
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.readings.format import SCHEMA
 
-SCHEMA = "readings/1"
-NAMED = 3
-"""So many lines are named one by one in a message; the others are counted."""
+FEW = 3
+"""How many numbers a message lists at most."""
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
-"""What a line that is not one of ours raises on being read."""
-_Seen = tuple[int, list[float], int, str | None, list[float]]
-"""Of one face: id, probabilities, the label's place, why unsure, box."""
+"""What a damaged line raises when it is read."""
+_FaceValues = tuple[int, list[float], int, str | None, list[float]]
+"""Of one face: id, probabilities, index of the label, reason for being unsure or None, box."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """One face over time, in the n frames in which it was seen.
+    """One face over time, in the n frames in which it was detected.
 
     Attributes:
         id: its number on the screen.
-        rows: (n,) which of the recording's frames these are.
+        rows: (n,) indices of these frames among all frames of the recording.
         probs: (n, labels) float32.
-        shown: (n,) the label's place among the labels.
-        unsure: why each label should not be relied on, or None; n of them.
+        label_indices: (n,) indices of the shown labels.
+        unsure: why each label is not reliable, or None; n of them.
         boxes: (n, 4) x0, y0, x1, y1 in pixels of the full frame.
     """
 
     id: int
     rows: np.ndarray
     probs: np.ndarray
-    shown: np.ndarray
+    label_indices: np.ndarray
     unsure: tuple[str | None, ...]
     boxes: np.ndarray
 
 
 @dataclass(frozen=True)
 class Readings:
-    """A whole recording's numbers.
+    """The readings of a whole recording.
 
     Attributes:
-        facts: the header, and what lines without a frame add to it.
-        labels: the order of all probabilities.
-        numbers: (m,) the frames' numbers as written.
-        t: (m,) their times in seconds, as written.
-        people: in the order of their ids.
+        facts: the header, and the entries of later lines without a frame.
+        labels: the names of the probabilities, in their order.
+        numbers: (m,) the numbers of the frames as written.
+        t: (m,) their times in seconds as written.
+        people: all people in the order of their ids.
         problems: what could not be read, a line each.
     """
 
@@ -65,17 +65,17 @@ class Readings:
 
 @dataclass
 class _Growing:
-    """A person while the lines come in."""
+    """A person while lines are read."""
 
     rows: list[int] = field(default_factory=list)
     probs: list[list[float]] = field(default_factory=list)
-    shown: list[int] = field(default_factory=list)
+    label_indices: list[int] = field(default_factory=list)
     unsure: list[str | None] = field(default_factory=list)
     boxes: list[list[float]] = field(default_factory=list)
 
 
 def readings_path(path: Path) -> Path:
-    """The readings that belong to a file: itself, or those beside a video; a clean picture shares those of the labelled one."""
+    """The readings of a recording: the file itself, or those beside a video. A `_clean` video shares those of the annotated one."""
     if path.suffix.lower() != ".mp4":
         return path
     beside = path.with_suffix(".jsonl")
@@ -84,35 +84,35 @@ def readings_path(path: Path) -> Path:
 
 
 def read(path: Path) -> Readings:
-    """The readings in a file.
+    """Reads a file.
 
     Raises:
-        Trouble: there is no such file, or it is none of readings.
+        Trouble: there is no such file, or it is not a readings file.
     """
-    with _opened(path) as lines:
+    with _open_lines(path) as lines:
         return parse(lines, str(path))
 
 
 def each_line(path: Path) -> Iterator[dict[str, Any]]:
-    """A file's header, then every frame as it was written, for `realtime.recording.exports`; lines that cannot be read are left out.
+    """The header of a file, then the line of every frame as it was written; damaged lines are left out.
 
     Raises:
-        Trouble: there is no such file, or it is none of readings.
+        Trouble: there is no such file, or it is not a readings file.
     """
-    with _opened(path) as lines:
+    with _open_lines(path) as lines:
         facts = _header(next(lines, ""), str(path))
         yield facts
-        places = {label: i for i, label in enumerate(facts["labels"])}
+        indices = {label: i for i, label in enumerate(facts["labels"])}
         for line in lines:
             with suppress(*UNREADABLE):
-                said = json.loads(line)
-                if "frame" in said:
-                    _frame(said, places)
-                    yield said
+                values = json.loads(line)
+                if "frame" in values:
+                    _frame(values, indices)
+                    yield values
 
 
 def parse(lines: Iterable[str], name: str) -> Readings:
-    """The readings in the lines of a file that messages call `name`. A line that cannot be read is a problem, and left out.
+    """The readings in the lines of a file, which messages call `name`. A damaged line is left out and becomes a problem.
 
     Raises:
         Trouble: the first line is not the header of a readings file.
@@ -120,7 +120,7 @@ def parse(lines: Iterable[str], name: str) -> Readings:
     lines = iter(lines)
     facts = _header(next(lines, ""), name)
     labels = tuple(facts["labels"])
-    places = {label: i for i, label in enumerate(labels)}
+    indices = {label: i for i, label in enumerate(labels)}
     numbers: list[int] = []
     times: list[float] = []
     people: dict[int, _Growing] = {}
@@ -128,29 +128,29 @@ def parse(lines: Iterable[str], name: str) -> Readings:
     cut = None
     for at, line in enumerate(lines, 2):
         try:
-            said = json.loads(line)
-            if "frame" not in said:
-                facts.update(said)
+            values = json.loads(line)
+            if "frame" not in values:
+                facts.update(values)
                 continue
-            number, t, faces = _frame(said, places)
+            number, t, faces = _frame(values, indices)
         except UNREADABLE:
             if line.endswith("\n"):
                 broken.append(at)
             else:
                 cut = at
             continue
-        for id, probs, shown, unsure, box in faces:
+        for id, probs, label_index, unsure, box in faces:
             person = people.setdefault(id, _Growing())
             person.rows.append(len(times))
             person.probs.append(probs)
-            person.shown.append(shown)
+            person.label_indices.append(label_index)
             person.unsure.append(unsure)
             person.boxes.append(box)
         numbers.append(number)
         times.append(t)
     problems = []
     if broken:
-        problems.append(f"{name}: {counted(len(broken), 'line')} cannot be read ({listed(broken)})")
+        problems.append(f"{name}: {quantity(len(broken), 'line')} cannot be read ({first_few(broken)})")
     if cut:
         problems.append(f"{name}: the last line ({cut}) is cut off: the recording was ended from outside")
     return Readings(
@@ -163,18 +163,18 @@ def parse(lines: Iterable[str], name: str) -> Readings:
     )
 
 
-def counted(n: int, what: str) -> str:
+def quantity(n: int, what: str) -> str:
     """A number with its noun: "1 line", "3 lines"."""
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
-def listed(values: list[int]) -> str:
-    """The first few of many numbers."""
-    return ", ".join(map(str, values[:NAMED])) + (", ..." if len(values) > NAMED else "")
+def first_few(values: list[int]) -> str:
+    """The first of many numbers: "3, 4, 5, ..."."""
+    return ", ".join(map(str, values[:FEW])) + (", ..." if len(values) > FEW else "")
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
+def _open_lines(path: Path) -> Iterator[TextIO]:
     try:
         with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
             yield lines
@@ -190,12 +190,12 @@ def _header(line: str, name: str) -> dict[str, Any]:
     try:
         facts = json.loads(line)
         schema, labels = facts["schema"], facts["labels"]
-        right = isinstance(labels, list) and bool(labels) and all(isinstance(label, str) for label in labels)
+        valid = isinstance(labels, list) and bool(labels) and all(isinstance(label, str) for label in labels)
     except (ValueError, KeyError, TypeError):
-        schema, right = "", False
+        schema, valid = "", False
     if schema and schema != SCHEMA:
         raise Trouble(f"{name} is of the kind {schema!r}, this program reads {SCHEMA!r}: use the release that wrote it")
-    if not right:
+    if not valid:
         raise Trouble(f"{name} is no readings file: its first line is not the header; name a .jsonl file that `run.py record` wrote")
     return facts
 
@@ -203,21 +203,21 @@ def _header(line: str, name: str) -> dict[str, Any]:
 def _finite(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number):
-        raise ValueError(f"{value} is no time")
+        raise ValueError(f"{value} is not a finite number")
     return number
 
 
-def _frame(said: dict[str, Any], places: dict[str, int]) -> tuple[int, float, list[_Seen]]:
-    """A line's number, time and faces; raises one of `UNREADABLE`."""
-    return int(said["frame"]), _finite(said["t"]), [_face(face, places) for face in said["faces"]]
+def _frame(values: dict[str, Any], indices: dict[str, int]) -> tuple[int, float, list[_FaceValues]]:
+    """The number, time and faces of a line; raises one of `UNREADABLE`."""
+    return int(values["frame"]), _finite(values["t"]), [_face(face, indices) for face in values["faces"]]
 
 
-def _face(face: dict[str, Any], places: dict[str, int]) -> _Seen:
+def _face(face: dict[str, Any], indices: dict[str, int]) -> _FaceValues:
     probs, box, unsure = [_finite(p) for p in face["probs"]], [_finite(v) for v in face["box"]], face["unsure"]
-    if len(probs) != len(places) or len(box) != 4:
-        raise ValueError("probabilities or box of a wrong length")
+    if len(probs) != len(indices) or len(box) != 4:
+        raise ValueError("probabilities or box have a wrong length")
     _finite(face["confidence"])
-    return int(face["id"]), probs, places[face["label"]], None if unsure is None else str(unsure), box
+    return int(face["id"]), probs, indices[face["label"]], None if unsure is None else str(unsure), box
 
 
 def _person(id: int, grown: _Growing, labels: int) -> Person:
@@ -225,7 +225,7 @@ def _person(id: int, grown: _Growing, labels: int) -> Person:
         id,
         np.array(grown.rows, np.int64),
         np.array(grown.probs, np.float32).reshape(-1, labels),
-        np.array(grown.shown, np.int64),
+        np.array(grown.label_indices, np.int64),
         tuple(grown.unsure),
         np.array(grown.boxes, np.float32).reshape(-1, 4),
     )

@@ -1,17 +1,22 @@
-"""The format of the readings file: its first line, and how one face is written."""
+"""The format of the readings file: its schema, its first line, and how one face is written."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from realtime.base.machine import describe_machine, package_versions
 from realtime.config import Settings
-from realtime.pipeline import Pipeline
-from realtime.sources.cameras import Delivery
 from realtime.values import LABELS, Reading
+
+if TYPE_CHECKING:
+    from realtime.pipeline import Pipeline
+    from realtime.sources.cameras import Delivery
+
+SCHEMA = "readings/1"
+"""The first entry of every readings file. A reader refuses any other; new entries in the header do not change it."""
 
 
 def face_values(reading: Reading) -> dict[str, Any]:
-    """One face as it stands in files: numbers, rounded to what they are worth."""
+    """One face as files have it. Numbers are rounded: the box to 0.1 px, probabilities to 0.0001."""
     box = reading.face.box
     return {
         "id": reading.face.id,
@@ -23,10 +28,15 @@ def face_values(reading: Reading) -> dict[str, Any]:
     }
 
 
-def readings_header(source_name: str, pipeline: Pipeline, settings: Settings, delivery: Delivery | None = None) -> dict[str, Any]:
-    """What the first line of a readings file says about where its numbers come from; `delivery` is what a camera gives."""
+def readings_header(
+    source_name: str, pipeline: "Pipeline", settings: Settings, delivery: "Delivery | None" = None
+) -> dict[str, Any]:
+    """The part of a readings file's first line that says where the numbers come from; `delivery` is the format that a camera delivers."""
+    from realtime import __version__
+
     classifier, profile = pipeline.classifier, pipeline.profiles.profile
     return {
+        "program": {"version": __version__},
         "source": source_name,
         **({"camera": {"asked": str(delivery.request), "got": str(delivery.answer)}} if delivery else {}),
         "model": {"name": classifier.path.name, "sha256": classifier.sha256},

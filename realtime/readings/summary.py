@@ -1,4 +1,4 @@
-"""Pure arithmetic over a recording's readings: how long each expression was shown, how often it changed, and lines thin enough to draw."""
+"""Arithmetic over the readings of a recording: how long each expression was shown, how often it changed, and curves with fewer points."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 from realtime.readings.file import Person, Readings
 
 GAP_S = 1.0
-"""A frame counts until the next one, but for no longer: what happened in a gap nobody has seen."""
+"""A frame counts until the next one, but for no longer than this: nobody knows what happened in a gap."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was shown of a face without a change, from `start` to `end` in seconds: a label, and why it was unsure or None."""
+    """A time in which the label of a face did not change, from `start` to `end` in seconds; `unsure` is why it is not reliable, or None."""
 
     start: float
     end: float
@@ -27,12 +27,12 @@ class Summary:
 
     Attributes:
         id: the number on the screen.
-        first, last: seconds; when the face was seen first and last.
-        seen_s: how long it was seen in all.
-        shown_s: how long each expression was shown; without the unsure time.
-        switches: how often each expression took over from another one; pauses without a face or in doubt do not count.
-        unsure_s: how long it was unsure, by reason.
-        runs: all that was shown, in order.
+        first, last: seconds; when the face was detected first and last.
+        seen_s: seconds for which it was detected, in all.
+        shown_s: seconds for which each expression was shown, without the unsure time.
+        switches: how often each expression followed another one; absence and unsure time in between do not count.
+        unsure_s: seconds for which the label was unsure, by reason.
+        runs: all runs in order.
     """
 
     id: int
@@ -46,16 +46,16 @@ class Summary:
 
     @property
     def unsure_share(self) -> float:
-        """Of the time in which the face was seen, 0 to 1."""
+        """The unsure share of the time in which the face was detected, 0 to 1."""
         return sum(self.unsure_s.values()) / self.seen_s if self.seen_s else 0.0
 
     def share(self, label: str) -> float:
-        """Of the time in which the face was seen, 0 to 1."""
+        """The share of an expression of the time in which the face was detected, 0 to 1."""
         return self.shown_s[label] / self.seen_s if self.seen_s else 0.0
 
 
-def lasting(t: np.ndarray) -> np.ndarray:
-    """How long each frame is on the screen: until the next one, at most `GAP_S`; the last one as long as is usual."""
+def durations(t: np.ndarray) -> np.ndarray:
+    """(n,) seconds for which each frame counts: until the next one, at most `GAP_S`; the last one for the median of the others."""
     if len(t) == 0:
         return np.zeros(0)
     steps = np.clip(np.diff(t), 0, GAP_S)
@@ -63,14 +63,14 @@ def lasting(t: np.ndarray) -> np.ndarray:
 
 
 def summarise(readings: Readings, person: Person) -> Summary:
-    """What one person showed."""
-    t, each = readings.t[person.rows], lasting(readings.t)[person.rows]
+    """The summary of one person."""
+    t, each = readings.t[person.rows], durations(readings.t)[person.rows]
     shown_s, unsure_s = dict.fromkeys(readings.labels, 0.0), Counter[str]()
     switches, before = dict.fromkeys(readings.labels, 0), None
     runs: list[Run] = []
-    columns = (t.tolist(), each.tolist(), person.shown.tolist(), person.unsure)
-    for start, s, place, unsure in zip(*columns, strict=True):
-        label = readings.labels[place]
+    columns = (t.tolist(), each.tolist(), person.label_indices.tolist(), person.unsure)
+    for start, s, label_index, unsure in zip(*columns, strict=True):
+        label = readings.labels[label_index]
         if unsure is None:
             shown_s[label] += s
             switches[label] += before not in (None, label)
@@ -85,16 +85,20 @@ def summarise(readings: Readings, person: Person) -> Summary:
     return Summary(person.id, float(t[0]), float(t[-1]), float(each.sum()), shown_s, switches, dict(unsure_s.most_common()), tuple(runs))
 
 
-def thinned(t: np.ndarray, values: np.ndarray, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lines with at most about `most` points, and a row of NaN where the face was away.
+def thin_curves(t: np.ndarray, values: np.ndarray, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Curves with about `most` points at most, and a row of NaN where the face was away.
 
-    Of each stretch of time the lowest and the highest value are kept, in the order in which they mostly came, so that no peak is lost.
+    Time is divided into equal stretches. Of each the lowest and the highest value stay, in rising or falling order as the stretch rises
+    or falls, so that no peak is lost.
 
     Args:
         t: (n,) seconds, not falling.
-        values: (n, k).
-        rows: (n,) numbers of the frames; a jump means that the face was away between.
-        most: points to be left.
+        values: (n, k), one column for each curve.
+        rows: (n,) indices of the frames; a jump means that the face was away in between.
+        most: the number of points to keep.
+
+    Returns:
+        Times (m,) and values (m, k).
     """
     if len(t) == 0:
         return t, values
@@ -111,7 +115,7 @@ def thinned(t: np.ndarray, values: np.ndarray, rows: np.ndarray, most: int) -> t
         away = np.concatenate([[False], away])[starts]
         breaks = np.repeat(away, 2).reshape(-1, 2)[keep]
         t, values = np.stack([t[starts], t[ends]], axis=1)[keep], pairs[keep]
-        # Only the first point of a stretch follows upon an absence.
+        # Only the first point of a stretch follows an absence.
         breaks[1:] &= np.diff(np.repeat(np.arange(len(starts)), 2).reshape(-1, 2)[keep]) > 0
         gaps = np.flatnonzero(breaks)
     else:
