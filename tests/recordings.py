@@ -1,4 +1,4 @@
-"""Recordings made by hand, after the file formats and not by the recorder, so that they can be wrong in every way."""
+"""Recordings written by hand, without the recorder, so that they can be wrong in every way."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -9,12 +9,13 @@ from typing import Any
 import av
 import numpy as np
 
+from realtime.readings.format import SCHEMA
 from realtime.values import LABELS
 
 TICKS = 90_000
 RATE = 44_100
 HEADER: dict[str, Any] = {
-    "schema": "readings/1",
+    "schema": SCHEMA,
     "source": "film.mp4",
     "model": {"name": "emotion.tflite", "sha256": "ab" * 32},
     "labels": list(LABELS),
@@ -29,7 +30,7 @@ def even_times(n: int, rate: float = 30.0) -> list[float]:
 
 
 def a_face(label: str = "happiness", unsure: str | None = None, id: int = 1, share: float = 0.88) -> dict[str, Any]:
-    """One face as it stands in a line."""
+    """One face as a line of readings has it."""
     probs = [round((1 - share) / 6, 4)] * 7
     probs[LABELS.index(label)] = share
     return {"id": id, "box": [40.0, 20.0, 90.0, 70.0], "probs": probs, "label": label, "confidence": share, "unsure": unsure}
@@ -52,24 +53,24 @@ def write_film(
     image: np.ndarray | None = None,
     sound: bool = False,
 ) -> Path:
-    """A video of 128x96 with a frame at each time: noise of some brightness, or `image`. Unfinished, it is as after a crash."""
+    """A video of 128x96 with a frame at each time: noise of brightness `hue`, or `image`. An unfinished one is as after a crash."""
     options = {} if finished else {"movflags": "+frag_keyframe+empty_moov"}
     with av.open(str(path), "w", format="mp4", options=options) as container:
         stream = container.add_stream("libx264", rate=30)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
         stream.codec_context.time_base = Fraction(1, TICKS)
         stream.options = {"preset": "ultrafast", "bf": "0", "g": "15"}
-        heard = container.add_stream("aac", rate=RATE, layout="mono") if sound else None
+        audio = container.add_stream("aac", rate=RATE, layout="mono") if sound else None
         noise = np.random.default_rng(1).integers(0, 40, (96, 128, 3), np.uint8)
         for i, t in enumerate(times):
             picture = av.VideoFrame.from_ndarray(noise + np.uint8(hue(i)) if image is None else image, format="bgr24")
             picture.pts, picture.time_base = round(t * TICKS), Fraction(1, TICKS)
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
-        if heard is not None:
+        if audio is not None:
             samples = np.random.default_rng(2).uniform(-0.5, 0.5, (1, round(times[-1] * RATE))).astype(np.float32)
             hiss = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
             hiss.sample_rate, hiss.pts = RATE, 0
-            container.mux(heard.encode(hiss))
-            container.mux(heard.encode(None))
+            container.mux(audio.encode(hiss))
+            container.mux(audio.encode(None))
     return path

@@ -47,7 +47,7 @@ def lines_of(path) -> list[dict]:
 
 
 def record(film, out, **choices) -> int:
-    return record_film(Job(film, out, choices=Choices(**choices)), lambda line: None, lambda *far: None, lambda: False)
+    return record_film(Job(film, out, choices=Choices(**choices)), lambda line: None, lambda *progress: None, lambda: False)
 
 
 def small_face() -> np.ndarray:
@@ -57,7 +57,7 @@ def small_face() -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("name", "wish", "frames"),
+    ("name", "properties", "frames"),
     [
         ("tiny.mp4", {"size_wh": (2, 2)}, 8),
         ("row.mkv", {"size_wh": (1, 1), "codec": "ffv1", "pix_fmt": "bgr0"}, 8),
@@ -70,14 +70,14 @@ def small_face() -> np.ndarray:
         ("wrong_name.txt", {}, 8),
     ],
 )
-def test_odd_films_are_recorded_whole(tmp_path, name, wish, frames):
-    film = make_film(tmp_path / "film.mp4" if name.endswith("txt") else tmp_path / name, **wish)
+def test_odd_films_are_recorded_whole(tmp_path, name, properties, frames):
+    film = make_film(tmp_path / "film.mp4" if name.endswith("txt") else tmp_path / name, **properties)
     if name.endswith("txt"):
         film = film.rename(tmp_path / name)
     assert record(film, tmp_path / "out.mp4") == frames
-    begins = times_of(film)
+    film_times = times_of(film)
     times = times_of(tmp_path / "out.mp4")
-    assert times == pytest.approx([t - begins[0] for t in begins], abs=1.5e-3)
+    assert times == pytest.approx([t - film_times[0] for t in film_times], abs=1.5e-3)
     assert [line["t"] for line in lines_of(tmp_path / "out.jsonl")[1:]] == pytest.approx(times, abs=1e-3)
     # Nothing is left of the unfinished files.
     assert {path.name for path in tmp_path.iterdir()} == {name, "out.mp4", "out.jsonl"}
@@ -112,7 +112,7 @@ def test_time_stamps_that_repeat_give_every_frame(tmp_path):
 
 
 def broken_files(folder):
-    """Files that cannot be recorded, by name, with what is said of each."""
+    """Files that cannot be recorded, by name, with the message about each."""
     film = make_film(
         folder / "whole.mp4", (320, 240), 60, images=list(np.random.default_rng(0).integers(0, 255, (10, 240, 320, 3), np.uint8))
     )
@@ -140,20 +140,20 @@ def broken_files(folder):
 
 
 def test_broken_films_are_one_line_and_leave_nothing_half(tmp_path):
-    for name, said in broken_files(tmp_path).items():
-        with pytest.raises(Trouble, match=said) as told:
+    for name, message in broken_files(tmp_path).items():
+        with pytest.raises(Trouble, match=message) as caught:
             record(tmp_path / name, tmp_path / "out.mp4")
-        assert "\n" not in str(told.value)
-        assert name in str(told.value)
+        assert "\n" not in str(caught.value)
+        assert name in str(caught.value)
         assert not list(tmp_path.glob("out*"))
 
 
 def test_films_that_break_off_keep_what_came_before_under_another_name(tmp_path):
     images = list(np.random.default_rng(0).integers(0, 255, (10, 96, 128, 3), np.uint8))
     whole = make_film(tmp_path / "whole.mkv", (128, 96), 60, images=images).read_bytes()
-    for n, spoil in enumerate((whole[: len(whole) // 2], whole[:20_000] + bytes(60_000) + whole[80_000:])):
+    for n, damaged in enumerate((whole[: len(whole) // 2], whole[:20_000] + bytes(60_000) + whole[80_000:])):
         film = tmp_path / f"film{n}.mkv"
-        film.write_bytes(spoil)
+        film.write_bytes(damaged)
         out = tmp_path / f"out{n}.mp4"
         try:
             frames = record(film, out)
@@ -166,19 +166,19 @@ def test_films_that_break_off_keep_what_came_before_under_another_name(tmp_path)
 
 
 class Log:
-    """A show that keeps what it gets."""
+    """A progress view that keeps all it gets."""
 
     def __init__(self):
-        self.ended, self.told, self.saw = {}, [], []
+        self.ends, self.messages, self.progress = {}, [], []
 
     def update(self, name, frames, expected, film_s):
-        self.saw.append((name, frames))
+        self.progress.append((name, frames))
 
     def end(self, name, line):
-        self.ended[name] = line
+        self.ends[name] = line
 
     def tell(self, line):
-        self.told.append(line)
+        self.messages.append(line)
 
 
 def test_many_films_of_which_one_fails(tmp_path):
@@ -198,8 +198,8 @@ def test_many_films_of_which_one_fails(tmp_path):
     assert record_all(jobs, log, lambda: False, workers=3) == [folder / "broken.mp4"]
     assert {path.name for path in out.iterdir()} == {"a.mp4", "a.jsonl", "b.mp4", "b.jsonl"}
     assert [is_done(job) for job in jobs] == [True, False, True]
-    assert log.ended["a.mp4"] == f"wrote {out / 'a.mp4'}: 8 frames"
-    assert "is not a video" in log.ended["broken.mp4"]
+    assert log.ends["a.mp4"] == f"wrote {out / 'a.mp4'}: 8 frames"
+    assert "is not a video" in log.ends["broken.mp4"]
     (out / "b.jsonl").unlink()
     assert not is_done(jobs[2])
 
@@ -216,22 +216,24 @@ def test_a_process_that_dies_does_not_stop_the_others(tmp_path):
     assert (tmp_path / "out.mp4").exists()
 
 
-def test_what_is_stopped_is_not_finished_and_keeps_its_part(tmp_path):
-    seen = []
-    frames = record_film(Job(DEMO, tmp_path / "out.mp4"), print, lambda n, expected, t: seen.append((n, expected)), lambda: len(seen) == 5)
+def test_a_stopped_recording_keeps_its_unfinished_files(tmp_path):
+    progress = []
+    frames = record_film(
+        Job(DEMO, tmp_path / "out.mp4"), print, lambda n, expected, t: progress.append((n, expected)), lambda: len(progress) == 5
+    )
     assert frames == 5
-    assert seen[-1] == (5, 300)
+    assert progress[-1] == (5, 300)
     assert {path.name for path in tmp_path.iterdir()} == {"out.part.mp4", "out.part.jsonl"}
     assert len(times_of(tmp_path / "out.part.mp4")) == 5
 
 
-def test_a_film_that_is_stopped_is_not_called_written(tmp_path):
+def test_a_film_that_is_stopped_is_not_reported_as_written(tmp_path):
     log = Log()
-    assert record_all([Job(DEMO, tmp_path / "out.mp4")], log, lambda: bool(log.saw)) == []
-    assert re.fullmatch(r".*demo\.mp4 was stopped after \d+ frames: run this again for all", log.ended["demo.mp4"])
+    assert record_all([Job(DEMO, tmp_path / "out.mp4")], log, lambda: bool(log.progress)) == []
+    assert re.fullmatch(r".*demo\.mp4 was stopped after \d+ frames: run this again for all", log.ends["demo.mp4"])
 
 
-def test_names_that_do_not_go_together(tmp_path):
+def test_paths_that_cannot_be_recorded_together(tmp_path):
     with pytest.raises(Trouble, match=r"holds no film \(\.3gp"):
         films_in([tmp_path])
     with pytest.raises(Trouble, match=r"a/x\.mov and b/x\.mp4 would both become"):

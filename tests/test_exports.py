@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from recordings import a_face, as_lines, even_times, write_readings
+from recordings import a_face, as_lines, even_times
 
 from realtime.base.errors import Trouble
-from realtime.recording.exports import CsvFile, SrtFile, convert
+from realtime.recording.exports import CsvFile, Export, SrtFile
 from realtime.values import LABELS
 
 
@@ -22,19 +22,22 @@ def cues_of(path) -> list[tuple[float, float, str]]:
     """Start, end and text of every subtitle; fails where the file is none."""
     cues = []
     for number, block in enumerate(path.read_text().split("\n\n")[:-1], 1):
-        said, times, text = block.split("\n")
-        assert int(said) == number
+        first, times, text = block.split("\n")
+        assert int(first) == number
         numbers = re.fullmatch(r"(\d\d):(\d\d):(\d\d),(\d{3}) --> (\d\d):(\d\d):(\d\d),(\d{3})", times).groups()
         h, m, s, ms, *end = map(int, numbers)
         cues.append((h * 3600 + m * 60 + s + ms / 1000, end[0] * 3600 + end[1] * 60 + end[2] + end[3] / 1000, text))
     return cues
 
 
-def srt(path, lines) -> list[tuple[float, float, str]]:
-    made = SrtFile(path)
+def write_all(export: Export, lines) -> None:
     for line in lines:
-        made.write(line)
-    made.close()
+        export.write(line)
+    export.close()
+
+
+def srt(path, lines) -> list[tuple[float, float, str]]:
+    write_all(SrtFile(path), lines)
     return cues_of(path)
 
 
@@ -42,8 +45,7 @@ def test_the_table_has_a_row_a_face_and_frame(tmp_path):
     def faces(i):
         return [[a_face("fear", "tie")], [], [a_face("fear"), a_face("neutral", id=2)]][i]
 
-    path = write_readings(tmp_path / "a.jsonl", as_lines([0.0, 0.04, 0.1], faces))
-    convert(path, [CsvFile(tmp_path / "a.csv", LABELS)])
+    write_all(CsvFile(tmp_path / "a.csv", LABELS), as_lines([0.0, 0.04, 0.1], faces))
     rows = rows_of(tmp_path / "a.csv")
     assert list(rows[0]) == ["t", "frame", "id", "label", "confidence", "unsure", *LABELS, "x0", "y0", "x1", "y1"]
     assert [(r["t"], r["frame"], r["id"], r["label"], r["unsure"]) for r in rows] == [
@@ -55,7 +57,7 @@ def test_the_table_has_a_row_a_face_and_frame(tmp_path):
 
 
 def test_the_table_of_a_recording_without_faces_has_its_head(tmp_path):
-    convert(write_readings(tmp_path / "a.jsonl", as_lines([0.0, 0.1], lambda i: [])), [CsvFile(tmp_path / "a.csv", LABELS)])
+    write_all(CsvFile(tmp_path / "a.csv", LABELS), as_lines([0.0, 0.1], lambda i: []))
     assert (tmp_path / "a.csv").read_text().startswith("t,frame,id,label")
     assert rows_of(tmp_path / "a.csv") == []
 
@@ -107,16 +109,8 @@ def test_after_a_kill_both_files_are_whole_up_to_the_last_second(tmp_path, n):
     assert float(rows_of(tmp_path / "a.csv")[-1]["t"]) == last
 
 
-def test_a_cut_recording_is_converted_as_far_as_it_goes(tmp_path):
-    path = write_readings(tmp_path / "a.jsonl", as_lines(even_times(50, 10.0)))
-    path.write_bytes(path.read_bytes()[:-30])
-    convert(path, [CsvFile(tmp_path / "a.csv", LABELS), SrtFile(tmp_path / "a.srt")])
-    assert len(rows_of(tmp_path / "a.csv")) == 49
-    assert cues_of(tmp_path / "a.srt") == [(0.0, 4.9, "1 happiness")]
-
-
 @pytest.mark.parametrize("make", [lambda path: CsvFile(path, LABELS), SrtFile])
-def test_a_folder_that_is_missing_is_told_in_a_line(tmp_path, make):
+def test_a_folder_that_is_missing_is_one_line(tmp_path, make):
     with pytest.raises(Trouble, match=r"cannot write .*no such file") as caught:
         make(tmp_path / "none" / "a")
     assert "\n" not in str(caught.value)
@@ -124,8 +118,7 @@ def test_a_folder_that_is_missing_is_told_in_a_line(tmp_path, make):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full disk")
 @pytest.mark.parametrize("make", [lambda path: CsvFile(path, LABELS), SrtFile])
-def test_a_full_disk_is_told_in_a_line(tmp_path, make):
+def test_a_full_disk_is_one_line(tmp_path, make):
     (tmp_path / "a").symlink_to("/dev/full")
     with pytest.raises(Trouble, match=r"cannot write .*no space left"):
-        made = make(tmp_path / "a")
-        made.write(as_lines([0.0])[0])
+        make(tmp_path / "a").write(as_lines([0.0])[0])

@@ -5,7 +5,7 @@ from fakes import a_reading
 
 from realtime.config import DetectorSettings, PrivacySettings
 from realtime.faces.detector import Detector
-from realtime.recording.privacy import FaceBlur, Shot, cover
+from realtime.recording.privacy import FaceBlur, RecordedFrame, cover
 from realtime.values import Box
 
 
@@ -16,7 +16,7 @@ def search() -> Detector:
 
 
 class Nobody:
-    """A search that finds nothing."""
+    """A search that finds no face."""
 
     def find(self, gray, short_side):
         return []
@@ -42,44 +42,44 @@ def test_no_detector_finds_a_face_that_nobody_follows(portrait, search, height):
     crowd = people(portrait, height)
     assert faces(crowd) >= 3
     blur = FaceBlur(search, PrivacySettings(), live=False)
-    (shot,) = blur.update(Shot(crowd, [], 0.0)) + blur.rest()
-    assert faces(shot.image) == 0
+    (frame,) = blur.update(RecordedFrame(crowd, [], 0.0)) + blur.rest()
+    assert faces(frame.image) == 0
     # The rest of the picture is as it was.
-    assert (shot.image == crowd).all(axis=2).mean() > 0.3
+    assert (frame.image == crowd).all(axis=2).mean() > 0.3
 
 
 def test_what_is_left_of_a_followed_face_are_some_colours(portrait):
     crowd = people(portrait)
     box = Box(60, 60, 180, 180)
     blur = FaceBlur(Nobody(), PrivacySettings(), live=False)
-    (shot,) = blur.update(Shot(crowd, [a_reading(box=box)], 0.0)) + blur.rest()
-    covered = shot.image[30:210, 30:210].astype(float)
+    (frame,) = blur.update(RecordedFrame(crowd, [a_reading(box=box)], 0.0)) + blur.rest()
+    covered = frame.image[30:210, 30:210].astype(float)
     assert np.abs(np.diff(covered, axis=0)).max() < 8
-    assert (shot.image[:, 220:] == crowd[:, 220:]).all()
-    assert crowd is not shot.image
+    assert (frame.image[:, 220:] == crowd[:, 220:]).all()
+    assert crowd is not frame.image
 
 
 def test_a_place_stays_covered_for_a_while_and_is_covered_before_its_face_was_found():
     draw = np.random.default_rng(1)
     noise = draw.integers(0, 255, (100, 100, 3), np.uint8)
     blur = FaceBlur(Nobody(), PrivacySettings(), live=False)
-    box, shots = Box(40, 40, 60, 60), []
+    box, frames = Box(40, 40, 60, 60), []
     for i in range(40):
         # Followed from 1.0 to 1.4 s.
-        shots += blur.update(Shot(noise, [a_reading(box=box)] if 10 <= i < 15 else [], i / 10))
-    shots += blur.rest()
-    assert [shot.t for shot in shots] == [i / 10 for i in range(40)]
-    covered = [round(shot.t, 1) for shot in shots if not (shot.image[45:55, 45:55] == noise[45:55, 45:55]).all()]
+        frames += blur.update(RecordedFrame(noise, [a_reading(box=box)] if 10 <= i < 15 else [], i / 10))
+    frames += blur.rest()
+    assert [frame.t for frame in frames] == [i / 10 for i in range(40)]
+    covered = [round(frame.t, 1) for frame in frames if not (frame.image[45:55, 45:55] == noise[45:55, 45:55]).all()]
     assert covered == pytest.approx([round(0.7 + i / 10, 1) for i in range(18)])
 
 
 def test_a_face_that_is_seen_is_covered_where_it_is_not_along_its_way():
     noise = np.random.default_rng(1).integers(0, 255, (100, 400, 3), np.uint8)
     blur = FaceBlur(Nobody(), PrivacySettings(), live=False)
-    shots = []
+    frames = []
     for i in range(20):
-        shots += blur.update(Shot(noise, [a_reading(box=Box(15 * i, 40, 15 * i + 20, 60))], i / 10))
-    changed = np.flatnonzero((shots[10].image[50] != noise[50]).any(axis=1))
+        frames += blur.update(RecordedFrame(noise, [a_reading(box=Box(15 * i, 40, 15 * i + 20, 60))], i / 10))
+    changed = np.flatnonzero((frames[10].image[50] != noise[50]).any(axis=1))
     assert changed[0] == pytest.approx(145, abs=2)
     assert changed[-1] == pytest.approx(175, abs=2)
 

@@ -12,34 +12,34 @@ def test_a_file_comes_back_as_arrays_for_each_person(tmp_path):
     def faces(i):
         return [a_face("anger", "tie" if i == 1 else None, id=2)] * (i != 2) + [a_face("neutral", id=1)] * (i >= 1)
 
-    found = read(write_readings(tmp_path / "a.jsonl", as_lines([0.0, 0.04, 0.1, 0.2], faces)))
-    assert (found.problems, found.facts["source"], found.t.tolist(), found.numbers.tolist()) == (
+    readings = read(write_readings(tmp_path / "a.jsonl", as_lines([0.0, 0.04, 0.1, 0.2], faces)))
+    assert (readings.problems, readings.facts["source"], readings.t.tolist(), readings.numbers.tolist()) == (
         (),
         "film.mp4",
         [0, 0.04, 0.1, 0.2],
         [0, 1, 2, 3],
     )
-    one, two = found.people
+    one, two = readings.people
     assert (one.id, one.rows.tolist(), one.unsure) == (1, [1, 2, 3], (None,) * 3)
     assert (two.id, two.rows.tolist(), two.unsure) == (2, [0, 1, 3], (None, "tie", None))
-    assert [found.labels[i] for i in two.shown] == ["anger"] * 3
+    assert [readings.labels[i] for i in two.label_indices] == ["anger"] * 3
     assert (two.probs.shape, two.boxes.shape, two.probs.dtype) == ((3, 7), (3, 4), np.float32)
     assert two.probs[0, 0] == pytest.approx(0.88)
 
 
 def test_a_recording_without_a_face_has_no_people(tmp_path):
-    found = read(write_readings(tmp_path / "a.jsonl", as_lines(even_times(3), lambda i: [])))
-    assert (found.people, len(found.t), found.problems) == ((), 3, ())
+    readings = read(write_readings(tmp_path / "a.jsonl", as_lines(even_times(3), lambda i: [])))
+    assert (readings.people, len(readings.t), readings.problems) == ((), 3, ())
 
 
 @pytest.mark.parametrize("cut", [1, 20, 100])
-def test_a_last_line_that_was_cut_off_is_told_and_the_rest_is_read(tmp_path, cut):
+def test_a_last_line_that_was_cut_off_is_reported_and_the_rest_is_read(tmp_path, cut):
     path = write_readings(tmp_path / "a.jsonl", as_lines(even_times(5)))
     path.write_bytes(path.read_bytes()[:-cut])
-    found = read(path)
+    readings = read(path)
     # With only the end of the line gone the last frame is whole.
-    assert len(found.t) == len(list(each_line(path))) - 1 == (5 if cut == 1 else 4)
-    assert [("cut off" in problem) for problem in found.problems] == [True] * (cut > 1)
+    assert len(readings.t) == len(list(each_line(path))) - 1 == (5 if cut == 1 else 4)
+    assert [("cut off" in problem) for problem in readings.problems] == [True] * (cut > 1)
 
 
 def test_broken_lines_are_counted_and_left_out(tmp_path):
@@ -50,9 +50,9 @@ def test_broken_lines_are_counted_and_left_out(tmp_path):
     del lines[4]["faces"][0]["confidence"]
     path = write_readings(tmp_path / "a.jsonl", lines)
     path.write_text(path.read_text().replace('"frame": 7', "\x00"))
-    found = read(path)
-    assert found.numbers.tolist() == [0, 5, 6, 8]
-    assert found.problems == (f"{path}: 5 lines cannot be read (3, 4, 5, ...)",)
+    readings = read(path)
+    assert readings.numbers.tolist() == [0, 5, 6, 8]
+    assert readings.problems == (f"{path}: 5 lines cannot be read (3, 4, 5, ...)",)
     assert [line["frame"] for line in list(each_line(path))[1:]] == [0, 5, 6, 8]
 
 
@@ -62,7 +62,7 @@ def test_lines_without_a_frame_add_facts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"hello\n", "is no readings file"),
@@ -73,16 +73,16 @@ def test_lines_without_a_frame_add_facts(tmp_path):
         (json.dumps({**HEADER, "schema": "readings/2"}).encode(), "'readings/2'"),
     ],
 )
-def test_what_is_no_readings_file_is_told_in_a_line(tmp_path, content, said):
+def test_what_is_no_readings_file_is_one_line(tmp_path, content, message):
     path = tmp_path / "a.jsonl"
     path.write_bytes(content)
-    for act in (read, lambda path: list(each_line(path))):
-        with pytest.raises(Trouble, match=said) as caught:
-            act(path)
+    for reader in (read, lambda path: list(each_line(path))):
+        with pytest.raises(Trouble, match=message) as caught:
+            reader(path)
         assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_and_a_folder_are_told(tmp_path):
+def test_a_missing_file_and_a_folder_are_reported(tmp_path):
     with pytest.raises(Trouble, match="no such file"):
         read(tmp_path / "a.jsonl")
     with pytest.raises(Trouble, match="cannot be read"):

@@ -32,14 +32,14 @@ def painted(t: float, value: int) -> Frame:
 def record(path, frames, overwrite=False, encoder=best_encoder, **choices) -> Recording:
     means = Means(time.monotonic, choices=Choices(**choices), encoder=encoder)
     with Recording(path, header, means, overwrite) as recording:
-        for given, readings in frames:
-            recording.write(given, readings)
+        for frame, readings in frames:
+            recording.write(frame, readings)
     return recording
 
 
-def wait_for(is_so) -> None:
+def wait_for(condition) -> None:
     until = time.monotonic() + 10
-    while not is_so():
+    while not condition():
         assert time.monotonic() < until
         time.sleep(0.005)
 
@@ -92,13 +92,13 @@ def test_boxes_in_pictures_of_changing_size_are_those_of_the_film(tmp_path):
     record(tmp_path / "out.mp4", [(frame(i / 10, i, size), [a_reading(box=box)]) for i, size in enumerate(CHANGING)])
     head, *rest = lines_of(tmp_path / "out.jsonl")
     assert (head["width"], head["height"]) == (64, 48)
-    written = [line["faces"][0]["box"] for line in rest]
-    assert written == [[0, 0, 40, 40], [0, 8, 12.8, 20.8], [14, 0, 44, 30], [0, 0, 40, 40]]
+    boxes = [line["faces"][0]["box"] for line in rest]
+    assert boxes == [[0, 0, 40, 40], [0, 8, 12.8, 20.8], [14, 0, 44, 30], [0, 0, 40, 40]]
 
 
 def test_times_that_repeat_or_go_back_leave_a_recording_that_goes_on_in_time(tmp_path):
-    given = [100.0, 100.1, 100.1, 100.2, 7.0, 7.1, 7.2]
-    record(tmp_path / "out.mp4", [(frame(t, i), []) for i, t in enumerate(given)])
+    times = [100.0, 100.1, 100.1, 100.2, 7.0, 7.1, 7.2]
+    record(tmp_path / "out.mp4", [(frame(t, i), []) for i, t in enumerate(times)])
     with av.open(str(tmp_path / "out.mp4")) as container:
         times = [f.time for f in container.decode(video=0)]
     assert len(times) == 7
@@ -108,7 +108,7 @@ def test_times_that_repeat_or_go_back_leave_a_recording_that_goes_on_in_time(tmp
     assert [line["t"] for line in lines_of(tmp_path / "out.jsonl")[1:]] == pytest.approx(times, abs=2e-5)
 
 
-def test_what_exists_is_kept_unless_told(tmp_path):
+def test_existing_files_are_kept_without_overwrite(tmp_path):
     path = tmp_path / "out.mp4"
     record(path, [(frame(0), [])])
     before = path.read_bytes()
@@ -117,12 +117,12 @@ def test_what_exists_is_kept_unless_told(tmp_path):
     path.unlink()
     with pytest.raises(Trouble, match=r"out\.jsonl exists and is kept"):
         record(path, [(frame(0), [])])
-    assert len(record(path, [(frame(0), []), (frame(1), [])], overwrite=True).path.read_bytes()) != len(before)
+    assert record(path, [(frame(0), []), (frame(1), [])], overwrite=True).path.read_bytes() != before
 
 
-@pytest.mark.parametrize(("name", "said"), [("out.avi", r"must end in \.mp4"), ("gone/out.mp4", "there is no folder")])
-def test_names_that_cannot_be_recorded_to(tmp_path, name, said):
-    with pytest.raises(Trouble, match=said):
+@pytest.mark.parametrize(("name", "message"), [("out.avi", r"must end in \.mp4"), ("gone/out.mp4", "there is no folder")])
+def test_names_that_cannot_be_recorded_to(tmp_path, name, message):
+    with pytest.raises(Trouble, match=message):
         record(tmp_path / name, [])
 
 
@@ -140,18 +140,18 @@ def test_readings_are_in_the_file_as_soon_as_written(tmp_path):
 
 def test_uneven_times_are_the_readings_times_and_the_duration_is_right(tmp_path):
     draw = np.random.default_rng(5)
-    given = 50 + np.concatenate([[0.0], np.cumsum(draw.uniform(1 / 25, 1 / 10, 60))])
-    record(tmp_path / "out.mp4", [(frame(t, i), []) for i, t in enumerate(given)])
+    source_times = 50 + np.concatenate([[0.0], np.cumsum(draw.uniform(1 / 25, 1 / 10, 60))])
+    record(tmp_path / "out.mp4", [(frame(t, i), []) for i, t in enumerate(source_times)])
     with av.open(str(tmp_path / "out.mp4")) as container:
         duration = float(container.duration / 1e6)
         times = [f.time for f in container.decode(video=0)]
-    assert times == pytest.approx(given - 50, abs=1e-3)
+    assert times == pytest.approx(source_times - 50, abs=1e-3)
     assert [line["t"] for line in lines_of(tmp_path / "out.jsonl")[1:]] == pytest.approx(times, abs=1e-3)
-    assert duration == pytest.approx(given[-1] - 50, abs=0.1)
+    assert duration == pytest.approx(source_times[-1] - 50, abs=0.1)
 
 
 class Jam:
-    """An encoder's choice that is not made before it is let go: the queue behind it fills."""
+    """A choice of the encoder that waits until `free` is set, so that the queue fills."""
 
     def __init__(self):
         self.free = threading.Event()
@@ -196,7 +196,7 @@ def test_from_a_file_no_frame_is_dropped(tmp_path):
 
 def test_what_fails_in_the_thread_is_raised_by_write_or_by_close_and_what_was_written_is_whole(tmp_path):
     class Breaks:
-        """A face whose values cannot be told."""
+        """A reading without values."""
 
     def broken(path, close_only):
         recording = Recording(path, header, Means(time.monotonic))
@@ -233,9 +233,9 @@ def test_a_folder_that_is_removed_meanwhile_is_one_line(tmp_path):
         recording.close()
 
 
-def test_a_disk_that_fills_is_told_of_before_and_the_file_is_finished(tmp_path):
-    clock, said, free_mb = FakeClock(), [], [2000, 400, 300, 15]
-    means = Means(clock, tell=said.append, free=lambda folder: free_mb[int(clock.now)] * 1_000_000, live=True)
+def test_a_disk_that_fills_is_reported_in_time_and_the_file_is_finished(tmp_path):
+    clock, messages, free_mb = FakeClock(), [], [2000, 400, 300, 15]
+    means = Means(clock, tell=messages.append, free=lambda folder: free_mb[int(clock.now)] * 1_000_000, live=True)
     with RecordSwitch(tmp_path, header, means) as switch:
         switch.toggle()
         recording = switch.running
@@ -246,9 +246,9 @@ def test_a_disk_that_fills_is_told_of_before_and_the_file_is_finished(tmp_path):
         wait_for(lambda: recording.is_finished)
         switch.write(frame(0.5, 5), [])
         assert switch.running is None
-    assert len(said) == 2
-    assert said[0].startswith("the disk is nearly full: 400 MB left")
-    assert "only 15 MB are left" in said[1]
+    assert len(messages) == 2
+    assert messages[0].startswith("the disk is nearly full: 400 MB left")
+    assert "only 15 MB are left" in messages[1]
     with av.open(str(recording.path)) as container:
         assert container.streams.video[0].frames == 4
     assert len(lines_of(recording.readings_path)) == 5
@@ -264,12 +264,12 @@ def test_opening_and_closing_do_not_hold_up_the_frames(tmp_path):
         switch.write(frame(0.6, 6), [])
         assert not switch.finished[0].is_finished
         jam.free.set()
-    assert [made.frames for made in switch.finished] == [5]
+    assert [recording.frames for recording in switch.finished] == [5]
 
 
 def test_a_constant_rate_repeats_and_leaves_out_frames_by_their_time(tmp_path):
-    given = [0.0, 0.1, 0.12, 0.5, 0.6]
-    recording = record(tmp_path / "out.mp4", [(painted(t, 40 * i), [a_reading(id=i + 1)]) for i, t in enumerate(given)], fps=10.0)
+    times = [0.0, 0.1, 0.12, 0.5, 0.6]
+    recording = record(tmp_path / "out.mp4", [(painted(t, 40 * i), [a_reading(id=i + 1)]) for i, t in enumerate(times)], fps=10.0)
     with av.open(str(tmp_path / "out.mp4")) as container:
         shown = [(f.time, round(f.to_ndarray(format="gray").mean() / 40)) for f in container.decode(video=0)]
     assert [t for t, _ in shown] == pytest.approx([i / 10 for i in range(7)], abs=1e-3)
@@ -291,11 +291,11 @@ def test_another_size_is_fitted_with_its_boxes(tmp_path):
 def test_annotated_and_clean_pictures(tmp_path):
     for picture in ("annotated", "clean", "both"):
         record(tmp_path / f"{picture}.mp4", [(frame(0, size_wh=(320, 240)), [a_reading(box=Box(80, 80, 200, 200))])], picture=picture)
-    drawn = {}
+    has_drawing = {}
     for path in tmp_path.glob("*.mp4"):
         with av.open(str(path)) as container:
-            drawn[path.stem] = next(container.decode(video=0)).to_ndarray(format="gray").std() > 5
-    assert drawn == {"annotated": True, "clean": False, "both": True, "both_clean": False}
+            has_drawing[path.stem] = next(container.decode(video=0)).to_ndarray(format="gray").std() > 5
+    assert has_drawing == {"annotated": True, "clean": False, "both": True, "both_clean": False}
     assert len(list(tmp_path.glob("*.jsonl"))) == 3
 
 
@@ -320,9 +320,9 @@ def test_faces_are_not_recorded_uncovered_where_nothing_searches_for_them(tmp_pa
 @pytest.mark.parametrize("privacy", ["none", "numbers"])
 def test_table_and_subtitles_say_what_the_readings_say(tmp_path, privacy):
     frames = [(frame(5 + i / 10, i), [a_reading()]) for i in range(4)]
-    made = record(tmp_path / "a.mp4", frames, privacy=privacy, csv=True, srt=True)
-    assert [path.suffix for path in made.files] == [".mp4"] * (privacy == "none") + [".csv", ".srt", ".jsonl"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in made.files)
+    recording = record(tmp_path / "a.mp4", frames, privacy=privacy, csv=True, srt=True)
+    assert [path.suffix for path in recording.files] == [".mp4"] * (privacy == "none") + [".csv", ".srt", ".jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in recording.files)
     rows = [row.split(",")[:4] for row in (tmp_path / "a.csv").read_text().splitlines()[1:]]
     lines = lines_of(tmp_path / "a.jsonl")[1:]
     assert rows == [[str(line["t"]), str(line["frame"]), "1", "happiness"] for line in lines]
@@ -354,18 +354,18 @@ def test_a_switch_can_begin_with_a_recording(tmp_path):
         switch.write(frame(0.1), [])
         switch.toggle()
         switch.write(frame(0.2), [])
-    assert [len(lines_of(made.readings_path)) for made in switch.finished] == [2, 2]
+    assert [len(lines_of(recording.readings_path)) for recording in switch.finished] == [2, 2]
     assert switch.finished[1].path.parent == tmp_path / "made"
 
 
 def test_a_switch_tells_of_each_frame_that_was_recorded(tmp_path):
-    written = []
-    with RecordSwitch(tmp_path / "made", header, Means(time.monotonic, written=lambda frame: written.append(frame.index))) as switch:
+    indices = []
+    with RecordSwitch(tmp_path / "made", header, Means(time.monotonic, written=lambda frame: indices.append(frame.index))) as switch:
         for i in range(6):
             switch.write(frame(i / 10, i), [])
             if i in (1, 4):
                 switch.toggle()
-    assert written == [2, 3, 4]
+    assert indices == [2, 3, 4]
 
 
 def test_a_switch_says_when_it_cannot_start(tmp_path):

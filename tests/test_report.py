@@ -187,7 +187,7 @@ def test_a_thumbnail_is_where_the_face_is_also_in_a_smaller_video(tmp_path):
     assert shades(page_of(path))[0].mean() > 150
 
 
-def test_a_page_that_cannot_be_written_is_told(recorded, tmp_path):
+def test_a_page_that_cannot_be_written_is_reported(recorded, tmp_path):
     with pytest.raises(Trouble, match="cannot write"):
         write_report([recorded()], tmp_path, SETTINGS)
 
@@ -232,7 +232,7 @@ def browser():
 @pytest.fixture
 def opened(browser):
     """Opens a page; at the end it must have had no error, and asked for nothing but itself and the videos beside it."""
-    contexts, errors, asked = [], [], []
+    contexts, errors, requests = [], [], []
 
     def open_page(path: Path, dark: bool = False, width: int = 1280):
         context = browser.new_context(color_scheme="dark" if dark else "light", viewport={"width": width, "height": 900})
@@ -240,7 +240,7 @@ def opened(browser):
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: requests.append(request.url))
         page.goto(path.as_uri())
         if page.locator("video").count():
             until(page, "[...document.querySelectorAll('video')].every(v => v.readyState >= 2)")
@@ -250,7 +250,7 @@ def opened(browser):
     for context in contexts:
         context.close()
     assert errors == []
-    assert all((url.startswith("file:") and url.endswith((".html", ".mp4"))) or url.startswith("data:") for url in asked)
+    assert all((url.startswith("file:") and url.endswith((".html", ".mp4"))) or url.startswith("data:") for url in requests)
 
 
 def until(page, true: str, seconds: float = 15.0) -> None:
@@ -284,10 +284,10 @@ def test_a_click_in_the_timeline_moves_the_video_and_the_video_moves_the_cursor(
     heads = page.evaluate("[...document.querySelectorAll('.playhead')].map(h => parseFloat(h.style.left) / h.parentElement.clientWidth)")
     assert len(heads) == 2
     assert all(abs(head * 10.0 - 3.0) < 0.1 for head in heads)
-    for moment, said in ((3.95, "happiness"), (4.05, "unsure (tie)"), (4.95, "unsure (tie)"), (5.05, "sadness")):
+    for moment, label in ((3.95, "happiness"), (4.05, "unsure (tie)"), (4.95, "unsure (tie)"), (5.05, "sadness")):
         page.evaluate(f"document.querySelector('video').currentTime = {moment}")
         settled(page)
-        until(page, f"document.querySelector('.who').textContent === 'Person 1: {said}'")
+        until(page, f"document.querySelector('.who').textContent === 'Person 1: {label}'")
     page.locator("[data-seek]").nth(1).click()
     assert abs(settled(page) - 5.0) < 0.1
     page.locator("input[type=range]").press("End")
@@ -375,7 +375,7 @@ def test_the_video_plays_to_its_last_frame_and_the_page_follows(recorded, opened
     assert page.locator(".now .who").all_inner_texts() == ["Person 1: sadness", "Person 2: surprise"]
 
 
-def test_a_video_that_is_gone_is_told_on_the_page(recorded, browser):
+def test_a_video_that_is_gone_is_reported_on_the_page(recorded, browser):
     path = recorded()
     page_of(path)
     path.with_suffix(".mp4").unlink()

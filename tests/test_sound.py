@@ -47,10 +47,10 @@ def make_film(path, codec="aac", late_s=0.0, seconds=2.0, form=None):
         film.mux(audio.encode(None))
 
 
-def copy(source, out, told=None, frames=None, **wish):
+def copy(source, out, messages=None, frames=None, **options):
     """Records a film as it is."""
-    said = [] if told is None else told
-    writer = VideoWriter(out, RecorderSettings(), sound=FilmSound(source, said.append, **wish))
+    messages = [] if messages is None else messages
+    writer = VideoWriter(out, RecorderSettings(), sound=FilmSound(source, messages.append, **options))
     with VideoFile(source) as film:
         first = None
         for frame in film:
@@ -65,7 +65,7 @@ def packets(path) -> list[tuple[float, bytes]]:
         return [(float(p.pts * p.time_base), bytes(p)) for p in film.demux(audio=0) if p.size]
 
 
-def heard(path) -> list[float]:
+def tone_starts(path) -> list[float]:
     """When the tones begin: the first samples of more than half of full loudness after a silence."""
     with av.open(str(path)) as film:
         times, loud = [], []
@@ -77,7 +77,7 @@ def heard(path) -> list[float]:
     return [starts[0], *(after for before, after in pairwise(starts) if after - before > 0.05)]
 
 
-def seen(path) -> list[float]:
+def flash_starts(path) -> list[float]:
     """When the flashes begin."""
     with av.open(str(path)) as film:
         light = [(frame.time, frame.to_ndarray(format="gray").mean() > 128) for frame in film.decode(video=0)]
@@ -100,7 +100,7 @@ def test_a_films_sound_is_copied_bit_for_bit_and_stays_with_its_pictures(tmp_pat
     before, after = packets(tmp_path / name), packets(tmp_path / "out.mp4")
     assert [content for _, content in after] == [content for _, content in before]
     assert [t for t, _ in after] == pytest.approx([t - late_s for t, _ in before], abs=2e-3)
-    tones, flashes = heard(tmp_path / "out.mp4"), seen(tmp_path / "out.mp4")
+    tones, flashes = tone_starts(tmp_path / "out.mp4"), flash_starts(tmp_path / "out.mp4")
     assert len(tones) == len(flashes) == 3
     assert flashes == pytest.approx([flash - late_s for flash in FLASHES_S], abs=1.5 / FPS)
     assert tones == pytest.approx(flashes, abs=1 / FPS)
@@ -114,12 +114,12 @@ def test_the_sound_of_a_part_is_as_long_as_the_part(tmp_path):
     assert packets(tmp_path / "half.mp4")[-1][0] == pytest.approx(0.5, abs=0.03)
 
 
-def test_sound_that_mp4_cannot_hold_is_left_out_and_said(tmp_path):
+def test_sound_that_mp4_cannot_hold_is_left_out_with_a_message(tmp_path):
     make_film(tmp_path / "film.mov", "adpcm_ima_qt")
-    told = []
-    copy(tmp_path / "film.mov", tmp_path / "out.mp4", told)
-    assert len(told) == 1
-    assert "without sound: MP4 cannot hold adpcm_ima_qt" in told[0]
+    messages = []
+    copy(tmp_path / "film.mov", tmp_path / "out.mp4", messages)
+    assert len(messages) == 1
+    assert "without sound: MP4 cannot hold adpcm_ima_qt" in messages[0]
     with av.open(str(tmp_path / "out.mp4")) as film:
         assert not film.streams.audio
         assert sum(1 for _ in film.decode(video=0)) == 60
@@ -141,12 +141,12 @@ def test_what_a_kill_leaves_plays_from_the_second_frame_on_and_has_its_sound_in_
                     assert sum(1 for _ in killed.decode(video=0)) >= 1
     writer.close()
     for name in ("killed.mp4", "out.mp4"):
-        tones, flashes = heard(tmp_path / name), [t for t in seen(tmp_path / name) if t > -late_s]
+        tones, flashes = tone_starts(tmp_path / name), [t for t in flash_starts(tmp_path / name) if t > -late_s]
         assert len(flashes) >= 2
         assert tones == pytest.approx(flashes, abs=1 / FPS)
 
 
-def test_a_stream_of_sound_in_which_nothing_is_heard_in_time_is_left_out(tmp_path):
+def test_sound_that_begins_after_the_recorded_part_is_left_out(tmp_path):
     make_film(tmp_path / "film.mp4", late_s=-0.8)
     copy(tmp_path / "film.mp4", tmp_path / "out.mp4", seconds=0.5)
     with av.open(str(tmp_path / "out.mp4")) as film:
@@ -180,10 +180,10 @@ def test_a_microphone_that_gives_nothing_does_not_hold_back_the_pictures(tmp_pat
 @pytest.fixture
 def microphone():
     """FFmpeg's tone generator at the world's pace, where a sound card would be."""
-    made = Microphone("sine=frequency=1000:sample_rate=48000,arealtime", time.monotonic, (("lavfi", ""),))
-    made.open()
-    yield made
-    made.close()
+    microphone = Microphone("sine=frequency=1000:sample_rate=48000,arealtime", time.monotonic, (("lavfi", ""),))
+    microphone.open()
+    yield microphone
+    microphone.close()
 
 
 def test_a_microphone_is_recorded_on_the_clock_of_the_pictures(tmp_path, microphone):

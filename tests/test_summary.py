@@ -3,7 +3,7 @@ import pytest
 from recordings import a_face, as_lines, even_times, write_readings
 
 from realtime.readings.file import read
-from realtime.readings.summary import Run, lasting, summarise, thinned
+from realtime.readings.summary import Run, durations, summarise, thin_curves
 
 
 def summary_of(tmp_path, times, faces):
@@ -16,28 +16,28 @@ def summary_of(tmp_path, times, faces):
     [([], []), ([0.0], [0.0]), ([0.0, 0.1, 0.3, 0.4], [0.1, 0.2, 0.1, 0.1]), ([0.0, 0.2, 9.0, 9.2], [0.2, 1.0, 0.2, 0.2])],
 )
 def test_a_frame_lasts_until_the_next_but_not_through_a_gap(t, expected):
-    assert lasting(np.array(t)) == pytest.approx(np.array(expected))
+    assert durations(np.array(t)) == pytest.approx(np.array(expected))
 
 
 def test_shares_are_of_the_time_seen_and_uneven_frames_count_by_their_time(tmp_path):
     labels = ["anger", "anger", "fear", "fear", "fear"]
-    found = summary_of(tmp_path, [0.0, 0.4, 0.5, 0.6, 0.7], lambda i: [a_face(labels[i])])
-    assert (found.shown_s["anger"], found.shown_s["fear"], found.seen_s) == pytest.approx((0.5, 0.3, 0.8))
-    assert (found.share("anger"), found.share("neutral")) == pytest.approx((0.625, 0.0))
+    summary = summary_of(tmp_path, [0.0, 0.4, 0.5, 0.6, 0.7], lambda i: [a_face(labels[i])])
+    assert (summary.shown_s["anger"], summary.shown_s["fear"], summary.seen_s) == pytest.approx((0.5, 0.3, 0.8))
+    assert (summary.share("anger"), summary.share("neutral")) == pytest.approx((0.625, 0.0))
 
 
 def test_switches_are_counted_over_doubt_and_absence(tmp_path):
-    said = ["anger", "tie", "anger", "", "anger", "fear", "tie", "neutral", "fear"]
+    shown = ["anger", "tie", "anger", "", "anger", "fear", "tie", "neutral", "fear"]
 
     def faces(i):
-        if not said[i]:
+        if not shown[i]:
             return []
-        return [a_face("anger", "tie") if said[i] == "tie" else a_face(said[i])]
+        return [a_face("anger", "tie") if shown[i] == "tie" else a_face(shown[i])]
 
-    found = summary_of(tmp_path, even_times(9, 10.0), faces)
-    assert {label: n for label, n in found.switches.items() if n} == {"fear": 2, "neutral": 1}
-    assert found.seen_s == pytest.approx(0.8)
-    assert (found.unsure_s, found.unsure_share) == ({"tie": pytest.approx(0.2)}, pytest.approx(0.25))
+    summary = summary_of(tmp_path, even_times(9, 10.0), faces)
+    assert {label: n for label, n in summary.switches.items() if n} == {"fear": 2, "neutral": 1}
+    assert summary.seen_s == pytest.approx(0.8)
+    assert (summary.unsure_s, summary.unsure_share) == ({"tie": pytest.approx(0.2)}, pytest.approx(0.25))
 
 
 def test_runs_end_with_a_change_of_label_or_doubt_and_with_absence(tmp_path):
@@ -50,13 +50,13 @@ def test_runs_end_with_a_change_of_label_or_doubt_and_with_absence(tmp_path):
         None,
         a_face("anger", "dark"),
     ]
-    found = summary_of(tmp_path, even_times(7, 10.0), lambda i: [script[i]] if script[i] else [])
+    summary = summary_of(tmp_path, even_times(7, 10.0), lambda i: [script[i]] if script[i] else [])
     times = [(0.0, 0.2), (0.2, 0.4), (0.4, 0.5), (0.6, 0.7)]
-    whys = [None, "tie", "dark", "dark"]
+    reasons = [None, "tie", "dark", "dark"]
     labels = ["anger", "fear", "anger", "anger"]
-    assert [(r.label, r.unsure) for r in found.runs] == list(zip(labels, whys, strict=True))
-    assert [(r.start, r.end) for r in found.runs] == [pytest.approx(edges) for edges in times]
-    assert isinstance(found.runs[0], Run)
+    assert [(r.label, r.unsure) for r in summary.runs] == list(zip(labels, reasons, strict=True))
+    assert [(r.start, r.end) for r in summary.runs] == [pytest.approx(edges) for edges in times]
+    assert isinstance(summary.runs[0], Run)
 
 
 def test_thin_curves_keep_every_peak_and_break_where_the_face_was_away():
@@ -64,7 +64,7 @@ def test_thin_curves_keep_every_peak_and_break_where_the_face_was_away():
     t, values = np.arange(n) / 30, np.full((n, 2), 0.5)
     values[7_777] = [1.0, 0.0]
     rows = np.concatenate([np.arange(12_000), np.arange(13_000, 21_000)])
-    thin_t, thin = thinned(t, values, rows, 1000)
+    thin_t, thin = thin_curves(t, values, rows, 1000)
     assert len(thin_t) == len(thin) <= 1010
     assert (np.nanmax(thin[:, 0]), np.nanmin(thin[:, 1])) == (1.0, 0.0)
     assert abs(thin_t[np.nanargmax(thin[:, 0])] - 7_777 / 30) < 2 * t[-1] / 1000
@@ -76,7 +76,7 @@ def test_thin_curves_keep_every_peak_and_break_where_the_face_was_away():
 @pytest.mark.parametrize("down", [False, True])
 def test_thin_curves_do_not_go_to_and_fro_where_the_curve_does_not(down):
     ramp = np.linspace(0, 1, 9000)[:: -1 if down else 1, None]
-    _, thin = thinned(np.arange(9000) / 30, ramp, np.arange(9000), 500)
+    _, thin = thin_curves(np.arange(9000) / 30, ramp, np.arange(9000), 500)
     steps = np.diff(thin[:, 0])
     assert len(thin) <= 510
     assert ((steps <= 0) if down else (steps >= 0)).all()
@@ -84,8 +84,8 @@ def test_thin_curves_do_not_go_to_and_fro_where_the_curve_does_not(down):
 
 def test_short_curves_stay_as_they_are():
     t, values, rows = np.array([0.0, 0.1, 0.2]), np.eye(3, 2), np.array([0, 1, 5])
-    thin_t, thin = thinned(t, values, rows, 100)
+    thin_t, thin = thin_curves(t, values, rows, 100)
     assert thin_t.tolist() == pytest.approx([0.0, 0.1, 0.15, 0.2])
     assert np.isnan(thin[2]).all()
     assert thin[[0, 1, 3]].tolist() == values.tolist()
-    assert len(thinned(np.zeros(0), np.zeros((0, 2)), np.zeros(0), 9)[0]) == 0
+    assert len(thin_curves(np.zeros(0), np.zeros((0, 2)), np.zeros(0), 9)[0]) == 0

@@ -9,7 +9,7 @@ from conftest import ROOT
 from recordings import a_face, as_lines, even_times, write_film, write_readings
 
 from realtime.base.errors import Trouble
-from realtime.readings.verify import Film, of_film, verify
+from realtime.readings.verify import Film, film_problems, verify
 
 TIMES = even_times(60)
 
@@ -26,10 +26,10 @@ def both(tmp_path):
 
 
 def problems(path) -> list[str]:
-    found, _ = verify(path)
-    assert all("\n" not in line and str(path.parent) in line for line in found)
-    # The folder is named after the test, and so holds the words that are looked for.
-    return [line.replace(str(path.parent), "") for line in found]
+    lines, _ = verify(path)
+    assert all("\n" not in line and str(path.parent) in line for line in lines)
+    # The folder is named after the test, whose name has the words that are looked for.
+    return [line.replace(str(path.parent), "") for line in lines]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".jsonl"])
@@ -54,25 +54,25 @@ def test_a_truncated_video_is_a_problem(both, share):
     assert any("cannot be opened" in line or "end of the file is missing" in line for line in problems(path))
 
 
-def test_a_video_that_was_never_finished_is_told_and_checked_as_far_as_it_goes(both):
-    (found,) = problems(both(finished=False))
-    assert "never finished" in found
+def test_a_video_that_was_never_finished_is_reported_and_checked_as_far_as_it_goes(both):
+    (problem,) = problems(both(finished=False))
+    assert "never finished" in problem
 
 
-def test_a_crash_within_a_fragment_is_told(both):
+def test_a_crash_within_a_fragment_is_reported(both):
     path = both(finished=False)
     path.write_bytes(path.read_bytes()[:-2000])
     assert any("end of the file is missing" in line for line in problems(path))
 
 
-@pytest.mark.parametrize(("damage", "said"), [(40, "a.mp4 has 1 damaged picture"), (3000, "a.mp4 cannot be decoded after 16 frames")])
-def test_damaged_pictures_are_told(both, damage, said):
+@pytest.mark.parametrize(("damage", "message"), [(40, "a.mp4 has 1 damaged picture"), (3000, "a.mp4 cannot be decoded after 16 frames")])
+def test_damaged_pictures_are_reported(both, damage, message):
     path = both()
     content = bytearray(path.read_bytes())
     start = content.index(b"mdat") + len(content) // 3
     content[start : start + damage] = bytes(damage)
     path.write_bytes(content)
-    assert any(said in line for line in problems(path))
+    assert any(message in line for line in problems(path))
 
 
 def test_the_sound_is_read_to_its_end_too(both):
@@ -84,8 +84,8 @@ def test_the_sound_is_read_to_its_end_too(both):
     for at, size in packets[40:50]:
         content[at : at + size] = b"\xff" * size
     path.write_bytes(content)
-    (found,) = problems(path)
-    assert "a.mp4 has sound that cannot be decoded" in found
+    (problem,) = problems(path)
+    assert "a.mp4 has sound that cannot be decoded" in problem
 
 
 READS_ON = """
@@ -95,9 +95,9 @@ from contextlib import suppress
 from pathlib import Path
 from realtime.base.errors import Trouble
 from realtime.sources.films import VideoFile
-from realtime.readings.verify import watch
+from realtime.readings.verify import decode_film
 for _ in range(15):
-    watch(Path("a.mp4"))
+    decode_film(Path("a.mp4"))
     with suppress(Trouble), VideoFile(Path("a.mp4")) as film:
         list(film)
 """
@@ -116,7 +116,7 @@ def test_closing_a_damaged_film_does_not_wait_for_ever(both):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_cut_last_line_and_the_missing_line_are_told(both):
+def test_a_cut_last_line_and_the_missing_line_are_reported(both):
     path = both()
     readings = path.with_suffix(".jsonl")
     readings.write_bytes(readings.read_bytes()[:-50])
@@ -125,71 +125,71 @@ def test_a_cut_last_line_and_the_missing_line_are_told(both):
     assert "60 frames, but the readings have 59 lines" in fewer
 
 
-def test_missing_frames_are_told(both):
+def test_missing_frames_are_reported(both):
     assert any("57 frames, but the readings have 60 lines" in line for line in problems(both(TIMES[:57])))
 
 
-def test_a_missing_line_is_told(both):
+def test_a_missing_line_is_reported(both):
     lines = as_lines(TIMES)
     del lines[20]
-    found = problems(both(lines=lines))
-    assert any("frame 21 stands where 20 was expected" in line for line in found)
-    assert any("not at the time that the readings say; the first is frame 20" in line for line in found)
+    lines = problems(both(lines=lines))
+    assert any("frame 21 stands where 20 was expected" in line for line in lines)
+    assert any("not at the time that the readings say; the first is frame 20" in line for line in lines)
 
 
-def test_wrong_times_are_told(both):
+def test_wrong_times_are_reported(both):
     fast = [t * 0.8 for t in TIMES]
-    (found,) = problems(both(fast))
-    assert "59 frames not at the time that the readings say; the first is frame 1, 0.027 s against 0.033 s" in found
+    (problem,) = problems(both(fast))
+    assert "59 frames not at the time that the readings say; the first is frame 1, 0.027 s against 0.033 s" in problem
 
 
-@pytest.mark.parametrize(("apart_s", "told"), [(0.0008, False), (0.003, True)])
-def test_a_millisecond_is_the_limit(both, apart_s, told):
-    assert bool(problems(both([0.0, *(t + apart_s for t in TIMES[1:])]))) is told
+@pytest.mark.parametrize(("apart_s", "reported"), [(0.0008, False), (0.003, True)])
+def test_a_millisecond_is_the_limit(both, apart_s, reported):
+    assert bool(problems(both([0.0, *(t + apart_s for t in TIMES[1:])]))) is reported
 
 
-def test_times_that_do_not_grow_are_told(both):
+def test_times_that_do_not_grow_are_reported(both):
     lines = as_lines(TIMES)
     lines[30]["t"] = lines[29]["t"]
     lines[40]["t"] = 0.5
     assert any("time does not grow at 2 frames (30, 40)" in line for line in problems(both(lines=lines)))
 
 
-def test_a_video_whose_own_times_are_wrong_is_told(tmp_path):
-    def said(times, lasts_s):
-        return of_film(Film(np.array(times), lasts_s, finished=True, missing_bytes=0, broken=None), tmp_path / "a.mp4")
+def test_a_video_whose_own_times_are_wrong_is_reported(tmp_path):
+    def reported(times, duration_s):
+        return film_problems(Film(np.array(times), duration_s, is_finished=True, missing_bytes=0, damage=None), tmp_path / "a.mp4")
 
-    assert said([0.0, 0.1, 0.2], 0.3) == said([0.0, 0.1, 0.2], None) == said([0.0], 0.03) == []
-    assert "time does not grow at 2 frames (2, 3)" in said([0.0, 0.1, 0.1, np.nan], 0.2)[0]
-    assert ["lasts 9.00 s, its last frame is at 0.20 s" in line for line in said([0.0, 0.1, 0.2], 9.0)] == [True]
-    assert "there is no frame" in said([], 1.0)[0]
+    assert reported([0.0, 0.1, 0.2], 0.3) == reported([0.0, 0.1, 0.2], None) == reported([0.0], 0.03) == []
+    assert "time does not grow at 2 frames (2, 3)" in reported([0.0, 0.1, 0.1, np.nan], 0.2)[0]
+    assert ["lasts 9.00 s, its last frame is at 0.20 s" in line for line in reported([0.0, 0.1, 0.2], 9.0)] == [True]
+    assert "there is no frame" in reported([], 1.0)[0]
 
 
-def test_a_clock_that_does_not_begin_at_0_is_told(both):
+def test_a_clock_that_does_not_begin_at_0_is_reported(both):
     late = [t + 0.5 for t in TIMES]
     assert any("time begins at 0.500 s, not at 0" in line for line in problems(both(late, late)))
 
 
-def test_a_gap_is_told_with_its_place_and_a_slow_film_is_none(both):
+def test_a_gap_is_reported_with_its_place_and_a_slow_film_is_none(both):
     late = [t + 4.0 * (i >= 30) for i, t in enumerate(TIMES)]
-    (found,) = problems(both(late, late))
-    assert "nothing for 4.0 s from 1.0 s on (frame 29)" in found
+    (problem,) = problems(both(late, late))
+    assert "nothing for 4.0 s from 1.0 s on (frame 29)" in problem
     slow = [i * 2.0 for i in range(5)]
     assert problems(both(slow, slow)) == []
 
 
-def test_dropped_frames_are_told_from_the_header_and_from_a_last_line(both):
+def test_dropped_frames_are_reported_from_the_header_and_from_a_last_line(both):
     lines = [*as_lines(TIMES), {"dropped": 2}]
-    (found,) = problems(both(lines=lines))
-    assert "2 frames dropped while recording" in found
+    (problem,) = problems(both(lines=lines))
+    assert "2 frames dropped while recording" in problem
     assert "1 frame dropped while recording" in problems(both(dropped=1))[0]
 
 
-def test_a_missing_half_is_told(both, tmp_path):
+def test_a_missing_half_is_reported(both, tmp_path):
     path = both()
-    shutil.move(path, tmp_path / "kept")
+    shutil.move(path, tmp_path / "aside")
     assert ["no video beside the readings" in line for line in problems(path)] == [True]
-    shutil.move(tmp_path / "kept", path)
+    shutil.move(tmp_path / "aside", path)
     path.with_suffix(".jsonl").unlink()
     assert ["no such file" in line for line in problems(path)] == [True]
 
@@ -200,7 +200,7 @@ def test_numbers_alone_need_no_video(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all, but some text", bytes(5000)])
-def test_what_is_no_video_is_told(both, content):
+def test_what_is_no_video_is_reported(both, content):
     path = both()
     path.write_bytes(content)
     assert any("cannot be opened" in line for line in problems(path))

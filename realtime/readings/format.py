@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from realtime.base.machine import describe_machine, package_versions
 from realtime.config import Settings
 from realtime.values import LABELS, Reading
+from realtime.version import __version__
 
 if TYPE_CHECKING:
     from realtime.pipeline import Pipeline
@@ -28,12 +29,8 @@ def face_values(reading: Reading) -> dict[str, Any]:
     }
 
 
-def readings_header(
-    source_name: str, pipeline: "Pipeline", settings: Settings, delivery: "Delivery | None" = None
-) -> dict[str, Any]:
+def readings_header(source_name: str, pipeline: "Pipeline", settings: Settings, delivery: "Delivery | None" = None) -> dict[str, Any]:
     """The part of a readings file's first line that says where the numbers come from; `delivery` is the format that a camera delivers."""
-    from realtime import __version__
-
     classifier, profile = pipeline.classifier, pipeline.profiles.profile
     return {
         "program": {"version": __version__},

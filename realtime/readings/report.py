@@ -21,6 +21,7 @@ from realtime.drawing.draw import COLOURS
 from realtime.readings.file import Person, Readings, quantity, read, readings_path
 from realtime.readings.summary import Summary, durations, summarise, thin_curves
 from realtime.readings.thumbnails import Thumbnail, thumbnails
+from realtime.version import __version__
 
 PAGE = Path(__file__).parent / "page"
 HINT = """
@@ -104,8 +105,6 @@ def report_section(path: Path, key: str, beside: Path, settings: ReportSettings)
 
 def page(sections: Sequence[ReportSection], settings: ReportSettings) -> str:
     """The whole page. All text that comes from files is escaped."""
-    from realtime import __version__
-
     several = len(sections) > 1
     title = f"Expressions in {quantity(len(sections), 'recording')}" if several else f"Expressions in {sections[0].name}"
     parts = {

@@ -205,10 +205,10 @@ def record_all(jobs: Sequence[Job], view: ProgressView, stopped: Callable[[], bo
         while waiting and not stopped() and len(running) < (workers or os.cpu_count() or 1):
             job = waiting.pop(0)
             receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_child, args=(job, sender, stop), name=job.film.name, daemon=True)
-            process.start()
+            child = context.Process(target=_child, args=(job, sender, stop), name=job.film.name, daemon=True)
+            child.start()
             sender.close()
-            running[receiver] = (process, job)
+            running[receiver] = (child, job)
         receivers: list[Any] = list(wait(list(running), timeout=PROGRESS_S))
         for receiver in receivers:
             process, job = running[receiver]

@@ -1,4 +1,4 @@
-"""Exports of the readings for other programs: a table (CSV) and subtitles (SRT). They take the frame lines of a readings file one by one."""
+"""Exports of the readings for other programs: a table (CSV) and subtitles (SRT). They take the lines of a readings file one by one."""
 
 import csv
 from collections.abc import Sequence

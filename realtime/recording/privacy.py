@@ -13,7 +13,7 @@ from realtime.faces.finder import FaceSearch
 from realtime.values import Box, Reading
 
 ROUNDS = 3
-"""How often a picture is searched and covered again. From the second round on a face is covered by a single colour, in which none is found."""
+"""How often a picture is searched and covered again. From the second round on a single colour covers a face: no search finds one in it."""
 SAME = 0.5
 """Two boxes whose centres are less than this share of a width apart cover the same face."""
 
