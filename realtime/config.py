@@ -135,11 +135,11 @@ class ClassifierSettings:
 
 @dataclass(frozen=True)
 class ReportSettings:
-    least_s: float = 1.0  # s; whoever was seen for less is only counted: mostly a passer-by, or a face that was none
-    people: int = 12  # of one recording, those seen longest; a crowd would make a page that nobody reads to its end
-    points: int = 3000  # of each curve: more than any screen has columns, and an hour stays under a megabyte
-    thumbnail_px: int = 160  # side; sharp on a phone at half that size
-    around: float = 1.3  # times the face's box that a thumbnail shows
+    least_s: float = 1.0  # s; people who were there for less are only counted: mostly passers-by and false detections
+    people: int = 12  # most people of one recording; those who were there longest come first, and a longer page would hardly be read
+    points: int = 3000  # most points of a curve: about a screen's columns, and the page of an hour stays under a megabyte
+    thumbnail_px: int = 160  # side in px; shown at half that size, so that it is sharp on a phone
+    around: float = 1.3  # side of a thumbnail's part of the picture, in sides of the face's box
 
 
 @dataclass(frozen=True)
@@ -169,42 +169,42 @@ class CameraSettings:
 @dataclass(frozen=True)
 class RecorderSettings:
     crf: int = 23  # x264's own default quality
-    preset: str = "veryfast"  # 0.4 of the processor time of "medium", and on the demo clip a smaller file
-    bits_per_pixel: float = 0.1  # at 30 fps, for hardware encoders, which have no common quality scale: 0.9 Mbit/s at 640x480
-    fragment_s: float = 0.2  # s; a crash costs this, two frames, and up to 0.1 s that pictures wait for sound: half a second in all
-    queue_mb: float = 64.0  # of pictures that wait for the encoder: 2 s at 640x480 and 30 fps, for slow disks; a Pi has the room
-    close_s: float = 30.0  # s that the end of a recording may take before the disk is given up
-    check_s: float = 1.0  # s between two looks at the disk
-    warn_free_mb: float = 500.0  # under this the user is warned: over an hour at 640x480, ten minutes of a restless 1080p
-    stop_free_mb: float = 16.0  # under this a recording ends: the index of hours needs some MB, and so do other programs
+    preset: str = "veryfast"  # takes 0.4 of the processor time of "medium", and its file of the demo clip is smaller
+    bits_per_pixel: float = 0.1  # of hardware encoders, which share no scale of quality: 0.9 Mbit/s at 640x480 and 30 fps
+    fragment_s: float = 0.2  # s; a crash costs this, two frames, and up to 0.1 s that pictures wait for sound: under 0.5 s in all
+    queue_mb: float = 64.0  # MB of pictures that wait for the encoder at most: 2 s at 640x480 and 30 fps; even a Pi has that memory
+    close_s: float = 30.0  # s that finishing a recording may take before it counts as failed
+    check_s: float = 1.0  # s between two checks of the disk
+    warn_free_mb: float = 500.0  # MB; with less the user is warned: enough for an hour at 640x480, or ten minutes of busy 1080p
+    stop_free_mb: float = 16.0  # MB; with less the recording ends: the index of many hours takes some MB, and other programs need room
 
 
 @dataclass(frozen=True)
 class PrivacySettings:
     """How faces are covered: `realtime.recording.privacy`."""
 
-    wider: float = 1.5  # times the face's box, which goes from the brows to the chin: hair and ears belong to a face
-    cells: int = 4  # colours across a covered face: with 4 nobody is recognised, and no detector finds its gradients
-    hold_s: float = 1.0  # s that a place stays covered after its face was lost: detectors blink, heads turn
-    ahead_s: float = 0.3  # s that a place is covered before its face was found: longer than the time between two searches
-    threshold: float = -0.3  # of the search through the covered picture; the detector's own is 0, and encoding changes it a little
+    wider: float = 1.5  # side of a covered place in sides of the face's box, which lacks hair, ears and forehead
+    cells: int = 4  # colours across a covered face: with 4 nobody is recognised, and no detector finds a face
+    hold_s: float = 1.0  # s that a place stays covered after its face was lost: detectors miss single frames, and heads turn
+    ahead_s: float = 0.3  # s that a place is covered before its face was found: longer than the pause between two searches
+    threshold: float = -0.3  # of the detector in the covered picture; below its usual 0, because encoding changes the picture a little
     near_s: float = 0.0  # s between two such searches in a film: every frame
     far_s: float = 0.25  # s between two searches of the picture at twice its size, for small faces
-    near_live_s: float = 0.1  # s between two before a camera, whose encoder's thread must keep up
-    far_live_s: float = 1.0  # the same at twice the size
+    near_live_s: float = 0.1  # s between two searches of a camera's picture, because the encoder's thread must keep up
+    far_live_s: float = 1.0  # s between two searches of a camera's picture at twice its size
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What a recording is to hold."""
+    """What a recording holds."""
 
-    picture: str = "annotated"  # or "clean", or "both": then the clean one has _clean in its name
-    privacy: str = "none"  # "blur" covers faces, "numbers" writes no picture at all
-    size_wh: tuple[int, int] | None = None  # px; None: the first frame's
-    fps: float | None = None  # frames a second of a file of constant rate; None: every frame at its own time
-    csv: bool = False  # the readings as a table as well
-    srt: bool = False  # what is shown, as subtitles
-    lang: str = "en"  # of the words on annotated pictures
+    picture: str = "annotated"  # "annotated", "clean", or "both": then the clean one has _clean in its name
+    privacy: str = "none"  # "none", "blur" (faces are covered) or "numbers" (no pictures are written)
+    size_wh: tuple[int, int] | None = None  # px, width and height of the video; None: those of the first frame
+    fps: float | None = None  # frames per second of a video with a constant rate; None: every frame at its own time
+    csv: bool = False  # whether the readings are also written as a table
+    srt: bool = False  # whether the labels are also written as subtitles
+    lang: str = "en"  # language of the words on annotated pictures
 
 
 @dataclass(frozen=True)

@@ -148,21 +148,27 @@ def test_broken_films_are_one_line_and_leave_nothing_half(tmp_path):
         assert not list(tmp_path.glob("out*"))
 
 
-def test_films_that_break_off_keep_what_came_before_under_another_name(tmp_path):
-    images = list(np.random.default_rng(0).integers(0, 255, (10, 96, 128, 3), np.uint8))
-    whole = make_film(tmp_path / "whole.mkv", (128, 96), 60, images=images).read_bytes()
-    for n, damaged in enumerate((whole[: len(whole) // 2], whole[:20_000] + bytes(60_000) + whole[80_000:])):
-        film = tmp_path / f"film{n}.mkv"
+NOISE = list(np.random.default_rng(0).integers(0, 255, (10, 96, 128, 3), np.uint8))
+
+
+def test_a_film_that_lacks_a_part_is_recorded_without_it(tmp_path):
+    content = make_film(tmp_path / "whole.mkv", (128, 96), 60, images=NOISE).read_bytes()
+    for n, damaged in enumerate((content[: len(content) // 2], content[:20_000] + bytes(60_000) + content[80_000:])):
+        film, out = tmp_path / f"film{n}.mkv", tmp_path / f"out{n}.mp4"
         film.write_bytes(damaged)
-        out = tmp_path / f"out{n}.mp4"
-        try:
-            frames = record(film, out)
-        except Trouble as trouble:
-            assert "damaged" in str(trouble)
-            assert not out.exists()
-            out = out.with_stem(f"out{n}.part")
-            frames = len(lines_of(out.with_suffix(".jsonl"))) - 1
-        assert 5 < frames == len(times_of(out)) <= 60
+        frames = record(film, out)
+        assert 20 < frames == len(times_of(out)) == len(lines_of(out.with_suffix(".jsonl"))) - 1 < 60
+
+
+def test_a_film_that_breaks_off_keeps_what_came_before_in_unfinished_files(tmp_path):
+    film = make_film(tmp_path / "film.mp4", (128, 96), 60, images=NOISE)
+    content = film.read_bytes()
+    film.write_bytes(content[:50_000] + bytes(100_000) + content[150_000:])
+    with pytest.raises(Trouble, match=r"film\.mp4 is damaged: it breaks off after \d+ frames") as caught:
+        record(film, tmp_path / "out.mp4")
+    frames = int(re.search(r"after (\d+) frames", str(caught.value))[1])
+    assert 5 < frames == len(times_of(tmp_path / "out.part.mp4")) == len(lines_of(tmp_path / "out.part.jsonl")) - 1
+    assert not (tmp_path / "out.mp4").exists()
 
 
 class Log:

@@ -50,7 +50,7 @@ class Sound(Protocol):
         """Adds a stream of sound to a file that begins at time `t` of the source's clock."""
 
     def until(self, elapsed_s: float) -> list["Packet"]:
-        """The next packets, up to those that begin `elapsed_s` after the beginning. The first call returns at least one if there is sound."""
+        """The next packets, up to those that begin at `elapsed_s`. The first call returns at least one if there is sound."""
 
     def rest(self, elapsed_s: float, cut: bool) -> list["Packet"]:
         """The last packets of a file whose last frame ends at `elapsed_s`; `cut` says that the recording ended early there."""
