@@ -23,7 +23,7 @@ from realtime.expression.people import PEOPLE
 from realtime.loop import Sinks, run_loop
 from realtime.pipeline import Pipeline, build_pipeline
 from realtime.readings.format import readings_header
-from realtime.recording.recording import Means, Recording
+from realtime.recording.recording import Recording, RecordingSetup
 from realtime.recording.switch import dated
 from realtime.sources.opening import open_live, usual_sources
 from realtime.sources.switching import SourceSwitch
@@ -92,9 +92,9 @@ def guided(wish: Wish, console: Console, stopped: Callable[[], bool], root: Path
         """The recording of a camera of a room, beside the takes."""
         if plan != ROOM or folder is None:
             return []
-        means = Means(clock, choices=Choices(picture="clean"), live=True, tell=console.print)
+        setup = RecordingSetup(clock, choices=Choices(picture="clean"), live=True, tell=console.print)
         path = dated(folder.path / "video", f"_camera_{number}.mp4")
-        return [Recording(path, lambda: readings_header(f"camera {number}", pipeline, settings), means)]
+        return [Recording(path, lambda: readings_header(f"camera {number}", pipeline, settings), setup)]
 
     frames = opened(wanted, lambda why: guide.idle(why))
     beside = []

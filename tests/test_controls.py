@@ -11,7 +11,7 @@ from realtime.base.messages import TEXTS, message
 from realtime.config import Choices
 from realtime.drawing.draw import Hud, annotate, waiting
 from realtime.drawing.words import LANGUAGES
-from realtime.recording.recording import Means
+from realtime.recording.recording import RecordingSetup
 from realtime.recording.switch import RecordSwitch
 from realtime.values import Frame
 from realtime.viewers.controls import MESSAGE_S
@@ -86,7 +86,7 @@ def test_a_message_is_shown_for_a_while():
 
 def recordings(folder, privacy="none") -> RecordSwitch:
     return RecordSwitch(
-        folder, lambda: {"source": "test", "labels": []}, Means(time.monotonic, choices=Choices(privacy=privacy), live=True)
+        folder, lambda: {"source": "test", "labels": []}, RecordingSetup(time.monotonic, choices=Choices(privacy=privacy), live=True)
     )
 
 

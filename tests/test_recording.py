@@ -11,7 +11,7 @@ from fakes import FakeClock, a_reading
 
 from realtime.base.errors import Trouble
 from realtime.config import Choices, RecorderSettings
-from realtime.recording.recording import Means, Recording
+from realtime.recording.recording import Recording, RecordingSetup
 from realtime.recording.switch import RecordSwitch, dated
 from realtime.recording.video import best_encoder
 from realtime.values import Box, Frame
@@ -30,8 +30,8 @@ def painted(t: float, value: int) -> Frame:
 
 
 def record(path, frames, overwrite=False, encoder=best_encoder, **choices) -> Recording:
-    means = Means(time.monotonic, choices=Choices(**choices), encoder=encoder)
-    with Recording(path, header, means, overwrite) as recording:
+    setup = RecordingSetup(time.monotonic, choices=Choices(**choices), encoder=encoder)
+    with Recording(path, header, setup, overwrite) as recording:
         for frame, readings in frames:
             recording.write(frame, readings)
     return recording
@@ -132,7 +132,7 @@ def test_a_recording_without_frames_leaves_nothing(tmp_path):
 
 
 def test_readings_are_in_the_file_as_soon_as_written(tmp_path):
-    with Recording(tmp_path / "out.mp4", header, Means(time.monotonic)) as recording:
+    with Recording(tmp_path / "out.mp4", header, RecordingSetup(time.monotonic)) as recording:
         recording.write(frame(0), [])
         wait_for(lambda: recording.frames == 1)
         assert len(lines_of(tmp_path / "out.jsonl")) == 2
@@ -166,7 +166,7 @@ SMALL_QUEUE = RecorderSettings(queue_mb=5.5 * 48 * 64 * 3 / 1e6)
 
 def test_live_frames_that_the_encoder_is_too_slow_for_are_dropped_and_counted(tmp_path):
     jam = Jam()
-    with Recording(tmp_path / "out.mp4", header, Means(time.monotonic, SMALL_QUEUE, live=True, encoder=jam)) as recording:
+    with Recording(tmp_path / "out.mp4", header, RecordingSetup(time.monotonic, SMALL_QUEUE, live=True, encoder=jam)) as recording:
         for i in range(20):
             recording.write(frame(i / 10, i), [])
             if i == 0:
@@ -186,7 +186,7 @@ def test_live_frames_that_the_encoder_is_too_slow_for_are_dropped_and_counted(tm
 def test_from_a_file_no_frame_is_dropped(tmp_path):
     jam = Jam()
     threading.Timer(0.1, jam.free.set).start()
-    with Recording(tmp_path / "out.mp4", header, Means(time.monotonic, SMALL_QUEUE, encoder=jam)) as recording:
+    with Recording(tmp_path / "out.mp4", header, RecordingSetup(time.monotonic, SMALL_QUEUE, encoder=jam)) as recording:
         for i in range(50):
             recording.write(frame(i / 10, i), [])
             assert len(recording._queue) <= 5
@@ -199,7 +199,7 @@ def test_what_fails_in_the_thread_is_raised_by_write_or_by_close_and_what_was_wr
         """A reading without values."""
 
     def broken(path, close_only):
-        recording = Recording(path, header, Means(time.monotonic))
+        recording = Recording(path, header, RecordingSetup(time.monotonic))
         for i in range(30):
             recording.write(frame(i / 10, i), [])
         recording.write(frame(3.0, 30), [Breaks()])
@@ -223,8 +223,8 @@ def test_an_encoder_that_fails_is_one_line(tmp_path):
 
 def test_a_folder_that_is_removed_meanwhile_is_one_line(tmp_path):
     (tmp_path / "made").mkdir()
-    means = Means(FakeClock(), RecorderSettings(check_s=0.0))
-    recording = Recording(tmp_path / "made" / "out.mp4", header, means)
+    setup = RecordingSetup(FakeClock(), RecorderSettings(check_s=0.0))
+    recording = Recording(tmp_path / "made" / "out.mp4", header, setup)
     recording.write(frame(0), [])
     wait_for(lambda: recording.frames == 1)
     shutil.rmtree(tmp_path / "made")
@@ -235,8 +235,8 @@ def test_a_folder_that_is_removed_meanwhile_is_one_line(tmp_path):
 
 def test_a_disk_that_fills_is_reported_in_time_and_the_file_is_finished(tmp_path):
     clock, messages, free_mb = FakeClock(), [], [2000, 400, 300, 15]
-    means = Means(clock, tell=messages.append, free=lambda folder: free_mb[int(clock.now)] * 1_000_000, live=True)
-    with RecordSwitch(tmp_path, header, means) as switch:
+    setup = RecordingSetup(clock, tell=messages.append, free=lambda folder: free_mb[int(clock.now)] * 1_000_000, live=True)
+    with RecordSwitch(tmp_path, header, setup) as switch:
         switch.toggle()
         recording = switch.running
         for i in range(4):
@@ -256,7 +256,7 @@ def test_a_disk_that_fills_is_reported_in_time_and_the_file_is_finished(tmp_path
 
 def test_opening_and_closing_do_not_hold_up_the_frames(tmp_path):
     jam = Jam()
-    with RecordSwitch(tmp_path / "made", header, Means(time.monotonic, encoder=jam, live=True)) as switch:
+    with RecordSwitch(tmp_path / "made", header, RecordingSetup(time.monotonic, encoder=jam, live=True)) as switch:
         switch.toggle()
         for i in range(5):
             switch.write(frame(i / 10, i), [])
@@ -311,7 +311,7 @@ def test_numbers_alone_are_no_pictures(tmp_path):
 def test_faces_are_not_recorded_uncovered_where_nothing_searches_for_them(tmp_path):
     with (
         pytest.raises(ValueError, match="uncovered"),
-        Recording(tmp_path / "out.mp4", dict, Means(time.monotonic, choices=Choices(privacy="blur"))) as recording,
+        Recording(tmp_path / "out.mp4", dict, RecordingSetup(time.monotonic, choices=Choices(privacy="blur"))) as recording,
     ):
         recording.write(frame(0), [a_reading()])
     assert not (tmp_path / "out.mp4").exists()
@@ -331,7 +331,7 @@ def test_table_and_subtitles_say_what_the_readings_say(tmp_path, privacy):
 
 
 def test_a_switch_starts_and_stops_new_files(tmp_path):
-    with RecordSwitch(tmp_path / "made", header, Means(time.monotonic)) as switch:
+    with RecordSwitch(tmp_path / "made", header, RecordingSetup(time.monotonic)) as switch:
         switch.write(frame(0.0), [])
         assert switch.running is None
         assert str(switch.toggle()) == "recording"
@@ -346,8 +346,8 @@ def test_a_switch_starts_and_stops_new_files(tmp_path):
 
 
 def test_a_switch_can_begin_with_a_recording(tmp_path):
-    first = Recording(tmp_path / "first.mp4", header, Means(time.monotonic))
-    with RecordSwitch(tmp_path / "made", header, Means(time.monotonic), first) as switch:
+    first = Recording(tmp_path / "first.mp4", header, RecordingSetup(time.monotonic))
+    with RecordSwitch(tmp_path / "made", header, RecordingSetup(time.monotonic), first) as switch:
         switch.write(frame(0.0), [])
         assert switch.running.elapsed_s == 0.0
         assert str(switch.toggle()) == f"saved {tmp_path / 'first.mp4'}"
@@ -360,7 +360,9 @@ def test_a_switch_can_begin_with_a_recording(tmp_path):
 
 def test_a_switch_tells_of_each_frame_that_was_recorded(tmp_path):
     indices = []
-    with RecordSwitch(tmp_path / "made", header, Means(time.monotonic, written=lambda frame: indices.append(frame.index))) as switch:
+    with RecordSwitch(
+        tmp_path / "made", header, RecordingSetup(time.monotonic, written=lambda frame: indices.append(frame.index))
+    ) as switch:
         for i in range(6):
             switch.write(frame(i / 10, i), [])
             if i in (1, 4):
@@ -370,7 +372,7 @@ def test_a_switch_tells_of_each_frame_that_was_recorded(tmp_path):
 
 def test_a_switch_says_when_it_cannot_start(tmp_path):
     (tmp_path / "made").write_text("a file where the folder should be")
-    switch = RecordSwitch(tmp_path / "made", header, Means(time.monotonic))
+    switch = RecordSwitch(tmp_path / "made", header, RecordingSetup(time.monotonic))
     assert "cannot make the folder" in str(switch.toggle())
     assert switch.running is None
 

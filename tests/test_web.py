@@ -25,7 +25,7 @@ from realtime.base.errors import Trouble
 from realtime.config import Choices, WebSettings
 from realtime.drawing.words import LANGUAGES
 from realtime.readings.verify import verify
-from realtime.recording.recording import Means
+from realtime.recording.recording import RecordingSetup
 from realtime.recording.switch import RecordSwitch
 from realtime.values import Frame
 from realtime.viewers.web.guard import is_loopback, split_host
@@ -40,8 +40,8 @@ class Running:
 
     def __init__(self, folder: Path, host: str, privacy: str = "none", settings: WebSettings = SETTINGS, port: int = 0):
         self.cameras, self.profiles, self.frames, self.lines = NoCameras(), NoProfile(), 0, []
-        means = Means(time.monotonic, choices=Choices(privacy=privacy), live=True, tell=self.lines.append)
-        self.switch = RecordSwitch(folder, lambda: {"source": "test", "labels": []}, means)
+        setup = RecordingSetup(time.monotonic, choices=Choices(privacy=privacy), live=True, tell=self.lines.append)
+        self.switch = RecordSwitch(folder, lambda: {"source": "test", "labels": []}, setup)
         self.controls = controls(time.monotonic, self.switch, self.profiles, self.cameras)
         self.web = Web(self.controls, host, port, settings, self.lines.append)
         self.port, self.folder = self.web.port, folder

@@ -17,7 +17,7 @@ from realtime.loop import Sink, Sinks, Tap, run_loop
 from realtime.pipeline import build_pipeline
 from realtime.readings.format import readings_header
 from realtime.recording.batch import face_search
-from realtime.recording.recording import Means
+from realtime.recording.recording import RecordingSetup
 from realtime.recording.sound import Microphone, MicrophoneSound
 from realtime.recording.switch import RecordSwitch
 from realtime.sources.cameras import camera_choices, list_cameras
@@ -160,7 +160,7 @@ class LiveSession:
 
     def _recordings(self) -> RecordSwitch:
         options = self.options
-        means = Means(
+        setup = RecordingSetup(
             self.clock,
             choices=options.choices,
             live=True,
@@ -169,8 +169,8 @@ class LiveSession:
             search=face_search(options.choices),
             sound=self._sound,
         )
-        first = new_recording(options.record, self.cameras.candidates, self._header, means, options.overwrite) if options.record else None
-        return RecordSwitch(options.folder, self._header, means, first)
+        first = new_recording(options.record, self.cameras.candidates, self._header, setup, options.overwrite) if options.record else None
+        return RecordSwitch(options.folder, self._header, setup, first)
 
     def _page(self) -> list[Viewer]:
         """The page; none where nobody asked for it and it cannot be served: the terminal shows the readings as well."""

@@ -14,8 +14,8 @@ from realtime.config import CameraSettings, Choices, Settings
 from realtime.loop import Sinks, Tap, run_loop
 from realtime.pipeline import Pipeline, build_pipeline
 from realtime.readings.format import readings_header
-from realtime.recording.batch import Job, face_search, film_means, films_in, is_done, outputs, record_all
-from realtime.recording.recording import Means, Recording
+from realtime.recording.batch import Job, face_search, film_setup, films_in, is_done, outputs, record_all
+from realtime.recording.recording import Recording, RecordingSetup
 from realtime.sources.films import VideoFile
 from realtime.sources.opening import film_path, open_live
 from realtime.sources.playing import FirstSeconds
@@ -23,13 +23,15 @@ from realtime.sources.source import Source
 from realtime.viewers.terminal import Bar, Bars
 
 
-def new_recording(out: Path, sources: Sequence[str], header: Callable[[], dict[str, Any]], means: Means, overwrite: bool) -> Recording:
+def new_recording(
+    out: Path, sources: Sequence[str], header: Callable[[], dict[str, Any]], setup: RecordingSetup, overwrite: bool
+) -> Recording:
     """A recording into `out`, which must not be one of the films that `sources` name.
 
     Raises:
         Trouble: it is one, or `out` cannot be written.
     """
-    recording = Recording(out, header, means, overwrite)
+    recording = Recording(out, header, setup, overwrite)
     for film in filter(None, map(film_path, sources)):
         if out.exists() and film.exists() and out.samefile(film):
             raise Trouble(f"{out} is the file to be read: choose another name to write to")
@@ -80,17 +82,17 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
     if film is not None:
         whole = VideoFile(film)
         frames = whole if seconds is None else FirstSeconds(whole, seconds)
-        means = film_means(Job(film, out, options.settings, choices, seconds), console.print, interrupted)
+        setup = film_setup(Job(film, out, options.settings, choices, seconds), console.print, interrupted)
         bar = Bar(console, lambda: whole.expected, seconds)
     else:
         bar = Bar(console, lambda: None, seconds)
         frames = open_live(source, clock, options.camera, over, bar.idle, console.print)
-        means = Means(clock, choices=choices, live=True, tell=console.print, search=face_search(choices))
+        setup = RecordingSetup(clock, choices=choices, live=True, tell=console.print, search=face_search(choices))
 
     def header() -> dict[str, Any]:
         return readings_header(frames.name, pipeline, options.settings, frames.delivery)
 
-    recording = new_recording(out, [source], header, means, options.overwrite)
+    recording = new_recording(out, [source], header, setup, options.overwrite)
     elapsed_s = _run(frames, pipeline, Sinks([recording, bar, Tap(countdown.update)]), over, clock)
     if not recording.frames:
         raise Trouble(f"nothing was recorded: {frames.name} gave no frame")

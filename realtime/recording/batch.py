@@ -14,7 +14,7 @@ from realtime.base.errors import Trouble, reason
 from realtime.base.silence import silence_libraries
 from realtime.config import Choices, DetectorSettings, PrivacySettings, Settings
 from realtime.faces.finder import FaceSearch
-from realtime.recording.recording import Means, Recording
+from realtime.recording.recording import Recording, RecordingSetup
 from realtime.recording.sound import FilmSound
 from realtime.values import Frame
 
@@ -92,7 +92,7 @@ def finished_files(job: Job) -> list[Path]:
     Raises:
         Trouble: the job's file name cannot be recorded to.
     """
-    return Recording(job.out, dict, Means(time.monotonic, choices=job.choices), overwrite=True).files
+    return Recording(job.out, dict, RecordingSetup(time.monotonic, choices=job.choices), overwrite=True).files
 
 
 def is_done(job: Job) -> bool:
@@ -100,9 +100,9 @@ def is_done(job: Job) -> bool:
     return all(file.exists() for file in finished_files(job))
 
 
-def film_means(job: Job, tell: Callable[[str], None], stopped: Callable[[], bool]) -> Means:
+def film_setup(job: Job, tell: Callable[[str], None], stopped: Callable[[], bool]) -> RecordingSetup:
     """What a film is recorded with: frames wait for the encoder, and the film's own sound is copied."""
-    return Means(
+    return RecordingSetup(
         time.monotonic,
         choices=job.choices,
         tell=tell,
@@ -146,7 +146,7 @@ def record_film(
         raise Trouble(f"{job.out} is the file to be read: choose another folder to write to")
     pipeline = build_pipeline(job.settings, time.monotonic)
     part = job.out.with_stem(job.out.stem + PART)
-    unfinished = Recording(part, lambda: readings_header(film.name, pipeline, job.settings), film_means(job, tell, stopped), overwrite=True)
+    unfinished = Recording(part, lambda: readings_header(film.name, pipeline, job.settings), film_setup(job, tell, stopped), overwrite=True)
     first: list[float] = []
 
     def report(frame: Frame, _readings: object) -> None:

@@ -26,8 +26,8 @@ from realtime.values import LABELS, Frame
 
 
 @dataclass(frozen=True)
-class Means:
-    """What recordings are made with.
+class RecordingSetup:
+    """Everything that a recording needs besides its name.
 
     Attributes:
         clock: times the checks of the disk.
@@ -84,22 +84,22 @@ class EvenRate:
 class RecordingFiles:
     """The files of one recording. Leaving the `with` block closes them whatever happened, each as complete as it can be."""
 
-    def __init__(self, paths: Sequence[Path], header: Callable[[], dict[str, Any]], means: Means, source_t: float):
+    def __init__(self, paths: Sequence[Path], header: Callable[[], dict[str, Any]], setup: RecordingSetup, source_t: float):
         """`source_t` is the time of the first frame on the source's clock.
 
         Raises:
             ValueError: faces are to be covered and nothing searches for them.
         """
-        self.paths, self.header, self.means, self.source_t = paths, header, means, source_t
+        self.paths, self.header, self.setup, self.source_t = paths, header, setup, source_t
         self.frames = 0
-        self._watch = DiskWatch(means.settings, means.clock, means.tell, means.free)
+        self._watch = DiskWatch(setup.settings, setup.clock, setup.tell, setup.free)
         self._blur: FaceBlur | None = None
-        if means.choices.privacy == "blur":
-            if means.search is None:
+        if setup.choices.privacy == "blur":
+            if setup.search is None:
                 raise ValueError("faces would be recorded uncovered: no search was given")
-            self._blur = FaceBlur(means.search, PrivacySettings(), means.live)
-        self._even = EvenRate(means.choices.fps) if means.choices.fps else None
-        self._words = LANGUAGES[means.choices.lang]
+            self._blur = FaceBlur(setup.search, PrivacySettings(), setup.live)
+        self._even = EvenRate(setup.choices.fps) if setup.choices.fps else None
+        self._words = LANGUAGES[setup.choices.lang]
         self._videos: list[VideoWriter] = []
         self._readings: Journal | None = None
         self._exports: list[Export] = []
@@ -147,7 +147,7 @@ class RecordingFiles:
     def _put(self, frames: list[RecordedFrame]) -> None:
         for frame in frames:
             for video in self._videos:
-                clean = self.means.choices.picture == "clean" or video is not self._videos[0]
+                clean = self.setup.choices.picture == "clean" or video is not self._videos[0]
                 picture = frame.image if clean else annotate(frame.image, frame.readings, words=self._words)
                 video.write(picture, frame.t, self.source_t)
             line = {"frame": self.frames, "t": round(frame.t, 6), "faces": [face_values(reading) for reading in frame.readings]}
@@ -158,12 +158,12 @@ class RecordingFiles:
 
     def _begin(self, image: np.ndarray) -> None:
         """Opens all files; the size of the first picture is that of the videos unless the user chose one."""
-        choices, settings = self.means.choices, self.means.settings
+        choices, settings = self.setup.choices, self.setup.settings
         self._size_wh = choices.size_wh or (image.shape[1], image.shape[0])
         videos = [path for path in self.paths if path.suffix.lower() == ".mp4"]
-        encoder = self.means.encoder(self._size_wh, settings) if videos else None
+        encoder = self.setup.encoder(self._size_wh, settings) if videos else None
         for path in videos:
-            video = VideoWriter(path, settings, encoder or SOFTWARE, self.means.sound())
+            video = VideoWriter(path, settings, encoder or SOFTWARE, self.setup.sound())
             self._videos.append(video)
             self._open.push(lambda error, *_, video=video: video.close(cut=error is not None))
         try:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from realtime.base.errors import Trouble
 from realtime.recording.disk import MB
-from realtime.recording.files import Means, RecordingFiles
+from realtime.recording.files import RecordingFiles, RecordingSetup
 from realtime.recording.privacy import RecordedFrame
 from realtime.recording.video import TICKS
 from realtime.values import Frame, Reading
@@ -26,13 +26,13 @@ class Recording:
     later frames follow from there.
     """
 
-    def __init__(self, path: Path, header: Callable[[], dict[str, Any]], means: Means, overwrite: bool = False):
+    def __init__(self, path: Path, header: Callable[[], dict[str, Any]], setup: RecordingSetup, overwrite: bool = False):
         """`header()` is called with the first frame and goes into the first line of the readings, after the schema.
 
         Raises:
             Trouble: the name is not one for an MP4 file, its folder is missing, or a file of that name exists.
         """
-        self.path, self.means = Path(path), means
+        self.path, self.setup = Path(path), setup
         self.readings_path = self.path.with_suffix(".jsonl")
         self.header = header
         if self.path.suffix.lower() != ".mp4":
@@ -56,7 +56,7 @@ class Recording:
     @property
     def files(self) -> list[Path]:
         """All files of the recording: videos, table and subtitles as chosen, the readings last."""
-        choices = self.means.choices
+        choices = self.setup.choices
         exports = [self.path.with_suffix(f".{kind}") for kind, chosen in (("csv", choices.csv), ("srt", choices.srt)) if chosen]
         if choices.privacy == "numbers":
             return [*exports, self.readings_path]
@@ -87,13 +87,13 @@ class Recording:
         """
         self._raise_error()
         if self._files is None:
-            self._files = RecordingFiles(self.files, self.header, self.means, frame.t)
+            self._files = RecordingFiles(self.files, self.header, self.setup, frame.t)
             self._thread.start()
         else:
             self.elapsed_s += max(frame.t - self._before_t, 1 / TICKS)
         self._before_t = frame.t
         with self._changed:
-            if not self.means.live:
+            if not self.setup.live:
                 self._changed.wait_for(lambda: self._has_room(frame) or self._thread_over)
             elif not self._has_room(frame):
                 self.dropped += 1
@@ -104,7 +104,7 @@ class Recording:
             self._changed.notify_all()
 
     def _has_room(self, frame: Frame) -> bool:
-        return not self._queue or self._queued_mb + frame.image.nbytes / MB <= self.means.settings.queue_mb
+        return not self._queue or self._queued_mb + frame.image.nbytes / MB <= self.setup.settings.queue_mb
 
     def end(self) -> None:
         """Lets the thread write what is queued and finish the files, without waiting for it."""
@@ -126,9 +126,9 @@ class Recording:
         self.end()
         if self._files is None:
             return
-        self._thread.join(self.means.settings.close_s)
+        self._thread.join(self.setup.settings.close_s)
         if self._thread.is_alive():
-            within = f"within {self.means.settings.close_s:g} s"
+            within = f"within {self.setup.settings.close_s:g} s"
             raise Trouble(
                 f"{self.path} could not be finished {within}: the disk or the encoder does not answer; what it holds plays without the end"
             )
@@ -159,7 +159,7 @@ class Recording:
             with self._files as files:
                 for frame, recorded in iter(self._next, None):
                     files.write(recorded)
-                    self.means.written(frame)
+                    self.setup.written(frame)
                 files.finish(self.dropped)
         except Exception as error:
             self._error = error

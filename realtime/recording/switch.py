@@ -9,7 +9,7 @@ from typing import Any, Self
 from realtime.base.errors import Trouble, reason
 from realtime.base.messages import Message, message
 from realtime.recording.disk import Full
-from realtime.recording.recording import Means, Recording
+from realtime.recording.recording import Recording, RecordingSetup
 from realtime.values import Frame, Reading
 
 
@@ -19,9 +19,9 @@ class RecordSwitch:
     Files are opened and closed in the recordings' threads: the frames do not wait for them.
     """
 
-    def __init__(self, folder: Path, header: Callable[[], dict[str, Any]], means: Means, running: Recording | None = None):
+    def __init__(self, folder: Path, header: Callable[[], dict[str, Any]], setup: RecordingSetup, running: Recording | None = None):
         """New files go into `folder`; `running` is a recording that runs from the first frame on."""
-        self.folder, self.header, self.means = Path(folder), header, means
+        self.folder, self.header, self.setup = Path(folder), header, setup
         self.finished: list[Recording] = []
         self._running = running
         self._ending: list[Recording] = []
@@ -53,7 +53,7 @@ class RecordSwitch:
             try:
                 self._running.write(frame, readings)
             except Full as full:
-                self.means.tell(str(full))
+                self.setup.tell(str(full))
                 self.toggle()
 
     def toggle(self) -> Message:
@@ -67,7 +67,7 @@ class RecordSwitch:
             self.finished.append(recording)
             return message("saved", file=recording.files[0])
         try:
-            self._running = Recording(dated(self.folder, ".mp4", [one.path for one in self._ending]), self.header, self.means)
+            self._running = Recording(dated(self.folder, ".mp4", [one.path for one in self._ending]), self.header, self.setup)
         except Trouble as trouble:
             return message("text", text=trouble)
         return message("recording")

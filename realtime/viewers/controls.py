@@ -133,7 +133,7 @@ class Controls:
         self.say(self._saved(picture))
 
     def _saved(self, picture: np.ndarray) -> Message:
-        if self.recordings.means.choices.privacy != "none":
+        if self.recordings.setup.choices.privacy != "none":
             return message("no_snapshots")
         _, png = cv2.imencode(".png", picture)
         path: Path | None = None

@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("kills", nargs="?", type=int, default=30)
     parser.add_argument("--sound", action="store_true")
     options = parser.parse_args()
-    draw, lost, refused = random.Random(0), [], 0
+    draw, losses, refused = random.Random(0), [], 0
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(options.kills):
             killed = kill_recording(Path(folder), draw.uniform(0.5, 4), options.sound)
@@ -108,10 +108,10 @@ def main() -> None:
             line += f", sound {killed.recorded_s - killed.sound_s:.2f} s" if killed.sound_s is not None else ""
             complaint = complaints(Path(folder) / "out.mp4")
             print(line, complaint, flush=True)
-            lost.append(killed.recorded_s - min(killed.readings_s, killed.video_s))
+            losses.append(killed.recorded_s - min(killed.readings_s, killed.video_s))
             refused += bool(complaint)
-    print(f"{options.kills} kills: {sum(lost) / len(lost):.2f} s lost on average, {max(lost):.2f} s at most")
-    sys.exit(max(lost) > LIMIT_S or refused > 0)
+    print(f"{options.kills} kills: {sum(losses) / len(losses):.2f} s lost on average, {max(losses):.2f} s at most")
+    sys.exit(max(losses) > LIMIT_S or refused > 0)
 
 
 if __name__ == "__main__":

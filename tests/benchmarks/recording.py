@@ -31,12 +31,12 @@ def main(seconds: str) -> None:
             "--record",
             str(out),
         ]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         share = (used.ru_utime + used.ru_stime) / float(seconds)
-        print("\n".join(told.splitlines()[-2:]))
+        print("\n".join(output.splitlines()[-2:]))
         print(f"{share:.0%} of one core, {out.stat().st_size / 1e6 / float(seconds) * 60:.1f} MB a minute")
-    sys.exit(share > LIMIT or "did not keep up" in told)
+    sys.exit(share > LIMIT or "did not keep up" in output)
 
 
 if __name__ == "__main__":

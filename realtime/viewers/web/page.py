@@ -77,7 +77,7 @@ class Web:
         self.remote = not is_loopback(host)
         self._orders: Queue[tuple[str, str | None]] = Queue(maxsize=settings.orders)
         recordings = controls.recordings
-        desk = Desk(recordings.folder, recordings.unfinished, self._facts, self._order, recordings.means.choices.privacy == "none")
+        desk = Desk(recordings.folder, recordings.unfinished, self._facts, self._order, recordings.setup.choices.privacy == "none")
         self._server = Server(listening, self.hub, desk, door, settings)
         self._offered: list[str] = []
         self._start: float | None = None
