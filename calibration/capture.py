@@ -10,13 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from calibration.collection import SessionFolder
-from calibration.enrol import Keeper
+from calibration.enrol import TakeWriter
 from calibration.guide import Guide
-from calibration.plan import PRACTICE, ROOM, Prompt, practice, prompts
-from calibration.practice import judged, note, past, rows
-from calibration.room import Onlooker
-from calibration.session import Seen, Session
+from calibration.plan import PRACTICE, ROOM, Prompt, make_practice_prompts, make_prompts
+from calibration.practice import read_attempts, score_attempt, store_attempt, tabulate
+from calibration.room import FurtherCamera
+from calibration.session import CaptureSession, Observation
+from calibration.session_folder import SessionFolder
 from realtime.base.messages import Message
 from realtime.config import CameraSettings, CaptureSettings, Choices, ClassifierSettings, Settings
 from realtime.expression.people import PEOPLE
@@ -26,6 +26,7 @@ from realtime.readings.format import readings_header
 from realtime.recording.recording import Recording, RecordingSetup
 from realtime.recording.switch import dated
 from realtime.sources.opening import open_live, usual_sources
+from realtime.sources.source import Source
 from realtime.sources.switching import SourceSwitch
 from realtime.values import LABELS
 from realtime.viewers.desktop import DesktopWindow, has_display
@@ -33,17 +34,17 @@ from realtime.viewers.terminal import table
 
 
 @dataclass(frozen=True)
-class Wish:
+class CaptureRequest:
     """What a user wants captured.
 
     Attributes:
-        who: a name; None: nobody's.
-        plan: of `calibration.plan`.
-        sources: as the user names them, of a room the one first that the person looks at; none: the camera, else the demo clip.
-        consent: what the person has agreed to; None: nothing is kept.
-        windowed: show a window where there is a display, else guide in the terminal.
+        who: the person's name; None: nobody's.
+        plan: one of `calibration.plan.make_prompts`, or `PRACTICE`.
+        sources: as the user names them; in a room the first is the one that the person looks at. None named: the first camera.
+        consent: the text that the person has agreed to; None: nothing is stored.
+        windowed: show a window if there is a display, else guide in the terminal.
         model: the classifier's file.
-        capture: how long things take, and what a take must be like.
+        capture: durations, and what a take requires.
     """
 
     who: str | None
@@ -55,82 +56,126 @@ class Wish:
     capture: CaptureSettings = field(default_factory=CaptureSettings)
 
 
-def guided(wish: Wish, console: Console, stopped: Callable[[], bool], root: Path = PEOPLE) -> str | None:
-    """Runs a guided capture. Gives whose takes a profile can be made of: nobody's if none are kept, or the plan is not through.
+def run_capture(request: CaptureRequest, console: Console, stopped: Callable[[], bool], root: Path = PEOPLE) -> str | None:
+    """Runs a guided capture.
+
+    Returns:
+        The person of whose takes a profile can be made; None if none were stored, or the plan is not complete.
 
     Raises:
         Trouble: no source opens, or a take cannot be written; the takes before it are kept.
     """
-    clock, plan, sources = time.monotonic, wish.plan, wish.sources
-    settings, capture, camera = Settings(classifier=ClassifierSettings(wish.model)), wish.capture, CameraSettings()
-    practising = plan == PRACTICE
-    if practising:
-        asked = practice(capture.practice_rounds, capture.hold_s, random.Random())
-    else:
-        asked = prompts(plan, capture.hold_s, capture.rest_s)
-    # The demo clip's people have nobody to be calibrated for.
-    wanted = list(sources[:1]) or [text for text in usual_sources() if text != "demo"]
-    folder = SessionFolder.unfinished(root, wish.who, plan) if wish.consent and not practising else None
-    if folder:
-        console.print(f"going on with the session in {folder.path}: {len(folder.takes)} takes are kept")
-    elif wish.consent:
-        folder = SessionFolder.create(root, wish.who, plan, wish.consent, sources or wanted, datetime.now().astimezone())
-    person = folder.path.parents[1] if folder else None
+    capture, practising = request.capture, request.plan == PRACTICE
+    prompts = _choose_prompts(request)
+    # Nobody can calibrate for the people of the demo clip.
+    texts = list(request.sources[:1]) or [text for text in usual_sources() if text != "demo"]
+    folder = _open_folder(request, request.sources or texts, console, root)
+    cameras = _Cameras(request, folder, console, lambda: stopped() or guide.closed)
+    source = cameras.open_source(texts, lambda why: guide.idle(why))
+    further = cameras.further_cameras()
+    writer = TakeWriter(folder, lambda: source.current, prompts, capture, further) if folder else None
+    practice = _Practice(folder.path.parents[1] if folder else None, console) if practising else None
 
-    def over() -> bool:
-        return stopped() or guide.closed
-
-    def opened(texts: list[str], idle: Callable[[Message | None], None]) -> SourceSwitch:
-        return SourceSwitch(
-            lambda text: open_live(text, clock, camera, over, idle, console.print, endless=True),
-            texts,
-            list,
-            lambda message: console.print(str(message)),
-        )
-
-    def filmed(number: int, pipeline: Pipeline) -> list[Recording]:
-        """The recording of a camera of a room, beside the takes."""
-        if plan != ROOM or folder is None:
-            return []
-        setup = RecordingSetup(clock, choices=Choices(picture="clean"), live=True, tell=console.print)
-        path = dated(folder.path / "video", f"_camera_{number}.mp4")
-        return [Recording(path, lambda: readings_header(f"camera {number}", pipeline, settings), setup)]
-
-    frames = opened(wanted, lambda why: guide.idle(why))
-    beside = []
-    for number, text in enumerate(sources[1:], start=2):
-        source, pipeline = opened([text], lambda why: None), build_pipeline(settings, clock, live=True)
-        beside.append(Onlooker(source, pipeline, filmed(number, pipeline), capture, console.print))
-    keeper = Keeper(folder, lambda: frames.current, asked, capture, beside) if folder else None
-    tries = past(person) if person and practising else []
-
-    def keep(prompt: Prompt, seen: Sequence[Seen]) -> None:
-        if practising:
-            tries.append(judged(prompt, seen))
-            console.print(f"{prompt.expression}: recognised as {tries[-1].shown}, match {tries[-1].match:.0%}")
-            if person:
-                note(person, tries[-1])
-        if keeper:
-            keeper.keep(prompt, seen)
+    def keep(prompt: Prompt, frames: Sequence[Observation]) -> None:
+        if practice:
+            practice.add(prompt, frames)
+        if writer:
+            writer.keep(prompt, frames)
 
     def drop(prompt: Prompt) -> None:
-        if keeper:
-            keeper.drop(prompt)
+        if writer:
+            writer.drop(prompt)
 
-    session = Session(asked, capture, settings.quality, keep, drop, keeper.done if keeper else ())
-    title = f"{folder.person if folder else 'nothing is kept'}, {plan}"
-    screen = DesktopWindow("Calibration") if wish.windowed and has_display() else None
-    guide = Guide(session, capture, lambda: frames.mirror, title, console, screen, practising)
-    pipeline = build_pipeline(settings, clock, live=True)
+    session = CaptureSession(prompts, capture, cameras.settings.quality, keep, drop, writer.earlier if writer else ())
+    title = f"{folder.person if folder else 'nothing is kept'}, {request.plan}"
+    screen = DesktopWindow("Calibration") if request.windowed and has_display() else None
+    guide = Guide(session, capture, lambda: source.mirror, title, console, screen, practising)
+    pipeline = cameras.build_pipeline()
     with ExitStack() as stack:
-        for onlooker in beside:
-            stack.enter_context(onlooker)
-        run_loop(frames, pipeline, Sinks([guide, *filmed(1, pipeline)]), over)
-    if practising and tries:
-        console.print(table("asked for, and recognised as", ("asked for", *LABELS, "match"), rows(tries)))
-    if not session.done:
+        for camera in further:
+            stack.enter_context(camera)
+        run_loop(source, pipeline, Sinks([guide, *cameras.films(1, pipeline)]), cameras.stop)
+    if practice:
+        practice.print_table()
+    if not session.complete:
         console.print(f"left after {len(folder.takes)} takes, which are kept; the same command goes on" if folder else "left")
         return None
     if folder:
         folder.finish()
     return folder.person if folder else None
+
+
+def _choose_prompts(request: CaptureRequest) -> tuple[Prompt, ...]:
+    capture = request.capture
+    if request.plan == PRACTICE:
+        return make_practice_prompts(capture.practice_rounds, capture.hold_s, random.Random())
+    return make_prompts(request.plan, capture.hold_s, capture.rest_s)
+
+
+def _open_folder(request: CaptureRequest, sources: Sequence[str], console: Console, root: Path) -> SessionFolder | None:
+    """The folder that takes go to: that of a session that was left before its end, or a new one; None if nothing may be stored."""
+    if not request.consent:
+        return None
+    # Practice is always complete in itself: there is nothing to continue.
+    folder = None if request.plan == PRACTICE else SessionFolder.unfinished(root, request.who, request.plan)
+    if folder is None:
+        return SessionFolder.create(root, request.who, request.plan, request.consent, sources, datetime.now().astimezone())
+    console.print(f"going on with the session in {folder.path}: {len(folder.takes)} takes are kept")
+    return folder
+
+
+class _Cameras:
+    """Opens the sources, and builds their pipelines and recordings, all on one clock."""
+
+    def __init__(self, request: CaptureRequest, folder: SessionFolder | None, console: Console, stop: Callable[[], bool]):
+        """`stop` says whether the capture has ended."""
+        self.request, self.folder, self.console, self.stop = request, folder, console, stop
+        self.clock = time.monotonic
+        self.settings = Settings(classifier=ClassifierSettings(request.model))
+
+    def open_source(self, texts: list[str], idle: Callable[[Message | None], None]) -> SourceSwitch:
+        """The first of the sources that opens; `idle` is called while it gives no frame."""
+        camera, tell = CameraSettings(), self.console.print
+
+        def open_text(text: str) -> Source:
+            return open_live(text, self.clock, camera, self.stop, idle, tell, endless=True)
+
+        return SourceSwitch(open_text, texts, list, lambda message: tell(str(message)))
+
+    def build_pipeline(self) -> Pipeline:
+        return build_pipeline(self.settings, self.clock, live=True)
+
+    def further_cameras(self) -> list[FurtherCamera]:
+        """All cameras but the first."""
+        cameras = []
+        for number, text in enumerate(self.request.sources[1:], start=2):
+            source, pipeline = self.open_source([text], lambda why: None), self.build_pipeline()
+            cameras.append(FurtherCamera(source, pipeline, self.films(number, pipeline), self.request.capture, self.console.print))
+        return cameras
+
+    def films(self, number: int, pipeline: Pipeline) -> list[Recording]:
+        """In a room, the recording of one camera, beside the takes; else none."""
+        if self.request.plan != ROOM or self.folder is None:
+            return []
+        means = RecordingSetup(self.clock, choices=Choices(picture="clean"), live=True, tell=self.console.print)
+        path = dated(self.folder.path / "video", f"_camera_{number}.mp4")
+        return [Recording(path, lambda: readings_header(f"camera {number}", pipeline, self.settings), means)]
+
+
+class _Practice:
+    """The attempts of a person, or of nobody: then they are not stored."""
+
+    def __init__(self, person: Path | None, console: Console):
+        self.person, self.console = person, console
+        self._attempts = read_attempts(person) if person else []
+
+    def add(self, prompt: Prompt, frames: Sequence[Observation]) -> None:
+        attempt = score_attempt(prompt, frames)
+        self._attempts.append(attempt)
+        self.console.print(f"{prompt.expression}: recognised as {attempt.answer}, match {attempt.match:.0%}")
+        if self.person:
+            store_attempt(self.person, attempt)
+
+    def print_table(self) -> None:
+        if self._attempts:
+            self.console.print(table("asked for, and recognised as", ("asked for", *LABELS, "match"), tabulate(self._attempts)))

@@ -1,4 +1,4 @@
-"""What `run.py calibrate` is built from: consent, the guided capture, and the profiles made of it; and erasing and merging people."""
+"""The parts of `run.py calibrate`: consent, the guided capture, the profiles of its takes; erasing and merging people."""
 
 import shlex
 import sys
@@ -9,8 +9,8 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from calibration import collection
-from calibration.capture import Wish, guided
+from calibration import people_folders
+from calibration.capture import CaptureRequest, run_capture
 from calibration.enrol import enrol
 from calibration.proof import as_text
 from realtime.base.errors import Trouble
@@ -67,10 +67,10 @@ def calibrate_person(options: CaptureOptions, console: Console, interrupted: Cal
     if kept and not options.agreed:
         ask_consent()
     plan = "practice" if options.practising else options.plan
-    wish = Wish(person, plan, options.sources, CONSENT if kept else None, options.window, options.model)
-    captured = guided(wish, console, interrupted)
-    if captured is not None:
-        install_profiles(captured, options.model, console)
+    request = CaptureRequest(person, plan, options.sources, CONSENT if kept else None, options.window, options.model)
+    owner = run_capture(request, console, interrupted)
+    if owner is not None:
+        install_profiles(owner, options.model, console)
 
 
 def install_profiles(person: str, model: Path, console: Console) -> None:
@@ -101,14 +101,14 @@ def ask_consent() -> None:
 
 def delete_person(name: str) -> None:
     """Erases all that is kept of a person, and says how much that was."""
-    print(f"erased all of {name}: {collection.delete(PEOPLE, name)} files")
+    print(f"erased all of {name}: {people_folders.delete_person(PEOPLE, name)} files")
 
 
 def merge_people(folders: Sequence[Path]) -> None:
-    """Adds the takes of other people/ folders to this one, and says what came of it."""
-    merged = collection.merge(folders, PEOPLE)
-    for person, name in merged.people.items():
+    """Adds the takes of other people/ folders to this one, and prints who was added under which name."""
+    result = people_folders.merge_people(folders, PEOPLE)
+    for person, name in result.names.items():
         print(f"{person}: {name}")
-    print(f"{merged.copied} sessions were added, {merged.known} were here already")
-    for path in merged.differ:
+    print(f"{result.copied} sessions were added, {result.present} were here already")
+    for path in result.different:
         print(f"{path} holds other takes than the session of that name here, and was left out")

@@ -1,4 +1,4 @@
-"""From frames of a session to takes on the disk, and from a person's takes to a profile, or to the reason why there is none."""
+"""From the frames of a take to the session on the disk, and from a person's takes to a profile, or to the reason why there is none."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,12 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from calibration.collection import Kept, SessionFolder, Shot, Take, crop_around, load_takes
 from calibration.fit import Fit, Takes, fit
 from calibration.plan import FRONT, SIDE, Prompt
 from calibration.proof import as_picture
-from calibration.room import Onlooker
-from calibration.session import Seen, mean_measures
+from calibration.room import FurtherCamera
+from calibration.session import Observation, average_measures
+from calibration.session_folder import SessionFolder
+from calibration.stored_sessions import read_person_takes
+from calibration.takes import StoredTake, Take, TakePicture, cut_surroundings
 from realtime.base.errors import Trouble, reason
 from realtime.config import CaptureSettings, FitSettings
 from realtime.expression.classifier import EmotionClassifier
@@ -19,93 +21,102 @@ from realtime.expression.people import profile_path
 from realtime.expression.profile import save
 from realtime.values import LABELS
 
-
-def taken(prompt: Prompt, frames: Sequence[Seen], camera: str, settings: CaptureSettings) -> Take:
-    """A take for the disk, of the frames in which a camera saw a face; at least one."""
-    measures = mean_measures([one.measures for one in frames if one.measures is not None])
-    seen = [(one, one.chip, one.face) for one in frames if one.chip is not None and one.face is not None]
-    shots = tuple(Shot(chip, *crop_around(one.image, face), one.t) for one, chip, face in seen)
-    # The nose moves towards the side to which the head turns; the person's left is on the right of the picture.
-    side = "left" if measures["turn"] > 0 else "right"
-    return Take(prompt.expression, side if abs(measures["turn"]) >= settings.side else FRONT, prompt.light, camera, measures, shots)
+LEFT, RIGHT = "left", "right"
 
 
-class Keeper:
-    """Writes what a session keeps: the take that the person looked at, and what further cameras saw meanwhile."""
+def make_take(prompt: Prompt, pose: str, frames: Sequence[Observation], camera: str) -> Take:
+    """The take of the frames in which a camera saw a face; one at least."""
+    faces = [(frame, frame.face_crop, frame.face) for frame in frames if frame.face_crop is not None and frame.face is not None]
+    pictures = tuple(TakePicture(crop, *cut_surroundings(frame.image, face), frame.t) for frame, crop, face in faces)
+    return Take(prompt.expression, pose, prompt.light, camera, average_measures(frames), pictures)
+
+
+def turned_to(turn: float) -> str:
+    """To which of its own sides a head is turned: the nose moves towards that side, and the left side is on the right of the picture."""
+    return LEFT if turn > 0 else RIGHT
+
+
+def pose_of_prompt(prompt: Prompt, frames: Sequence[Observation]) -> str:
+    """The pose of the take of a prompt: the one that was asked for, and required of every frame; of the side, which one."""
+    return turned_to(average_measures(frames)["turn"]) if prompt.pose == SIDE else FRONT
+
+
+def pose_of_view(frames: Sequence[Observation], settings: CaptureSettings) -> str:
+    """The pose in which a further camera sees the face: no pose was asked for, so it is the measured one."""
+    turn = average_measures(frames)["turn"]
+    return turned_to(turn) if abs(turn) >= settings.side else FRONT
+
+
+class TakeWriter:
+    """Stores the takes of a capture: those of the camera that the person looks at, and the views of further cameras."""
 
     def __init__(
         self,
         folder: SessionFolder,
         camera: Callable[[], str],
-        plan: Sequence[Prompt],
+        prompts: Sequence[Prompt],
         settings: CaptureSettings,
-        beside: Sequence[Onlooker] = (),
+        further: Sequence[FurtherCamera] = (),
     ):
-        """`camera()` is what the session looks through, `beside` are the others of a room."""
-        self.folder, self.camera, self.settings, self.beside = folder, camera, settings, beside
+        """`camera()` is the source that the person looks at; `further` are the other cameras of a room."""
+        self.folder, self.camera, self.settings, self.further = folder, camera, settings, further
         self._numbers: dict[Prompt, list[int]] = {}
-        self.done: list[tuple[Prompt, dict[str, float]]] = []
-        """What the folder holds already, as a `Session` wants it."""
-        by_what = {(prompt.expression, prompt.pose, prompt.light): prompt for prompt in plan}
-        prompt = None
+        self.earlier: list[tuple[Prompt, dict[str, float]]] = []
+        """The takes that the folder holds already, as a `CaptureSession` takes them."""
+        by_content = {(prompt.expression, prompt.pose, prompt.light): prompt for prompt in prompts}
+        by_moment: dict[int, Prompt] = {}
         for take in folder.takes:
-            # The takes of further cameras follow that of the first, and may show the face from another side.
-            prompt = by_what.get((take.expression, FRONT if take.pose == FRONT else SIDE, take.light), prompt)
-            if prompt is None:
-                continue
-            if prompt not in self._numbers:
-                self.done.append((prompt, take.quality))
-            self._numbers.setdefault(prompt, []).append(take.number)
+            # The first take of a moment has its number. It is the one of the camera that the person looks at.
+            if take.number == take.moment:
+                prompt = by_content.get((take.expression, FRONT if take.pose == FRONT else SIDE, take.light))
+                if prompt is not None:
+                    by_moment[take.moment] = prompt
+                    self.earlier.append((prompt, take.quality))
+            if take.moment in by_moment:
+                self._numbers.setdefault(by_moment[take.moment], []).append(take.number)
 
-    def keep(self, prompt: Prompt, frames: Sequence[Seen]) -> None:
-        """Writes a take, on the disk when this returns."""
-        numbers = [self.folder.add(taken(prompt, frames, self.camera(), self.settings)).number]
-        for other in self.beside:
-            seen = other.between(frames[0].t, frames[-1].t)
-            if seen:
-                numbers.append(self.folder.add(taken(prompt, seen, other.name, self.settings)).number)
+    def keep(self, prompt: Prompt, frames: Sequence[Observation]) -> None:
+        """Stores a take; it is on the disk when this returns."""
+        first = self.folder.add(make_take(prompt, pose_of_prompt(prompt, frames), frames, self.camera()))
+        numbers = [first.number]
+        for camera in self.further:
+            views = camera.between(frames[0].t, frames[-1].t)
+            if views:
+                take = make_take(prompt, pose_of_view(views, self.settings), views, camera.name)
+                numbers.append(self.folder.add(take, first.moment).number)
         self._numbers[prompt] = numbers
 
     def drop(self, prompt: Prompt) -> None:
-        """Erases the take of a prompt, which is taken anew."""
-        for number in self._numbers.pop(prompt, []):
-            self.folder.redo(number)
+        """Erases the take of a prompt, which is to be repeated."""
+        # The first camera's goes last: whenever the program is killed, every view still belongs to a take.
+        for number in reversed(self._numbers.pop(prompt, [])):
+            self.folder.erase(number)
 
 
-def moments(takes: Sequence[Kept]) -> list[int]:
-    """Which moment each take is of, as numbers: what several cameras of a room saw at once is one, and must be held out as one."""
-    numbers: list[int] = []
-    cameras: set[str] = set()
-    before = None
-    for take in takes:
-        what = (take.session, take.expression, take.light)
-        if what != before or take.camera in cameras:
-            cameras, before = set(), what
-            numbers.append(numbers[-1] + 1 if numbers else 0)
-        else:
-            numbers.append(numbers[-1])
-        cameras.add(take.camera)
-    return numbers
+def number_moments(takes: Sequence[StoredTake]) -> list[int]:
+    """Which moment each take is of, numbered over all sessions: what several cameras saw at once is held out as one."""
+    numbers: dict[tuple[Path, int], int] = {}
+    return [numbers.setdefault((take.session, take.moment), len(numbers)) for take in takes]
 
 
-def read_takes(root: Path, name: str, classifier: EmotionClassifier) -> Takes:
-    """All takes of a person as the model reads them.
+def read_for_fit(root: Path, name: str, classifier: EmotionClassifier) -> Takes:
+    """All takes of a person with the model's answers to them.
 
     Raises:
         Trouble: there are none, or their files are damaged.
     """
-    takes = load_takes(root, name)
+    takes = read_person_takes(root, name)
     if not takes:
         raise Trouble(f"there are no takes of {name}: make some with `run.py calibrate --name {name}`")
-    opinions = [classifier.read(chips) for _, chips in takes]
-    many = [len(chips) for _, chips in takes]
+    opinions = [classifier.read(take.chips()) for take in takes]
+    counts = [len(opinion.probs) for opinion in opinions]
     return Takes(
         probs=np.concatenate([opinion.probs for opinion in opinions]),
         embedding=np.concatenate([opinion.embedding for opinion in opinions]),
-        labels=np.repeat([LABELS.index(take.expression) for take, _ in takes], many),
-        takes=np.repeat(moments([take for take, _ in takes]), many),
-        # The light of one session is not that of another one.
-        lights=np.repeat([f"{take.session.name} {take.light}" for take, _ in takes], many),
+        labels=np.repeat([LABELS.index(take.expression) for take in takes], counts),
+        takes=np.repeat(number_moments(takes), counts),
+        # Two sessions may use one name for different lights.
+        lights=np.repeat([f"{take.session.name} {take.light}" for take in takes], counts),
     )
 
 
@@ -113,22 +124,22 @@ def enrol(root: Path, name: str, classifier: EmotionClassifier, settings: FitSet
     """Fits a profile to all takes of a person, and installs it if it helps.
 
     Returns:
-        The fit, and the picture of its proof, where there is one.
+        The fit, and the picture of its proof, if there is one.
 
     Raises:
         Trouble: there are too few takes, or a file cannot be written.
     """
-    made = fit(name, classifier.sha256, read_takes(root, name, classifier), settings, classifier.resting)
+    result = fit(name, classifier.sha256, read_for_fit(root, name, classifier), settings, classifier.resting)
     path = profile_path(root, name, classifier.path)
-    if made.profile:
-        save(made.profile, path)
-    if not made.proofs:
-        return made, None
+    if result.profile:
+        save(result.profile, path)
+    if not result.proofs:
+        return result, None
     picture = path.with_name(f"{path.stem}_proof.png")
-    _, png = cv2.imencode(".png", as_picture(made.proofs[-1]))
+    _, png = cv2.imencode(".png", as_picture(result.proofs[-1]))
     try:
         picture.write_bytes(png.tobytes())
         picture.chmod(0o600)
     except OSError as error:
         raise Trouble(f"cannot write {picture} ({reason(error)}): free the place; the profile itself is not concerned") from error
-    return made, picture
+    return result, picture

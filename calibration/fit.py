@@ -1,7 +1,7 @@
-"""Takes of one person -> a profile and the proof that it helps on takes that it was not fitted to, or the reason why there is none.
+"""Takes of one person -> a profile and the proof that it helps on held-out takes, or the reason why there is none.
 
-Three steps are tried, each with more freedom than the one before: the resting face, seven offsets, a linear head pulled towards the
-model's own. The first that helps is the profile. A take, however many frames it has, counts once.
+Three steps are tried, each with more parameters than the one before: the resting face, seven offsets, a linear head with a prior around
+the model's own. The first that helps becomes the profile. Every take counts once, however many frames it has.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from realtime.values import LABELS
 
 NEUTRAL = LABELS.index("neutral")
 ROUNDS = 200
-"""Gradient steps of a fit: the problem is convex and small, and the loss stands still after some fifty."""
-MISTAKE = 1e-9
-"""Gains under this are rounding."""
+"""Gradient steps of a fit. The problem is convex and small: after some fifty the loss does not fall any more."""
+TINY = 1e-9
+"""Smaller differences are rounding; also keeps divisors above 0."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Takes:
         probs: (n, 7) float32, the model's calibrated probabilities without a profile.
         embedding: (n, e) float32.
         labels: (n,) integers, the expression that was asked for as an index into `LABELS`.
-        takes: (n,) numbers or text, which take a frame belongs to; all frames of a take have one label and one light.
+        takes: (n,) numbers or text, the take of each frame; all frames of a take have one label and one light.
         lights: (n,) text, the light of the take.
     """
 
@@ -43,20 +43,20 @@ class Takes:
         return len(self.labels)
 
     def where(self, mask: np.ndarray) -> "Takes":
-        """The rows that a boolean mask (n,) picks."""
+        """The rows for which a boolean mask (n,) is true."""
         return Takes(*(getattr(self, name)[mask] for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Of probabilities against what was asked for; every take counts once. Shares are 0 to 1.
+    """How well probabilities agree with the expressions that were asked for; every take counts once. Shares are 0 to 1.
 
     Attributes:
         accuracy: share of right answers.
         macro_f1: mean F1 of the expressions that were asked for.
         log_loss: mean, in nats.
-        ece: expected calibration error over 15 bins.
-        confusion: (7, 7) takes by what was asked for (rows) and answered (columns), fractions where a take's frames differ.
+        ece: expected calibration error over 15 bins (Guo et al. 2017).
+        confusion: (7, 7) number of takes by what was asked for (rows) and answered (columns); a take whose frames differ counts in parts.
     """
 
     accuracy: float
@@ -68,15 +68,15 @@ class Scores:
 
 @dataclass(frozen=True)
 class Proof:
-    """One step, on held-out takes.
+    """The test of one step on held-out takes.
 
     Attributes:
         step: of `realtime.expression.profile.STEPS`.
-        held_out: "take" or "light", what was left out of a fit to be judged by it.
-        before, after: without the profile and with it.
-        gain: mean fall of the log loss of a take, in nats.
-        error: its standard error over the takes.
-        refused: why the step must not be installed, or None.
+        held_out: what each fold holds out: "take" or "light"; "nothing": the test uses the frames of the fit.
+        before, after: scores without the profile and with it.
+        gain: mean fall of a take's log loss, in nats.
+        error: standard error of the gain over the takes.
+        refusal: why the step must not be installed, or None.
     """
 
     step: str
@@ -85,7 +85,7 @@ class Proof:
     after: Scores
     gain: float
     error: float
-    refused: str | None
+    refusal: str | None
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,10 @@ class Fit:
     proofs: tuple[Proof, ...]
 
 
-Step = Callable[[Takes], tuple[np.ndarray, np.ndarray | None]]
+Correction = tuple[np.ndarray, np.ndarray | None]
+"""Offsets (7,) and weights (e, 7) of a profile; None: the offsets alone."""
+Step = Callable[[Takes], Correction]
+"""Fits a correction to takes."""
 
 
 def fit(name: str, model: str, takes: Takes, settings: FitSettings, resting: np.ndarray | None = None) -> Fit:
@@ -107,8 +110,8 @@ def fit(name: str, model: str, takes: Takes, settings: FitSettings, resting: np.
         name: whose takes these are.
         model: sha256 of the model that read them.
         takes: at least three expressions with a take each, or resting faces alone.
-        settings: how strongly the takes may move the model.
-        resting: (7,) mean log-probabilities of everybody's resting face; None: the model does not know it, and the first step is left out.
+        settings: how far the takes may change the model's answers.
+        resting: (7,) mean log-probabilities of everybody's resting face; None: unknown for this model, the first step is left out.
 
     Raises:
         Trouble: there are too few takes.
@@ -116,85 +119,88 @@ def fit(name: str, model: str, takes: Takes, settings: FitSettings, resting: np.
     expressions = set(takes.labels.tolist())
     steps: dict[str, Step] = {}
     if resting is not None and (takes.labels == NEUTRAL).sum() >= settings.least_frames:
-        steps["resting"] = lambda some: (rested(some, settings, resting), None)
+        steps["resting"] = lambda some: (fit_resting(some, settings, resting), None)
     if expressions == {NEUTRAL} and steps:
-        return _rest_alone(name, model, takes, settings, steps["resting"])
+        return _fit_rest_alone(name, model, takes, settings, steps["resting"])
     if len(expressions) < settings.least_expressions:
-        shown = ", ".join(LABELS[label] for label in sorted(expressions)) or "none"
+        names = ", ".join(LABELS[label] for label in sorted(expressions)) or "none"
         raise Trouble(
-            f"too few takes for a profile ({shown}): it needs {settings.least_expressions} expressions, or {settings.least_frames} frames "
+            f"too few takes for a profile ({names}): it needs {settings.least_expressions} expressions, or {settings.least_frames} frames "
             "of resting face with a model that knows everybody's; show more with `run.py calibrate`"
         )
-    steps["offsets"] = lambda some: (offsets(some, settings), None)
-    steps["head"] = lambda some: head(some, settings)
+    steps["offsets"] = lambda some: (fit_offsets(some, settings), None)
+    steps["head"] = lambda some: fit_head(some, settings)
     proofs: list[Proof] = []
-    for step, made in steps.items():
-        tried = [prove(step, takes, made, groups, held_out) for held_out, groups in _ways(takes)]
-        proofs += tried
-        if all(proof.refused is None for proof in tried):
-            profile = _profile(name, model, step, made(takes), takes, settings, tried)
-            worst = min(tried, key=lambda proof: proof.gain)
+    for step, fit_step in steps.items():
+        step_proofs = [prove(step, takes, fit_step, folds, held_out) for held_out, folds in _list_folds(takes)]
+        proofs += step_proofs
+        if all(proof.refusal is None for proof in step_proofs):
+            profile = _make_profile(name, model, step, fit_step(takes), takes, settings, step_proofs)
+            worst = min(step_proofs, key=lambda proof: proof.gain)
             why = f"{step} helps: log loss {worst.before.log_loss:.3f} -> {worst.after.log_loss:.3f} on held-out takes"
             if worst.after.accuracy < settings.unclear:
                 why += (
                     f"; even so only {worst.after.accuracy:.0%} of them are read as what was asked for: show them more clearly, or practise"
                 )
             return Fit(profile, why, tuple(proofs))
-    reasons = "; ".join(dict.fromkeys(f"{proof.step} {proof.refused}" for proof in proofs if proof.refused is not None))
+    reasons = "; ".join(dict.fromkeys(f"{proof.step} {proof.refusal}" for proof in proofs if proof.refusal is not None))
     return Fit(None, f"no profile installed, the base model stays: {reasons}", tuple(proofs))
 
 
-def prove(step: str, takes: Takes, made: Step, groups: np.ndarray, held_out: str) -> Proof:
-    """Judges a step: every group (n,) of takes is read with a profile fitted to the other groups."""
+def prove(step: str, takes: Takes, fit_step: Step, folds: np.ndarray, held_out: str) -> Proof:
+    """Tests a step by cross-validation: the takes of every fold (n,) are read with a correction fitted to the other folds."""
     after = np.empty_like(takes.probs)
-    for group in np.unique(groups):
-        out = groups == group
-        after[out] = corrected(made(takes.where(~out)), takes.where(out))
-    before, late = scored(takes.probs, takes), scored(after, takes)
-    # Where an expression's only take is held out, its fit knows nothing of it; the profile that would be installed does.
-    own = scored(corrected(made(takes), takes), takes)
-    gains = per_take(_log(after)[np.arange(len(takes)), takes.labels] - _log(takes.probs)[np.arange(len(takes)), takes.labels], takes)
+    for fold in np.unique(folds):
+        inside = folds == fold
+        after[inside] = apply_correction(fit_step(takes.where(~inside)), takes.where(inside))
+    before_scores, after_scores = score(takes.probs, takes), score(after, takes)
+    # If an expression has one take, the fold that holds it out learns nothing of it; the profile that would be installed does.
+    fitted_scores = score(apply_correction(fit_step(takes), takes), takes)
+    truth = np.arange(len(takes)), takes.labels
+    gains = average_per_take(_log(after)[truth] - _log(takes.probs)[truth], takes)
     gain = float(gains.mean())
     error = float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else np.inf
-    return Proof(step, held_out, before, late, gain, error, _refusal(before, late, own, gain, error))
+    refusal = _refuse(before_scores, after_scores, fitted_scores, gain, error)
+    return Proof(step, held_out, before_scores, after_scores, gain, error, refusal)
 
 
-def _refusal(before: Scores, after: Scores, own: Scores, gain: float, error: float) -> str | None:
-    """Why a step must not be installed; `own` are the scores on the takes that it was fitted to."""
-    asked = np.maximum(before.confusion.sum(1), MISTAKE)
-    was, held, fitted = (scores.confusion.diagonal() / asked for scores in (before, after, own))
-    broken = [LABELS[i] for i in range(len(LABELS)) if was[i] >= 0.5 > min(held[i], fitted[i])]
+def _refuse(before: Scores, after: Scores, fitted: Scores, gain: float, error: float) -> str | None:
+    """Why a step must not be installed, or None; `fitted` are the scores on the takes that it was fitted to."""
+    counts = np.maximum(before.confusion.sum(1), TINY)
+    recall_before, recall_after, recall_fitted = (scores.confusion.diagonal() / counts for scores in (before, after, fitted))
+    broken = [LABELS[i] for i in range(len(LABELS)) if recall_before[i] >= 0.5 > min(recall_after[i], recall_fitted[i])]
     if broken:
         return f"breaks {', '.join(broken)}, which was right"
-    if after.accuracy < before.accuracy - MISTAKE:
+    if after.accuracy < before.accuracy - TINY:
         return f"lowers the accuracy from {before.accuracy:.0%} to {after.accuracy:.0%}"
-    if gain <= error or gain <= MISTAKE:
+    if gain <= error or gain <= TINY:
         return f"gains {gain:.3f} nats, not more than its standard error {error:.3f}"
     return None
 
 
-def _ways(takes: Takes) -> list[tuple[str, np.ndarray]]:
-    """What is held out: each take; and each light, where every other light still shows three expressions or more."""
-    ways = [("take", takes.takes)]
+def _list_folds(takes: Takes) -> list[tuple[str, np.ndarray]]:
+    """What is held out, and the fold (n,) of each frame: every take; and every light, if without it three expressions are left."""
+    folds = [("take", takes.takes)]
     lights = np.unique(takes.lights)
     if len(lights) > 1 and all(len(set(takes.labels[takes.lights != light])) >= 3 for light in lights):
-        ways.append(("light", takes.lights))
-    return ways
+        folds.append(("light", takes.lights))
+    return folds
 
 
-def _rest_alone(name: str, model: str, takes: Takes, settings: FitSettings, made: Step) -> Fit:
-    """Resting faces say nothing of the other six; nothing can be held out of one take, so a face that is read rightly is left alone."""
-    before, after = scored(takes.probs, takes), scored(corrected(made(takes), takes), takes)
+def _fit_rest_alone(name: str, model: str, takes: Takes, settings: FitSettings, fit_step: Step) -> Fit:
+    """A profile of resting faces alone. Nothing can be held out of one take, so a face that is read rightly gets no profile."""
+    correction = fit_step(takes)
+    before, after = score(takes.probs, takes), score(apply_correction(correction, takes), takes)
     gain = before.log_loss - after.log_loss
-    if before.accuracy >= 0.9 or gain <= MISTAKE:
+    if before.accuracy >= 0.9 or gain <= TINY:
         return Fit(None, f"no profile installed: the resting face is read as neutral in {before.accuracy:.0%} of the frames already", ())
     proof = Proof("resting", "nothing", before, after, gain, np.inf, None)
     why = f"resting helps: read as neutral in {after.accuracy:.0%} of the frames ({before.accuracy:.0%}); the same frames, nothing held out"
-    return Fit(_profile(name, model, "resting", made(takes), takes, settings, [proof]), why, (proof,))
+    return Fit(_make_profile(name, model, "resting", correction, takes, settings, [proof]), why, (proof,))
 
 
-def _profile(
-    name: str, model: str, step: str, made: tuple[np.ndarray, np.ndarray | None], takes: Takes, settings: FitSettings, proofs: list[Proof]
+def _make_profile(
+    name: str, model: str, step: str, correction: Correction, takes: Takes, settings: FitSettings, proofs: list[Proof]
 ) -> Profile:
     notes = {
         "takes": len(np.unique(takes.takes)),
@@ -210,73 +216,89 @@ def _profile(
             for proof in proofs
         ],
     }
-    return Profile(name, model, step, made[0].astype(np.float32), None if made[1] is None else made[1].astype(np.float32), notes)
+    offsets, weights = correction
+    return Profile(name, model, step, offsets.astype(np.float32), None if weights is None else weights.astype(np.float32), notes)
 
 
-def corrected(made: tuple[np.ndarray, np.ndarray | None], takes: Takes) -> np.ndarray:
-    """Probabilities (n, 7) of takes with offsets (7,) and weights (e, 7) or None."""
-    return personal(Profile("", "", "", *made), takes.probs, takes.embedding)
+def apply_correction(correction: Correction, takes: Takes) -> np.ndarray:
+    """Corrected probabilities (n, 7) of takes."""
+    return personal(Profile("", "", "", *correction), takes.probs, takes.embedding)
 
 
-def rested(takes: Takes, settings: FitSettings, resting: np.ndarray) -> np.ndarray:
-    """Offsets (7,), none above 0, with which neutral leads a person's resting face by a share of its lead in everybody's, (7,) mean
-    log-probabilities; 0 without a resting frame.
+def fit_resting(takes: Takes, settings: FitSettings, resting: np.ndarray) -> np.ndarray:
+    """Offsets (7,) after which neutral leads in a person's resting face by a share of its lead in everybody's.
 
-    A shift of the embedding, read by a linear head, is a shift of the log-probabilities: the head itself is not needed. Only what is in
-    neutral's way is lowered, and only as far as needed: the rest of the difference is this one take's more often than the person's.
+    A shift of the embedding, read by a linear head, is a shift of the log-probabilities: the head itself is not needed. Only expressions
+    whose distance to neutral is too small are lowered, and only as far as needed: more often than not, the rest of the difference belongs
+    to the take, not to the person.
+
+    Args:
+        resting: (7,) mean log-probabilities of everybody's resting face.
+
+    Returns:
+        Numbers from `-settings.rest_most` to 0; all 0 without a resting frame.
     """
-    mine = _log(takes.probs[takes.labels == NEUTRAL])
-    if not len(mine):
+    logs = _log(takes.probs[takes.labels == NEUTRAL])
+    if not len(logs):
         return np.zeros(len(LABELS))
-    # The median, as one blink or one smile among the frames is no resting face.
-    lead = np.median(mine[:, [NEUTRAL]] - mine, 0)
+    # The median ignores a blink or a smile among the frames.
+    lead = np.median(logs[:, [NEUTRAL]] - logs, 0)
     return np.clip(lead - settings.rest_lead * (resting[NEUTRAL] - resting), -settings.rest_most, 0)
 
 
-def offsets(takes: Takes, settings: FitSettings) -> np.ndarray:
-    """Seven offsets (7,) of the highest posterior probability under a Gaussian prior around 0."""
-    logs, _, labels = _means(takes)
-    return _minimum(logs, np.ones((len(labels), 1)), labels, np.array([1 / settings.offset_sigma**2]))[0]
+def fit_offsets(takes: Takes, settings: FitSettings) -> np.ndarray:
+    """Offsets (7,) of the highest posterior probability, under a Gaussian prior around 0."""
+    logs, _, labels = _average_takes(takes)
+    return _minimise(logs, np.ones((len(labels), 1)), labels, np.array([1 / settings.offset_sigma**2]))[0]
 
 
-def head(takes: Takes, settings: FitSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets (7,) and weights (e, 7) of the highest posterior probability under a Gaussian prior around the model's own head."""
-    logs, embedding, labels = _means(takes)
-    middle = embedding.mean(0)
-    scale = max(float(np.sqrt(((embedding - middle) ** 2).sum(1).mean())), MISTAKE)
-    features = np.c_[np.ones(len(labels)), (embedding - middle) / scale]
-    pulls = np.full(features.shape[1], settings.pull)
-    pulls[0] = 1 / settings.offset_sigma**2
-    weights = _minimum(logs, features, labels, pulls)
-    return weights[0] - middle @ weights[1:] / scale, weights[1:] / scale
+def fit_head(takes: Takes, settings: FitSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets (7,) and weights (e, 7) of the highest posterior probability, under a Gaussian prior around the model's own head."""
+    logs, embedding, labels = _average_takes(takes)
+    mean = embedding.mean(0)
+    scale = max(float(np.sqrt(((embedding - mean) ** 2).sum(1).mean())), TINY)
+    features = np.c_[np.ones(len(labels)), (embedding - mean) / scale]
+    precisions = np.full(features.shape[1], settings.pull)
+    precisions[0] = 1 / settings.offset_sigma**2
+    weights = _minimise(logs, features, labels, precisions)
+    return weights[0] - mean @ weights[1:] / scale, weights[1:] / scale
 
 
-def _minimum(logs: np.ndarray, features: np.ndarray, labels: np.ndarray, pulls: np.ndarray) -> np.ndarray:
-    """Weights (k, 7) of features (n, k) with the least cross-entropy and squares, by Nesterov's gradient steps.
+def _minimise(logs: np.ndarray, features: np.ndarray, labels: np.ndarray, precisions: np.ndarray) -> np.ndarray:
+    """The correction of the least cross-entropy plus penalty, by Nesterov's accelerated gradient steps (2004, constant scheme).
 
-    An expression that was never shown takes no part: takes of the others would push it away, though they say nothing against it.
+    Expressions without a take are left out and get no weights: the takes of the others would lower them without any evidence.
+
+    Args:
+        logs: (n, 7), what the correction is added to.
+        features: (n, k).
+        labels: (n,).
+        precisions: (k,) of the Gaussian prior of the features' weights.
+
+    Returns:
+        (k, 7) weights of the features.
     """
-    shown = np.unique(labels)
-    base, wanted = logs[:, shown], (labels[:, None] == shown).astype(float)
-    pulls = pulls[:, None]
-    step = 1 / (0.5 * np.linalg.norm(features, 2) ** 2 + pulls.max())
-    # Of the momentum: (1 - r) / (1 + r), where r is the root of the condition number's inverse.
-    root = np.sqrt(step * pulls.min())
-    weights = ahead = np.zeros((features.shape[1], len(shown)))
+    present = np.unique(labels)
+    base, truth = logs[:, present], (labels[:, None] == present).astype(float)
+    precisions = precisions[:, None]
+    step = 1 / (0.5 * np.linalg.norm(features, 2) ** 2 + precisions.max())
+    # The momentum is (1 - root) / (1 + root); root is that of the inverse condition number.
+    root = np.sqrt(step * precisions.min())
+    weights = ahead = np.zeros((features.shape[1], len(present)))
     for _ in range(ROUNDS):
         scores = base + features @ ahead
         powers = np.exp(scores - scores.max(1, keepdims=True))
-        slope = features.T @ (powers / powers.sum(1, keepdims=True) - wanted) + pulls * ahead
+        slope = features.T @ (powers / powers.sum(1, keepdims=True) - truth) + precisions * ahead
         new = ahead - step * slope
         ahead = new + (1 - root) / (1 + root) * (new - weights)
         weights = new
-    every = np.zeros((features.shape[1], len(LABELS)))
-    every[:, shown] = weights
-    return every
+    all_weights = np.zeros((features.shape[1], len(LABELS)))
+    all_weights[:, present] = weights
+    return all_weights
 
 
-def _means(takes: Takes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log-probabilities (m, 7), embeddings (m, e) and labels (m,) of m takes."""
+def _average_takes(takes: Takes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean log-probabilities (m, 7), mean embeddings (m, e) and labels (m,) of m takes."""
     names, first = np.unique(takes.takes, return_index=True)
     rows = [takes.takes == name for name in names]
     logs = _log(takes.probs)
@@ -288,29 +310,29 @@ def _log(probs: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probs, np.finfo(np.float32).tiny), dtype=float)
 
 
-def per_take(values: np.ndarray, takes: Takes) -> np.ndarray:
+def average_per_take(values: np.ndarray, takes: Takes) -> np.ndarray:
     """Means (m,) of values (n,) over the frames of each take."""
     _, which = np.unique(takes.takes, return_inverse=True)
     return np.bincount(which, values) / np.bincount(which)
 
 
-def scored(probs: np.ndarray, takes: Takes) -> Scores:
-    """Scores of probabilities (n, 7) against what was asked for."""
+def score(probs: np.ndarray, takes: Takes) -> Scores:
+    """Scores of probabilities (n, 7) of the frames of takes."""
     _, which = np.unique(takes.takes, return_inverse=True)
     weights = 1 / np.bincount(which)[which]
     total = weights.sum()
-    answers, sure = probs.argmax(1), probs.max(1)
-    counts = np.zeros((len(LABELS), len(LABELS)))
-    np.add.at(counts, (takes.labels, answers), weights)
-    asked = counts.sum(1)
-    f1 = 2 * counts.diagonal() / np.maximum(asked + counts.sum(0), MISTAKE)
-    bins = np.minimum((sure * 15).astype(int), 14)
-    gaps = np.bincount(bins, weights * ((answers == takes.labels) - sure), minlength=15)
+    answers, confidence = probs.argmax(1), probs.max(1)
+    confusion = np.zeros((len(LABELS), len(LABELS)))
+    np.add.at(confusion, (takes.labels, answers), weights)
+    counts = confusion.sum(1)
+    f1 = 2 * confusion.diagonal() / np.maximum(counts + confusion.sum(0), TINY)
+    bins = np.minimum((confidence * 15).astype(int), 14)
+    gaps = np.bincount(bins, weights * ((answers == takes.labels) - confidence), minlength=15)
     loss = -_log(probs)[np.arange(len(takes)), takes.labels]
     return Scores(
-        accuracy=float(counts.trace() / total),
-        macro_f1=float(f1[asked > 0].mean()),
+        accuracy=float(confusion.trace() / total),
+        macro_f1=float(f1[counts > 0].mean()),
         log_loss=float((weights * loss).sum() / total),
         ece=float(np.abs(gaps).sum() / total),
-        confusion=counts,
+        confusion=confusion,
     )

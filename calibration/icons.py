@@ -8,8 +8,8 @@ import numpy as np
 
 from realtime.drawing.draw import COLOURS
 
-FINE = 4
-"""Drawn so many times larger and made smaller again: lines get soft edges."""
+OVERSAMPLING = 4
+"""Icons are drawn this many times larger and then reduced, for soft edges."""
 Point = tuple[float, float]
 INK = (40, 34, 30)
 TEETH = (245, 245, 245)
@@ -18,15 +18,15 @@ INSIDE = (52, 40, 96)
 
 @dataclass(frozen=True)
 class Features:
-    """Where the parts of a drawn face go; lengths in face widths, y down.
+    """The shape of a drawn face; lengths in face widths, y points down.
 
     Attributes:
-        inner, outer: how far the inner and the outer end of the brows are from their place at rest.
+        inner, outer: how far the inner and outer ends of the brows are below their place at rest.
         eye: height of the eyes, 1 at rest.
         wide: width of the mouth, 1 at rest.
-        corner: how far the corners of the mouth are from the height of its middle.
+        corner: how far the corners of the mouth are below its middle.
         gap: how far the mouth is open.
-        teeth: whether the teeth are seen; an open mouth without them is round.
+        teeth: whether the teeth are visible; an open mouth without teeth is round.
         wrinkle: whether the nose is wrinkled, which lifts the upper lip.
     """
 
@@ -51,9 +51,9 @@ FEATURES = {
 }
 
 
-def icon(expression: str, side: int, turned: bool = False) -> np.ndarray:
-    """A face that makes an expression, (side, side, 4) BGRA uint8, transparent around it; `turned` shows it half from the side."""
-    big = side * FINE
+def draw_icon(expression: str, side: int, turned: bool = False) -> np.ndarray:
+    """A face with an expression, (side, side, 4) BGRA uint8, transparent around it; `turned`: seen half from the side."""
+    big = side * OVERSAMPLING
     colour = np.zeros((big, big, 3), np.uint8)
     alpha = np.zeros((big, big), np.uint8)
     features, shift = FEATURES[expression], 0.09 if turned else 0.0
@@ -62,7 +62,7 @@ def icon(expression: str, side: int, turned: bool = False) -> np.ndarray:
         return round(point[0] * big), round(point[1] * big)
 
     def stroke(points: list[Point], width: float, ink: tuple[int, int, int] = INK) -> None:
-        curve = np.array([px(point) for point in _curve(points)], np.int32)
+        curve = np.array([px(point) for point in _bezier(points)], np.int32)
         cv2.polylines(colour, [curve], False, ink, max(1, round(width * big)), cv2.LINE_AA)
 
     def fill(outline: list[Point], ink: tuple[int, int, int]) -> None:
@@ -71,7 +71,7 @@ def icon(expression: str, side: int, turned: bool = False) -> np.ndarray:
     for layer, tone in ((colour, COLOURS[expression]), (alpha, 255)):
         cv2.ellipse(layer, px((0.5, 0.5)), px((0.40, 0.47)), 0, 0, 360, tone, cv2.FILLED, cv2.LINE_AA)
     for way in (-1, 1):
-        # Of a turned head the far half is narrower.
+        # The far half of a turned head looks narrower.
         narrow = 0.72 if turned and way == 1 else 1.0
         middle = 0.5 + shift + way * 0.165 * narrow
         half_wide, half_tall = 0.062 * narrow, 0.05 * features.eye
@@ -87,17 +87,17 @@ def icon(expression: str, side: int, turned: bool = False) -> np.ndarray:
         for way in (-1, 1):
             stroke([(nose + way * 0.03, 0.47), (nose + way * 0.055, 0.5), (nose + way * 0.05, 0.53)], 0.014)
             stroke([(nose + way * 0.075, 0.56), (nose + way * 0.12, 0.6), (nose + way * 0.13, 0.65)], 0.014)
-    _mouth(features, 0.5 + shift, 0.85 if turned else 1.0, stroke, fill)
+    _draw_mouth(features, 0.5 + shift, 0.85 if turned else 1.0, stroke, fill)
     return cv2.resize(np.dstack([colour, alpha]), (side, side), interpolation=cv2.INTER_AREA)
 
 
-def _mouth(features: Features, middle: float, narrow: float, stroke: Callable[..., None], fill: Callable[..., None]) -> None:
+def _draw_mouth(features: Features, middle: float, narrow: float, stroke: Callable[..., None], fill: Callable[..., None]) -> None:
     half, y = 0.13 * features.wide * narrow, 0.74
-    left, right = (middle - half, y + features.corner), (middle + half, y + features.corner)
-    # A quadratic curve passes half-way between its ends and its middle point.
+    start, end = (middle - half, y + features.corner), (middle + half, y + features.corner)
+    # The middle of a quadratic curve lies half-way between its control point and the middle of its ends.
     bend = y - features.corner
     if not features.gap:
-        stroke([left, (middle, bend), right], 0.028)
+        stroke([start, (middle, bend), end], 0.028)
         return
     if not features.teeth:
         for size, ink in ((1.0, INK), (0.86, INSIDE)):
@@ -105,15 +105,15 @@ def _mouth(features: Features, middle: float, narrow: float, stroke: Callable[..
             fill(outline, ink)
         return
     lift = features.gap * (0.9 if features.wrinkle else 0.5 if features.corner >= 0 else 0.1)
-    upper, lower = [left, (middle, bend - 2 * lift), right], [left, (middle, bend + 2 * (features.gap - lift)), right]
-    teeth = [left, (middle, bend - 2 * lift + 0.9 * features.gap), right]
+    upper, lower = [start, (middle, bend - 2 * lift), end], [start, (middle, bend + 2 * (features.gap - lift)), end]
+    teeth = [start, (middle, bend - 2 * lift + 0.9 * features.gap), end]
     for edge, ink in ((lower, INSIDE), (teeth, TEETH)):
-        fill([*_curve(upper), *_curve(edge)[::-1]], ink)
+        fill([*_bezier(upper), *_bezier(edge)[::-1]], ink)
     stroke(upper, 0.02)
     stroke(lower, 0.02)
 
 
-def _curve(points: list[Point]) -> list[Point]:
+def _bezier(points: list[Point]) -> list[Point]:
     """The quadratic Bezier curve of three points, as 25 points."""
     (x0, y0), (x1, y1), (x2, y2) = points
     return [
@@ -122,10 +122,10 @@ def _curve(points: list[Point]) -> list[Point]:
     ]
 
 
-def pasted(picture: np.ndarray, mark: np.ndarray, left: int, top: int) -> None:
-    """Lays a (h, w, 4) BGRA picture onto a BGR one in place; it must lie inside."""
-    height, width = mark.shape[:2]
-    part = picture[top : top + height, left : left + width]
-    alpha = mark[:, :, 3:].astype(np.float32) / 255
-    # Around the edge the small colours are mixed with the black outside already, as much as alpha says.
-    part[:] = np.clip(mark[:, :, :3] + part * (1 - alpha), 0, 255).astype(np.uint8)
+def paste_icon(picture: np.ndarray, icon: np.ndarray, x: int, y: int) -> None:
+    """Draws an icon (h, w, 4) BGRA onto a BGR picture, in place; x, y is its upper left corner. It must lie inside."""
+    height, width = icon.shape[:2]
+    part = picture[y : y + height, x : x + width]
+    alpha = icon[:, :, 3:].astype(np.float32) / 255
+    # The reduction has mixed the edge's colours with the black around them, in the proportion of alpha: they are not multiplied again.
+    part[:] = np.clip(icon[:, :, :3] + part * (1 - alpha), 0, 255).astype(np.uint8)

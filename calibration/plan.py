@@ -8,7 +8,7 @@ from realtime.values import LABELS
 FRONT, SIDE = "front", "side"
 PRACTICE, ROOM = "practice", "room"
 ORDER = ("neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust")
-"""From what everybody can do to what needs courage; it starts at rest, where every face is the same person's."""
+"""In a plan, from the resting face over what everybody can do to what is hard to show."""
 
 HOW = {
     "anger": "Draw your brows down and together, stare, and press your lips shut.",
@@ -28,10 +28,10 @@ class Prompt:
 
     Attributes:
         expression: one of `LABELS`.
-        pose: "front", or "side", some 25 degrees to either side.
-        light: what the light is called; a prompt with another light than the one before asks for a change.
+        pose: "front", or "side": turned by some 25 degrees to either side.
+        light: a name; a prompt whose name is new asks for a change of the light.
         seconds: how long the expression is to be held.
-        round: how often this has been asked for before; only practice asks twice for the same.
+        round: number of the round, from 0; only practice asks for the same expression in several rounds.
     """
 
     expression: str
@@ -41,8 +41,8 @@ class Prompt:
     round: int = 0
 
 
-def prompts(plan: str, hold_s: float, rest_s: float) -> tuple[Prompt, ...]:
-    """The takes of a plan, in order: expressions are held for `hold_s`, a resting face for `rest_s` seconds.
+def make_prompts(plan: str, hold_s: float, rest_s: float) -> tuple[Prompt, ...]:
+    """The takes of a plan, in order: expressions are held for `hold_s` seconds, a resting face for `rest_s` seconds.
 
     - neutral: the resting face.
     - quick: the seven expressions, from the front.
@@ -52,7 +52,7 @@ def prompts(plan: str, hold_s: float, rest_s: float) -> tuple[Prompt, ...]:
     plans: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
         "neutral": [(FRONT, "first", ("neutral",))],
         "quick": [(FRONT, "first", ORDER)],
-        # Lamps are moved twice only: all that a light is needed for comes in one go.
+        # All takes of one light follow each other: the light is to be changed only twice.
         "full": [
             (FRONT, "first", ORDER),
             (SIDE, "first", ORDER),
@@ -69,13 +69,13 @@ def prompts(plan: str, hold_s: float, rest_s: float) -> tuple[Prompt, ...]:
     )
 
 
-def practice(rounds: int, hold_s: float, chance: random.Random) -> tuple[Prompt, ...]:
-    """The seven expressions in another order each round, never one twice in a row."""
+def make_practice_prompts(rounds: int, hold_s: float, rng: random.Random) -> tuple[Prompt, ...]:
+    """The seven expressions, each round in another random order; no expression comes twice in a row."""
     order: list[Prompt] = []
     for number in range(rounds):
-        row = [Prompt(expression, FRONT, "first", hold_s, number) for expression in LABELS]
-        chance.shuffle(row)
-        if order and row[0].expression == order[-1].expression:
-            row.append(row.pop(0))
-        order += row
+        prompts = [Prompt(expression, FRONT, "first", hold_s, number) for expression in LABELS]
+        rng.shuffle(prompts)
+        if order and prompts[0].expression == order[-1].expression:
+            prompts.append(prompts.pop(0))
+        order += prompts
     return tuple(order)

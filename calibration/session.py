@@ -1,8 +1,9 @@
-"""The guided capture as a state machine, driven by what a camera sees and by `frame.t`. There is no camera in it and no screen.
+"""The guided capture as a state machine. Its input are observations of camera frames and their times; it reads no camera and draws nothing.
 
     light -> ready -> countdown -> take -> review -> the next prompt's light ... -> done
 
-It asks for a prompt, waits until face, light and pose are well, counts down, takes the burst, shows it, and keeps it.
+It asks for a prompt, waits until face, light and pose are as required, counts down, collects the frames of the take, shows them, and
+keeps the take.
 """
 
 import math
@@ -15,41 +16,43 @@ import numpy as np
 from calibration.plan import FRONT, Prompt
 from realtime.config import CaptureSettings, QualitySettings
 from realtime.expression.quality import MIDDLE, eye_distance, texture, turn
-from realtime.faces.align import align
+from realtime.faces.align import enlarge, sample, similarity
 from realtime.values import LABELS, Box, Face, Frame, Reading
 
 LIGHT, READY, COUNTDOWN, TAKE, REVIEW, DONE = "light", "ready", "countdown", "take", "review", "done"
 NEVER = -math.inf
+ROUNDING_S = 1e-6
+"""Times of frames are sums of fractions: two may differ by this much less than they should."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one frame shows of the person.
+class Observation:
+    """The person in one frame.
 
     Attributes:
         t: the frame's, in seconds.
-        others: how many other faces there are that are about as large.
+        other_faces: how many other faces there are that are about as large.
         image: (h, w, 3) BGR uint8, the frame's.
-        face, chip, probs: of the largest face: the face, its chip (64, 64) uint8 and its shown probabilities (7,); None without one.
-        doubt: why the chip should not be believed, in one word.
-        measures: of the largest face, by name: see `measured`.
+        face, face_crop, probs: of the largest face: the face, its crop (48, 48) uint8 and its shown probabilities (7,); None without one.
+        doubt: why the face's chip should not be believed, in one word.
+        measures: of the largest face, by name: see `measure`.
     """
 
     t: float
-    others: int
+    other_faces: int
     image: np.ndarray
     face: Face | None = None
-    chip: np.ndarray | None = None
+    face_crop: np.ndarray | None = None
     probs: np.ndarray | None = None
     doubt: str | None = None
     measures: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
-class Check:
-    """One condition of a take: what it is about, whether it is met, and what to do where it is not."""
+class Requirement:
+    """One thing that a take requires: its name on the screen, whether it is met, and what the user should do if it is not."""
 
-    what: str
+    name: str
     met: bool
     remedy: str
 
@@ -60,45 +63,60 @@ class View:
 
     Attributes:
         step: of the state machine.
-        prompt: what is asked for; None when done.
+        prompt: the take that is asked for; None when all are done.
         number, of: which take of how many, from 1.
-        checks: the conditions of a take.
-        left: share of the countdown, take or review that is left, 1 to 0.
-        left_s: the same in seconds.
-        chips: those just taken, for review.
-        match: the probability that the face shows what is asked for, 0 to 1; None without a face.
+        requirements: of a take.
+        remaining: share of the countdown, take or review that is still to come, 1 to 0.
+        remaining_s: the same in seconds.
+        chips: of the take, (64, 64) uint8 each, in its review.
+        match: the probability that the face shows the expression that is asked for, 0 to 1; None without a face.
         box: the person's face.
-        say: what the user should do now, one sentence.
+        message: what the user should do now, one sentence.
     """
 
     step: str
     prompt: Prompt | None
     number: int
     of: int
-    checks: tuple[Check, ...] = ()
-    left: float = 0.0
-    left_s: float = 0.0
+    requirements: tuple[Requirement, ...] = ()
+    remaining: float = 0.0
+    remaining_s: float = 0.0
     chips: tuple[np.ndarray, ...] = ()
     match: float | None = None
     box: Box | None = None
-    say: str = ""
+    message: str = ""
 
 
-def seen(frame: Frame, gray: np.ndarray, readings: Sequence[Reading], settings: CaptureSettings) -> Seen:
-    """What a frame, its gray picture (h, w) uint8 and its readings show of the person before the camera: the largest face."""
+def observe(frame: Frame, gray: np.ndarray, readings: Sequence[Reading], settings: CaptureSettings) -> Observation:
+    """The person in a frame, of its gray picture (h, w) uint8 and its readings: the person's face is the largest one."""
     by_size = sorted(readings, key=lambda reading: _area(reading.face.box), reverse=True)
     if not by_size:
-        return Seen(frame.t, 0, frame.image)
-    first, *rest = by_size
-    others = sum(_area(reading.face.box) * settings.alone > _area(first.face.box) for reading in rest)
-    chip = align(gray, first.face.points)
-    doubt = None if first.unsure == "tie" else first.unsure
-    return Seen(frame.t, others, frame.image, first.face, chip, first.probs, doubt, measured(gray, chip, first.face.points))
+        return Observation(frame.t, 0, frame.image)
+    largest, *others = by_size
+    similar = sum(_area(reading.face.box) * settings.alone > _area(largest.face.box) for reading in others)
+    points = largest.face.points
+    crop = sample(gray, similarity(points))
+    # A tie is a doubt about the label, not about the chip.
+    doubt = None if largest.unsure == "tie" else largest.unsure
+    return Observation(frame.t, similar, frame.image, largest.face, crop, largest.probs, doubt, measure(gray, enlarge(crop), points))
 
 
-def measured(gray: np.ndarray, chip: np.ndarray, points: np.ndarray) -> dict[str, float]:
-    """What a take's pictures are like: brightness, contrast, detail and grain of the face, its turn and its eye distance in px; and of
-    the light: how much brighter the left half of the chip is than the right one, and the brightness of the whole picture. Grey levels."""
+def measure(gray: np.ndarray, chip: np.ndarray, points: np.ndarray) -> dict[str, float]:
+    """Quality measures of one frame of a take.
+
+    Args:
+        gray: (h, w) uint8, the frame.
+        chip: (64, 64) uint8.
+        points: (5, 2) in pixels of the frame.
+
+    Returns:
+        - brightness: of the face, mean grey level.
+        - contrast, detail, grain: of the chip, as in `realtime.expression.quality.Texture`.
+        - turn: of the head, as in `realtime.expression.quality.turn`.
+        - eyes_px: distance between the eyes.
+        - balance: mean grey level of the chip's left half minus that of its right half: where the light comes from.
+        - room: mean grey level of the whole frame.
+    """
     face = chip[MIDDLE].astype(np.float32)
     half = face.shape[1] // 2
     contrast, detail, grain = texture(chip)
@@ -114,15 +132,16 @@ def measured(gray: np.ndarray, chip: np.ndarray, points: np.ndarray) -> dict[str
     }
 
 
-def mean_measures(many: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Means of measures, by name."""
-    return {name: float(np.mean([one[name] for one in many])) for name in many[0]}
+def average_measures(frames: Sequence[Observation]) -> dict[str, float]:
+    """Means of the measures of frames, by name; one frame at least must have a face."""
+    measures = [frame.measures for frame in frames if frame.measures is not None]
+    return {name: float(np.mean([values[name] for values in measures])) for name in measures[0]}
 
 
 def light_changed(now: dict[str, float], before: dict[str, float], settings: CaptureSettings, darker: bool = False) -> bool:
-    """Whether two takes are lit differently: face, picture, or one side of the face against the other; `darker` asks for less light.
+    """Whether two takes are lit differently: face, frame, or one side of the face against the other. `darker`: only less light counts.
 
-    A camera that sets its exposure by itself hides part of a change of strength; it cannot hide where the light comes from.
+    A camera that sets its own exposure hides part of a change of strength. It cannot hide from which side the light comes.
     """
     if darker:
         return before["room"] - now["room"] >= settings.change or before["brightness"] - now["brightness"] >= settings.change
@@ -134,10 +153,10 @@ def _area(box: Box) -> float:
     return (box.x1 - box.x0) * (box.y1 - box.y0)
 
 
-class Session:
+class CaptureSession:
     """Goes through the prompts.
 
-    Frames come in by `update`, which gives what to show. A take that stood its review goes to `keep`, together with its frames.
+    `update` takes one observation and returns what to show. A take goes to `keep` after its review, together with its frames.
     """
 
     def __init__(
@@ -145,69 +164,72 @@ class Session:
         prompts: Sequence[Prompt],
         settings: CaptureSettings,
         quality: QualitySettings,
-        keep: Callable[[Prompt, Sequence[Seen]], None],
+        keep: Callable[[Prompt, Sequence[Observation]], None],
         drop: Callable[[Prompt], None],
-        done: Sequence[tuple[Prompt, dict[str, float]]] = (),
+        earlier: Sequence[tuple[Prompt, dict[str, float]]] = (),
     ):
         """
         Args:
-            keep: gets a take that is to stay.
-            drop: is told that the kept take of a prompt is to be taken anew.
-            done: takes that were kept before, each with its mean measures: where a session goes on that was left.
+            keep: called with a take that is to be stored.
+            drop: called with a prompt whose stored take is to be erased, as it will be repeated.
+            earlier: the stored takes of a session that is continued, each with its mean measures.
         """
         self.prompts, self.settings, self.quality = tuple(prompts), settings, quality
         self.keep, self.drop = keep, drop
-        self._kept = dict(done)
+        self._measures = dict(earlier)
+        """Of the stored takes."""
         self._skipped: set[Prompt] = set()
-        self._step, self._since = READY, NEVER
-        self._bad_since: float | None = None
-        self._well_since: float | None = None
-        self._taken: list[Seen] = []
-        self._path: deque[tuple[float, np.ndarray]] = deque()
-        self._first = True
+        self._step, self._step_began = READY, NEVER
+        self._unmet_since: float | None = None
+        self._met_since: float | None = None
+        self._frames: list[Observation] = []
+        self._positions: deque[tuple[float, np.ndarray]] = deque()
+        self._has_begun = False
         self._now = NEVER
-        self._begin(self._next())
+        self._begin(self._next_prompt())
 
     @property
     def prompt(self) -> Prompt | None:
-        """What is asked for now; None when all is done."""
+        """The take that is asked for now; None when all are done."""
         return self._prompt
 
     @property
-    def done(self) -> bool:
+    def complete(self) -> bool:
+        """Whether every prompt has its take or was skipped."""
         return self._prompt is None
 
-    def update(self, seen: Seen) -> View:
-        """Takes what a frame shows; gives what is to be shown to the user."""
-        self._now = seen.t
-        if self._first:
-            self._first, self._since = False, seen.t
-        checks = self._checks(seen)
-        well = all(check.met for check in checks)
-        step = {
-            LIGHT: self._light,
-            READY: self._ready,
-            COUNTDOWN: self._countdown,
-            TAKE: self._take,
-            REVIEW: self._review,
-            DONE: lambda *_: None,
-        }[self._step]
-        step(seen, well)
-        return self._view(seen, checks)
+    def update(self, observation: Observation) -> View:
+        """Moves on by one frame; returns what is to be shown to the user."""
+        self._now = observation.t
+        if not self._has_begun:
+            self._has_begun, self._step_began = True, self._now
+        requirements = self._check_requirements(observation)
+        all_met = all(requirement.met for requirement in requirements)
+        if self._step == LIGHT and self._settled(all_met):
+            self._enter(READY)
+        elif self._step == READY and self._settled(all_met):
+            self._enter(COUNTDOWN)
+        elif self._step == COUNTDOWN:
+            self._count_down(all_met)
+        elif self._step == TAKE:
+            self._collect(observation, all_met)
+        elif self._step == REVIEW and self._step_s() >= self.settings.review_s:
+            self._accept()
+        return self._view(observation, requirements)
 
-    def again(self) -> None:
-        """Takes the take in hand anew, or, before it has begun, the one before it."""
+    def repeat(self) -> None:
+        """Repeats the current take or, if it has not begun, erases the one before it and repeats that."""
         if self._step in (TAKE, REVIEW, COUNTDOWN):
             self._begin(self._prompt)
             return
-        before = [prompt for prompt in self.prompts if prompt in self._kept and prompt != self._prompt]
+        before = [prompt for prompt in self.prompts if prompt in self._measures and prompt != self._prompt]
         if before:
-            self._kept.pop(before[-1])
+            self._measures.pop(before[-1])
             self.drop(before[-1])
             self._begin(before[-1])
 
     def skip(self) -> None:
-        """Leaves the prompt in hand out; in review, keeps the take at once."""
+        """Leaves out the current prompt; in the step light, leaves out the change of light; in review, keeps the take at once."""
         if self._prompt is None:
             return
         if self._step == REVIEW:
@@ -216,144 +238,145 @@ class Session:
             self._enter(READY)
         else:
             self._skipped.add(self._prompt)
-            self._begin(self._next())
+            self._begin(self._next_prompt())
 
-    def _next(self) -> Prompt | None:
-        return next((prompt for prompt in self.prompts if prompt not in self._kept and prompt not in self._skipped), None)
+    def _next_prompt(self) -> Prompt | None:
+        return next((prompt for prompt in self.prompts if prompt not in self._measures and prompt not in self._skipped), None)
 
     def _begin(self, prompt: Prompt | None) -> None:
-        before = [kept.light for kept in self._kept]
+        lights = [stored.light for stored in self._measures]
         self._prompt = prompt
         if prompt is None:
             self._enter(DONE)
         else:
-            self._enter(LIGHT if before and prompt.light not in before else READY)
+            self._enter(LIGHT if lights and prompt.light not in lights else READY)
 
     def _enter(self, step: str) -> None:
-        self._step, self._since, self._well_since, self._bad_since = step, self._now, None, None
+        self._step, self._step_began, self._met_since, self._unmet_since = step, self._now, None, None
         if step in (TAKE, READY, LIGHT):
-            self._taken = []
+            self._frames = []
 
-    def _steady(self, well: bool, t: float) -> bool:
-        """Whether all has been well for a while."""
-        self._well_since = (t if self._well_since is None else self._well_since) if well else None
-        return self._well_since is not None and t - self._well_since >= self.settings.settle_s
+    def _step_s(self) -> float:
+        """How long the current step has lasted."""
+        return self._now - self._step_began
 
-    def _light(self, seen: Seen, well: bool) -> None:
-        if self._steady(well, seen.t):
+    def _settled(self, all_met: bool) -> bool:
+        """Whether all requirements have been met for long enough."""
+        self._met_since = (self._now if self._met_since is None else self._met_since) if all_met else None
+        return self._met_since is not None and self._now - self._met_since >= self.settings.settle_s
+
+    def _interrupted(self, all_met: bool) -> bool:
+        """Whether a requirement has been unmet for longer than a blink."""
+        self._unmet_since = None if all_met else self._now if self._unmet_since is None else self._unmet_since
+        return self._unmet_since is not None and self._now - self._unmet_since >= self.settings.patience_s
+
+    def _count_down(self, all_met: bool) -> None:
+        if self._interrupted(all_met):
             self._enter(READY)
-
-    def _ready(self, seen: Seen, well: bool) -> None:
-        if self._steady(well, seen.t):
-            self._enter(COUNTDOWN)
-
-    def _countdown(self, seen: Seen, well: bool) -> None:
-        if self._lost(well, seen.t):
-            self._enter(READY)
-        elif seen.t - self._since >= self.settings.countdown_s:
+        elif self._step_s() >= self.settings.countdown_s:
             self._enter(TAKE)
 
-    def _take(self, seen: Seen, well: bool) -> None:
-        if self._lost(well, seen.t):
+    def _collect(self, observation: Observation, all_met: bool) -> None:
+        if self._interrupted(all_met):
             self._enter(READY)
             return
-        if well and (not self._taken or seen.t - self._taken[-1].t >= self.settings.apart_s - 1e-6):
-            # The frame's own memory may be used again by its source.
-            self._taken.append(replace(seen, image=seen.image.copy()))
-        if self._prompt is not None and seen.t - self._since >= self._prompt.seconds:
-            self._enter(REVIEW if len(self._taken) >= self.settings.least else READY)
-
-    def _review(self, seen: Seen, well: bool) -> None:
-        if seen.t - self._since >= self.settings.review_s:
-            self._accept()
+        if all_met and (not self._frames or observation.t - self._frames[-1].t >= self.settings.apart_s - ROUNDING_S):
+            # Copied, as the source may use the frame's memory again.
+            self._frames.append(replace(observation, image=observation.image.copy()))
+        if self._prompt is not None and self._step_s() >= self._prompt.seconds:
+            self._enter(REVIEW if len(self._frames) >= self.settings.least else READY)
 
     def _accept(self) -> None:
         if self._prompt is not None:
-            self.keep(self._prompt, self._taken)
-            self._kept[self._prompt] = mean_measures([one.measures for one in self._taken if one.measures is not None])
-        self._begin(self._next())
+            self.keep(self._prompt, self._frames)
+            self._measures[self._prompt] = average_measures(self._frames)
+        self._begin(self._next_prompt())
 
-    def _lost(self, well: bool, t: float) -> bool:
-        """Whether it has not been well for longer than a blink."""
-        self._bad_since = None if well else t if self._bad_since is None else self._bad_since
-        return self._bad_since is not None and t - self._bad_since >= self.settings.patience_s
-
-    def _checks(self, seen: Seen) -> tuple[Check, ...]:
-        """The conditions of a take, the ones first that the others depend on."""
+    def _check_requirements(self, observation: Observation) -> tuple[Requirement, ...]:
+        """The requirements of a take; those come first that the others depend on."""
         if self._prompt is None:
             return ()
-        settings, now = self.settings, seen.measures
-        there = seen.face is not None and seen.doubt != "covered"
-        remedy = "Uncover your face." if seen.face is not None else "Come into the picture, facing the camera."
-        checks = [Check("face", there and not seen.others, remedy if not there else "One person at a time, please.")]
-        if now is None:
-            self._path.clear()
-            return (*checks, *(Check(what, False, "") for what in ("size", "light", "sharp", "pose", "still")))
-        checks.append(Check("size", now["eyes_px"] >= settings.eyes_px and seen.doubt != "small", "Come closer."))
-        lit = seen.doubt != "dark" and settings.dim <= now["brightness"] <= settings.glare
-        checks.append(Check("light", lit, "Less light on your face." if now["brightness"] > settings.glare else "More light on your face."))
-        checks.append(Check("sharp", seen.doubt != "blurred", "Hold still; if that does not help, wipe the lens."))
-        turned = abs(now["turn"])
-        if self._prompt.pose == FRONT or self._step == LIGHT:
-            checks.append(Check("pose", turned <= settings.front, "Look straight into the camera."))
-        elif turned < settings.side:
-            checks.append(Check("pose", False, "Turn your head to one side, until one ear is hidden."))
+        settings, measures, doubt = self.settings, observation.measures, observation.doubt
+        visible = observation.face is not None and doubt != "covered"
+        if visible:
+            remedy = "One person at a time, please."
         else:
-            checks.append(Check("pose", turned < self.quality.turned, "Turn back a little."))
-        checks.append(Check("still", self._speed(seen) <= settings.still, "Hold still."))
-        if self._step == LIGHT:
-            # Of each light the first take is what others are compared with; all of them are seen from the front.
-            before = [next(m for p, m in self._kept.items() if p.light == light) for light in dict.fromkeys(p.light for p in self._kept)]
-            darker = self._prompt.light == "weak"
-            changed = all(light_changed(now, one, settings, darker) for one in before)
-            return (
-                *checks[:-1],
-                Check("another light", changed, "Less light, please." if darker else "Switch a lamp, or turn to a window."),
-            )
-        return tuple(checks)
+            remedy = "Come into the picture, facing the camera." if observation.face is None else "Uncover your face."
+        face = Requirement("face", visible and not observation.other_faces, remedy)
+        if measures is None:
+            self._positions.clear()
+            return (face, *(Requirement(name, False, "") for name in ("size", "light", "sharp", "pose", "still")))
+        too_bright = measures["brightness"] > settings.glare
+        lit = doubt != "dark" and settings.dim <= measures["brightness"] <= settings.glare
+        still = self._speed(observation) <= settings.still
+        return (
+            face,
+            Requirement("size", measures["eyes_px"] >= settings.eyes_px and doubt != "small", "Come closer."),
+            Requirement("light", lit, "Less light on your face." if too_bright else "More light on your face."),
+            Requirement("sharp", doubt != "blurred", "Hold still; if that does not help, wipe the lens."),
+            self._check_pose(self._prompt, measures["turn"]),
+            self._check_other_light(self._prompt, measures) if self._step == LIGHT else Requirement("still", still, "Hold still."),
+        )
 
-    def _speed(self, seen: Seen) -> float:
+    def _check_pose(self, prompt: Prompt, turn: float) -> Requirement:
+        if prompt.pose == FRONT or self._step == LIGHT:
+            return Requirement("pose", abs(turn) <= self.settings.front, "Look straight into the camera.")
+        # All frames of a take show the same side: it is stored as left or right.
+        other_side = any(frame.measures is not None and frame.measures["turn"] * turn < 0 for frame in self._frames[:1])
+        if abs(turn) < self.settings.side or (self._step == TAKE and other_side):
+            return Requirement("pose", False, "Turn your head to one side, until one ear is hidden.")
+        return Requirement("pose", abs(turn) < self.quality.turned, "Turn back a little.")
+
+    def _check_other_light(self, prompt: Prompt, measures: dict[str, float]) -> Requirement:
+        """Compares with the first take of each earlier light; those takes were all seen from the front."""
+        lights = dict.fromkeys(stored.light for stored in self._measures)
+        earlier = [next(values for stored, values in self._measures.items() if stored.light == light) for light in lights]
+        darker = prompt.light == "weak"
+        changed = all(light_changed(measures, values, self.settings, darker) for values in earlier)
+        return Requirement("another light", changed, "Less light, please." if darker else "Switch a lamp, or turn to a window.")
+
+    def _speed(self, observation: Observation) -> float:
         """How fast the face moves, in eye distances a second."""
-        if seen.face is None or seen.measures is None:
+        if observation.face is None or observation.measures is None:
             return 0.0
-        place = seen.face.points.mean(0)
-        self._path.append((seen.t, place))
-        while seen.t - self._path[0][0] > self.settings.calm_s:
-            self._path.popleft()
-        t, before = self._path[0]
-        return math.dist(place, before) / seen.measures["eyes_px"] / max(seen.t - t, self.settings.calm_s)
+        position = observation.face.points.mean(0)
+        self._positions.append((observation.t, position))
+        while observation.t - self._positions[0][0] > self.settings.calm_s:
+            self._positions.popleft()
+        t, earlier = self._positions[0]
+        return math.dist(position, earlier) / observation.measures["eyes_px"] / max(observation.t - t, self.settings.calm_s)
 
-    def _view(self, seen: Seen, checks: tuple[Check, ...]) -> View:
-        prompt, settings = self._prompt, self.settings
-        whole_s = {
+    def _view(self, observation: Observation, requirements: tuple[Requirement, ...]) -> View:
+        prompt, settings, probs = self._prompt, self.settings, observation.probs
+        duration_s = {
             COUNTDOWN: settings.countdown_s,
             TAKE: prompt.seconds if prompt else 0.0,
             REVIEW: settings.review_s,
         }.get(self._step, 0.0)
-        left_s = max(0.0, whole_s - (seen.t - self._since)) if whole_s else 0.0
-        match = None if prompt is None or seen.probs is None else float(seen.probs[LABELS.index(prompt.expression)])
+        remaining_s = max(0.0, duration_s - self._step_s()) if duration_s else 0.0
+        crops = [frame.face_crop for frame in self._frames if frame.face_crop is not None] if self._step == REVIEW else []
         return View(
             step=self._step,
             prompt=prompt,
             number=len(self.prompts) if prompt is None else self.prompts.index(prompt) + 1,
             of=len(self.prompts),
-            checks=checks,
-            left=left_s / whole_s if whole_s else 0.0,
-            left_s=left_s,
-            chips=tuple(one.chip for one in self._taken if one.chip is not None) if self._step == REVIEW else (),
-            match=match,
-            box=seen.face.box if seen.face else None,
-            say=self._say(checks),
+            requirements=requirements,
+            remaining=remaining_s / duration_s if duration_s else 0.0,
+            remaining_s=remaining_s,
+            chips=tuple(enlarge(crop) for crop in crops),
+            match=None if prompt is None or probs is None else float(probs[LABELS.index(prompt.expression)]),
+            box=observation.face.box if observation.face else None,
+            message=self._message(requirements),
         )
 
-    def _say(self, checks: tuple[Check, ...]) -> str:
-        first = next((check.remedy for check in checks if not check.met), None)
-        said = {
-            LIGHT: first or "Another light: good. Keep it so.",
-            READY: first or "Good. Stay like this.",
+    def _message(self, requirements: tuple[Requirement, ...]) -> str:
+        remedy = next((requirement.remedy for requirement in requirements if not requirement.met), None)
+        messages = {
+            LIGHT: remedy or "Another light: good. Keep it so.",
+            READY: remedy or "Good. Stay like this.",
             COUNTDOWN: "Get ready to hold it.",
-            TAKE: first or "Hold it.",
+            TAKE: remedy or "Hold it.",
             REVIEW: "This is what was taken.",
             DONE: "Done.",
         }
-        return said[self._step]
+        return messages[self._step]

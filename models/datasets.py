@@ -15,11 +15,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from calibration.collection import load_takes
+from calibration.stored_sessions import read_person_takes
 from models.framing import framed_chip, placement_of, sampling_matrix
 from realtime.base.errors import Trouble
 from realtime.config import DetectorSettings
-from realtime.faces.align import CHIP, CROP, enlarge, sample, similarity
+from realtime.faces.align import CROP, enlarge, sample, similarity
 from realtime.faces.detector import Detector
 from realtime.faces.landmarks import PointPredictor
 from realtime.values import LABELS, Box
@@ -307,14 +307,14 @@ def load_sessions(folder: Path) -> Faces:
     names, pixels, labels, persons = [], [], [], []
     for person in folders_in(folder):
         try:
-            takes = load_takes(folder, person.name)
+            for take in read_person_takes(folder, person.name):
+                crops = take.face_crops()
+                names += [path.relative_to(folder).as_posix() for path in take.paths]
+                pixels += list(crops)
+                labels += [LABELS.index(take.expression)] * len(crops)
+                persons += [person.name] * len(crops)
         except Trouble as trouble:
             raise DatasetError(str(trouble)) from trouble
-        for take, chips in takes:
-            names += [(take.session / "chips" / file).relative_to(folder).as_posix() for file in take.files]
-            pixels += [reduced(chip) for chip in chips]
-            labels += [LABELS.index(take.expression)] * len(chips)
-            persons += [person.name] * len(chips)
     if not names:
         raise DatasetError(f"{folder} holds sessions but no take that was confirmed: show some faces with `run.py calibrate`")
     faces = unvoted(names, pixels, labels, ["test" if _third(person) else "train" for person in persons])
@@ -324,18 +324,6 @@ def load_sessions(folder: Path) -> Faces:
 def _third(person: str) -> bool:
     """Whether a person is among the third that is measured on; who joins later changes nothing for those who are there."""
     return hashlib.sha256(person.encode()).digest()[0] % 3 == 0
-
-
-def reduced(chip: np.ndarray) -> np.ndarray:
-    """The (48, 48) uint8 face that `enlarge` made a chip (64, 64) uint8 of, so that it makes the same chip again, to one grey level."""
-    back = _back()
-    return np.clip(np.rint(back @ chip @ back.T), 0, 255).astype(np.uint8)
-
-
-@cache
-def _back() -> np.ndarray:
-    """(48, 64): the inverse, in the least-squares sense, of one direction of `enlarge`, which is linear but for its rounding."""
-    return np.linalg.pinv(cv2.resize(np.eye(CROP), (CROP, CHIP), interpolation=cv2.INTER_LINEAR))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Everybody's resting face, as a model reads it: what a person's own is compared with (`calibration.fit.rested`).
+"""Everybody's resting face, as a model reads it: what a person's own is compared with (`calibration.fit.fit_resting`).
 
     python -m models.resting --model models/emotion.tflite --wild WILD
 

@@ -227,12 +227,12 @@ class WebSettings:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How strongly a person's takes may move the model: `calibration.fit`."""
+    """How far a person's takes may change the model's answers: `calibration.fit`."""
 
-    rest_lead: float = 0.4  # of neutral's lead in everybody's resting face that a person's is given; more costs the others more
-    rest_most: float = 4.0  # nats that an expression is lowered by at most
-    offset_sigma: float = 0.5  # how far the seven offsets of a person are from 0, as the natural logarithm of a ratio
-    pull: float = 1.0  # of the head towards the model's own, where the embedding is scaled to a mean square length of 1
+    rest_lead: float = 0.4  # share of neutral's lead in everybody's resting face that a person's is given; more costs the others more
+    rest_most: float = 4.0  # nats by which an expression is lowered at most
+    offset_sigma: float = 0.5  # nats; standard deviation of the prior of the seven offsets, around 0
+    pull: float = 1.0  # precision of the prior of the head, around the model's own; the embedding has a mean square length of 1
     least_frames: int = 10  # of resting face: a third of a second at 30 fps
     unclear: float = 0.5  # share of takes read rightly under which the user is told that the faces may not show what was asked for
     least_expressions: int = 3  # with a take each; fewer say too little about the borders between the seven
@@ -240,27 +240,35 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class CaptureSettings:
-    """What a take of a guided capture must be like: `calibration.session`."""
+    """What a take of a guided capture requires: `calibration.session`.
 
-    hold_s: float = 1.5  # s that an expression is held; acted ones fade after two
-    rest_s: float = 3.0  # s of resting face: blinks and swallows are in it
-    settle_s: float = 0.5  # s that all must be well before the countdown begins
-    countdown_s: float = 3.0  # s to get the expression ready in
-    review_s: float = 1.5  # s in which a take can still be taken back
-    apart_s: float = 0.1  # s between two kept pictures: closer ones show the same
-    least: int = 3  # pictures of a take; fewer, and it is taken anew
-    eyes_px: float = 20.0  # between the eyes: the chip is then not enlarged
-    dim: float = 35.0  # grey levels of the face, mean; darker ones are mostly noise
-    glare: float = 225.0  # brighter ones have white patches
-    front: float = 0.12  # turn by `realtime.expression.quality.turn`, some 20 degrees; straight faces are within 0.1
-    side: float = 0.15  # from here on a face is seen from the side; up to where quality calls it turned
-    still: float = 1.0  # eye distances a second that a face may move; a nod has three
-    calm_s: float = 0.3  # s over which movement is measured
-    patience_s: float = 0.5  # s of a take that may be unusable: a blink of the detector
+    Raises:
+        ValueError: a face could be straight and turned at once.
+    """
+
+    hold_s: float = 1.5  # s for which an expression is held; acted ones fade after two
+    rest_s: float = 3.0  # s of resting face: long enough to hold blinks and swallows
+    settle_s: float = 0.5  # s for which all requirements must be met before the countdown
+    countdown_s: float = 3.0  # s to get the expression ready
+    review_s: float = 1.5  # s in which a take can still be repeated
+    apart_s: float = 0.1  # s between two stored pictures: closer ones show the same
+    least: int = 3  # pictures of a take; with fewer it is repeated
+    eyes_px: float = 20.0  # px between the eyes: from here on the chip is not enlarged
+    dim: float = 35.0  # mean grey level of the face; darker ones are mostly noise
+    glare: float = 225.0  # the same; brighter ones have white patches
+    front: float = 0.12  # largest turn of a straight face, some 20 degrees, by `realtime.expression.quality.turn`; they are within 0.1
+    side: float = 0.15  # least turn of a face seen from the side, more than `front`; the largest is `QualitySettings.turned`
+    still: float = 1.0  # eye distances a second; speed up to which a face is still: a nod has three
+    calm_s: float = 0.3  # s over which the speed is measured
+    patience_s: float = 0.5  # s for which a requirement may be unmet in a take: the detector misses faces for less
     change: float = 20.0  # grey levels by which face or picture differ in another light: twice what moving the head changes
     change_side: float = 30.0  # the same for one side of the face against the other, which a turned head changes more
-    alone: float = 2.0  # times the area of any other face that the person's must have
+    alone: float = 2.0  # times as large as any other face that the person's must be, by area
     practice_rounds: int = 2  # of seven expressions
+
+    def __post_init__(self) -> None:
+        if not self.front < self.side:
+            raise ValueError(f"front ({self.front}) must be less than side ({self.side}): no face is straight and turned at once")
 
 
 @dataclass(frozen=True)

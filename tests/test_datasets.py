@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from calibration.collection import SessionFolder, Shot, Take
+from calibration.session_folder import SessionFolder
+from calibration.takes import Take, TakePicture
 from models.datasets import (
     CLASSES,
     COLUMNS,
     VOTED,
     DatasetError,
     chip_from_crop,
-    chips_of,
     load,
     load_ck,
     load_ck48,
@@ -26,12 +26,11 @@ from models.datasets import (
     load_wild,
     majority,
     mark,
-    reduced,
     targets,
     without_single_votes,
 )
 from realtime.config import DetectorSettings
-from realtime.faces.align import enlarge, sample, similarity
+from realtime.faces.align import sample, similarity
 from realtime.faces.detector import Detector
 from realtime.faces.landmarks import PointPredictor
 from realtime.values import LABELS
@@ -604,27 +603,27 @@ def test_the_door_says_what_it_looked_for(tmp_path):
 
 
 def give(people, name, expressions, seed=0):
-    """A session of somebody with a take of two pictures an expression; gives its chips."""
+    """A session of somebody with a take of two pictures an expression; gives its folder and its face crops."""
     session = SessionFolder.create(people, name, "quick", "yes", ["0"], datetime(2026, 11, 23))
-    chips = []
+    crops = [tile(seed + number) for number in range(2 * len(expressions))]
     for number, expression in enumerate(expressions):
-        chips += [enlarge(cv2.GaussianBlur(tile(seed + 2 * number + i), (0, 0), 1)) for i in (0, 1)]
-        shots = tuple(Shot(chip, np.zeros((9, 9, 3), np.uint8), np.zeros((5, 2), np.float32), 0.0) for chip in chips[-2:])
-        session.add(Take(expression, "front", "first", "0", {}, shots))
-    return session.path, chips
+        pair = crops[2 * number : 2 * number + 2]
+        pictures = tuple(TakePicture(crop, np.zeros((9, 9, 3), np.uint8), np.zeros((5, 2), np.float32), 0.0) for crop in pair)
+        session.add(Take(expression, "front", "first", "0", {}, pictures))
+    return session.path, crops
 
 
 def test_the_takes_of_people_who_calibrated(tmp_path):
     _, adas = give(tmp_path, "ada", ["fear", "neutral"])
     path, bobs = give(tmp_path, "bob", ["disgust"], seed=50)
     (path / "takes.jsonl").open("a").write('{"number": 2')
-    (path / "chips" / "002-00.png").write_bytes(b"half")
+    (path / "faces" / "002-00.png").write_bytes(b"half")
     faces = load(tmp_path)
     assert faces.persons.tolist() == ["ada"] * 4 + ["bob"] * 2
     assert said_labels(faces) == ["fear"] * 2 + ["neutral"] * 2 + ["disgust"] * 2
-    assert faces.names[-1] == "bob/sessions/2026-11-23_00-00-00/chips/001-01.png"
+    assert faces.names[-1] == "bob/sessions/2026-11-23_00-00-00/faces/001-01.png"
     assert faces.framed.all()
-    assert np.abs(chips_of(faces).astype(int) - np.stack(adas + bobs)).max() <= 1
+    assert (faces.pixels == np.stack(adas + bobs)).all()
 
 
 def test_a_person_stays_in_one_split_whoever_joins(tmp_path):
@@ -646,11 +645,6 @@ def test_sessions_without_a_take_or_with_a_damaged_one(tmp_path):
     refuses(load, tmp_path, "holds sessions but no take that was confirmed")
     (path / "takes.jsonl").write_text("{}\n")
     refuses(load, tmp_path, r"takes\.jsonl, line 1, is damaged")
-
-
-@pytest.mark.parametrize("crop", [flat(0), flat(255), flat(77), tile(0)])
-def test_a_chip_is_brought_back_to_the_face_it_was_made_of(crop):
-    assert np.abs(enlarge(reduced(enlarge(crop))).astype(int) - enlarge(crop)).max() <= 1
 
 
 def test_a_half_copied_ck_is_told_as_such(tmp_path):

@@ -5,8 +5,8 @@ import pytest
 from rich.console import Console
 
 from calibration.guide import Guide
-from calibration.plan import ORDER, prompts
-from calibration.session import Session
+from calibration.plan import ORDER, make_prompts
+from calibration.session import CaptureSession
 from realtime.config import CaptureSettings, QualitySettings
 from realtime.values import Box, Face, Frame, Reading
 from realtime.viewers.desktop import NO_KEY
@@ -17,31 +17,32 @@ READING = Reading(Face(1, Box(200, 120, 400, 320), POINTS), np.full(7, 1 / 7, np
 
 
 class FakeScreen:
-    """A window that presses keys at chosen pictures."""
+    """A window in which keys are pressed at chosen pictures, by their number from 1."""
 
     closed = False
 
     def __init__(self, keys: dict[int, str]):
-        self.keys, self.shown, self.waited, self.ended = keys, [], 0, False
+        self.keys, self.pictures, self.waits, self.is_closed = keys, [], 0, False
 
     def show(self, picture):
-        self.shown.append(picture)
-        return ord(self.keys.get(len(self.shown), chr(NO_KEY)))
+        self.pictures.append(picture)
+        return ord(self.keys.get(len(self.pictures), chr(NO_KEY)))
 
     def wait(self):
-        self.waited += 1
+        self.waits += 1
         return NO_KEY
 
     def close(self):
-        self.ended = True
+        self.is_closed = True
 
 
 def begin(screen=None, plan="quick"):
-    kept = []
+    takes = []
     out = io.StringIO()
-    session = Session(prompts(plan, 0.3, 0.3), SETTINGS, QualitySettings(), lambda prompt, frames: kept.append(prompt), lambda prompt: None)
+    prompts = make_prompts(plan, 0.3, 0.3)
+    session = CaptureSession(prompts, SETTINGS, QualitySettings(), lambda prompt, _: takes.append(prompt), takes.remove)
     guide = Guide(session, SETTINGS, lambda: True, "Ada, quick", Console(file=out, width=200), screen)
-    return guide, kept, out
+    return guide, takes, out
 
 
 def play(guide, seconds, readings=(READING,), start=0.0):
@@ -53,17 +54,17 @@ def play(guide, seconds, readings=(READING,), start=0.0):
 
 
 def test_the_terminal_leads_through_a_plan():
-    guide, kept, out = begin()
+    guide, takes, out = begin()
     with guide:
         play(guide, 60)
-    assert guide.closed and [prompt.expression for prompt in kept] == list(ORDER)
+    assert guide.closed and [prompt.expression for prompt in takes] == list(ORDER)
     lines = out.getvalue().splitlines()
     assert lines[0] == "1/7 neutral, front: Let your whole face rest, with your mouth closed."
     assert lines.count("   hold it") == 7 and sum(line.startswith("   taken: ") for line in lines) == 7
     assert "   1 ..." in lines and "   0 ..." not in lines
 
 
-def test_the_terminal_says_what_is_wrong_and_does_not_chatter():
+def test_the_terminal_says_what_is_wrong_once():
     guide, _, out = begin()
     play(guide, 10, readings=())
     lines = out.getvalue().splitlines()
@@ -72,25 +73,33 @@ def test_the_terminal_says_what_is_wrong_and_does_not_chatter():
     assert "reconnecting" in out.getvalue()
 
 
-@pytest.mark.parametrize(("key", "left"), [("q", True), ("\x1b", True), ("x", False)])
-def test_q_and_esc_leave(key, left):
+@pytest.mark.parametrize(("key", "leaves"), [("q", True), ("\x1b", True), ("x", False)])
+def test_q_and_esc_leave(key, leaves):
     screen = FakeScreen({5: key})
-    guide, kept, _ = begin(screen)
+    guide, takes, _ = begin(screen)
     with guide:
         play(guide, 1)
-    assert guide.closed == left and not kept and screen.ended
-    assert len(screen.shown) == (5 if left else 20)
+    assert guide.closed == leaves and not takes and screen.is_closed
+    assert len(screen.pictures) == (5 if leaves else 20)
 
 
-def test_s_skips_r_takes_again_and_the_x_closes():
-    screen = FakeScreen({2: "s", 3: "s"})
+def test_s_skips_and_r_repeats_the_take_before():
+    screen = FakeScreen({})
+    guide, takes, _ = begin(screen)
+    play(guide, 2.5)
+    assert [prompt.expression for prompt in takes] == [ORDER[0]] and guide.session.prompt.expression == ORDER[1]
+    screen.keys[len(screen.pictures) + 1] = "s"
+    play(guide, 0.05, start=2.5)
+    assert guide.session.prompt.expression == ORDER[2]
+    screen.keys[len(screen.pictures) + 1] = "r"
+    play(guide, 0.05, start=2.55)
+    assert guide.session.prompt.expression == ORDER[0] and not takes
+
+
+def test_a_window_without_frames_stays_alive_and_its_x_leaves():
+    screen = FakeScreen({})
     guide, _, _ = begin(screen)
-    play(guide, 0.5)
-    assert guide.session.prompt.expression == ORDER[2]
-    screen.keys[len(screen.shown) + 1] = "r"
-    play(guide, 0.05, start=1)
-    assert guide.session.prompt.expression == ORDER[2]
     guide.idle(None)
-    assert screen.waited == 1 and not guide.closed
+    assert screen.waits == 1 and not guide.closed
     screen.closed = True
     assert guide.closed

@@ -2,40 +2,42 @@ import cv2
 import numpy as np
 import pytest
 
-from calibration.icons import FEATURES, icon, pasted
+from calibration.icons import FEATURES, draw_icon, paste_icon
 from calibration.plan import FRONT, HOW, SIDE, Prompt
-from calibration.screen import PAD, PANEL, TALL, guide, wrapped
-from calibration.session import COUNTDOWN, DONE, LIGHT, READY, REVIEW, TAKE, Check, View
+from calibration.screen import HEIGHT, PAD, PANEL, draw_guide, wrap_text
+from calibration.session import COUNTDOWN, DONE, LIGHT, READY, REVIEW, TAKE, Requirement, View
 from realtime.drawing.text import text_width
 from realtime.values import LABELS, Box
 
 IMAGE = np.full((480, 640, 3), 120, np.uint8)
-CHECKS = tuple(Check(what, what != "pose", "Turn back a little.") for what in ("face", "size", "light", "sharp", "pose", "still"))
+REQUIREMENTS = tuple(
+    Requirement(name, name != "pose", "Turn back a little.") for name in ("face", "size", "light", "sharp", "pose", "still")
+)
 
 
 def view(step=READY, expression="fear", pose=FRONT, **changes):
     prompt = None if step == DONE else Prompt(expression, pose, "first", 1.5)
-    settings = {"number": 3, "of": 7, "checks": CHECKS, "box": Box(100, 100, 300, 300), "say": "Turn back a little."}
+    settings = {"number": 3, "of": 7, "requirements": REQUIREMENTS, "box": Box(100, 100, 300, 300), "message": "Turn back a little."}
     return View(step, prompt, **(settings | changes))
 
 
 def test_there_is_a_face_for_each_expression_and_all_differ():
     assert set(FEATURES) == set(HOW) == set(LABELS)
-    pictures = [icon(name, 120, turned) for name in LABELS for turned in (False, True)]
+    pictures = [draw_icon(name, 120, turned) for name in LABELS for turned in (False, True)]
     gray = [cv2.cvtColor(picture[:, :, :3], cv2.COLOR_BGR2GRAY) for picture in pictures]
-    # The lines differ, not only the colours: what is dark in one is not in another.
-    lines = [one < 60 for one in gray]
+    # Not only the colours differ but the lines: what is dark in one is not in another.
+    lines = [picture < 60 for picture in gray]
     assert all((a != b).mean() > 0.004 for i, a in enumerate(lines) for b in lines[:i])
     assert all(picture.shape == (120, 120, 4) and not picture[0, 0].any() and picture[60, 60, 3] == 255 for picture in pictures)
 
 
 def test_an_icon_covers_what_is_under_it_and_nothing_beside_it():
-    ground = np.full((200, 200, 3), 200, np.uint8)
-    pasted(ground, icon("anger", 100), 50, 60)
+    picture = np.full((200, 200, 3), 200, np.uint8)
+    paste_icon(picture, draw_icon("anger", 100), 50, 60)
     outside = np.ones((200, 200), bool)
     outside[60:160, 50:150] = False
-    assert (ground[outside] == 200).all() and (ground[61, 51] == 200).all()
-    assert (ground[145, 100] == (0, 94, 213)).all()
+    assert (picture[outside] == 200).all() and (picture[61, 51] == 200).all()
+    assert (picture[145, 100] == (0, 94, 213)).all()
 
 
 @pytest.mark.parametrize("size", [(480, 640), (1080, 1920), (240, 320), (640, 480)])
@@ -43,19 +45,19 @@ def test_an_icon_covers_what_is_under_it_and_nothing_beside_it():
 def test_every_step_is_drawn_beside_any_picture(step, size):
     image = np.full((*size, 3), 120, np.uint8)
     chips = tuple(np.full((64, 64), 99, np.uint8) for _ in range(14))
-    shown = guide(image, view(step, chips=chips, left=0.5, left_s=1.5), True, "Ada, quick")
-    assert shown.shape == (TALL, round(size[1] * TALL / size[0]) + PANEL, 3)
-    # Nothing is written up to the panel's right edge: it would be cut there.
-    edge = shown[:, -PAD // 2 :]
+    screen = draw_guide(image, view(step, chips=chips, remaining=0.5, remaining_s=1.5), True, "Ada, quick")
+    assert screen.shape == (HEIGHT, round(size[1] * HEIGHT / size[0]) + PANEL, 3)
+    # No text reaches the panel's right edge: it would be cut there.
+    edge = screen[:, -PAD // 2 :]
     assert all(len(np.unique(row.reshape(-1, 3), axis=0)) == 1 for row in edge)
 
 
 def test_the_picture_is_a_mirror_and_the_box_with_it():
     image = IMAGE.copy()
     image[:, :320] = 30
-    plain, mirrored = (guide(image, view(), mirror, "Ada") for mirror in (False, True))
+    plain, mirrored = (draw_guide(image, view(), mirror, "Ada") for mirror in (False, True))
     assert plain[5, 5, 0] == 30 and mirrored[5, 5, 0] == 120
-    white = [np.argwhere((shown[:, :-PANEL] == 245).all(2))[:, 1] for shown in (plain, mirrored)]
+    white = [np.argwhere((screen[:, :-PANEL] == 245).all(2))[:, 1] for screen in (plain, mirrored)]
     assert white[0].max() == pytest.approx(300 * 1.25, abs=3)
     assert white[1].min() == pytest.approx((640 - 300) * 1.25, abs=3)
 
@@ -63,20 +65,20 @@ def test_the_picture_is_a_mirror_and_the_box_with_it():
 def test_the_countdown_and_the_chips_leave_the_face_free():
     chips = tuple(np.full((64, 64), 99, np.uint8) for _ in range(14))
     for step in (COUNTDOWN, REVIEW):
-        shown = guide(IMAGE, view(step, box=None, chips=chips, left=0.5, left_s=2), False, "Ada")
-        assert (shown[180:480, 180:760] == 120).all()
-        assert (shown[:, :-PANEL] != 120).any()
+        screen = draw_guide(IMAGE, view(step, box=None, chips=chips, remaining=0.5, remaining_s=2), False, "Ada")
+        assert (screen[180:480, 180:760] == 120).all()
+        assert (screen[:, :-PANEL] != 120).any()
 
 
 def test_practice_shows_the_match_and_a_side_take_a_turned_face():
-    low, high = (guide(IMAGE, view(match=match), False, "Ada", practice=True) for match in (0.1, 0.9))
+    low, high = (draw_guide(IMAGE, view(match=match), False, "Ada", practice=True) for match in (0.1, 0.9))
     assert (low[:, -PANEL:] != high[:, -PANEL:]).any()
-    front, side = (guide(IMAGE, view(pose=pose), False, "Ada") for pose in (FRONT, SIDE))
+    front, side = (draw_guide(IMAGE, view(pose=pose), False, "Ada") for pose in (FRONT, SIDE))
     assert (front[84:234, -PANEL:] != side[84:234, -PANEL:]).any()
 
 
 def test_lines_are_broken_between_words_and_fit():
     text = "Raise your brows and draw them together, eyes wide, mouth stretched to the sides."
-    lines = wrapped(text, 19, 300)
+    lines = wrap_text(text, 19, 300)
     assert " ".join(lines) == text and len(lines) > 1
     assert all(text_width(line, 19) <= 300 for line in lines)

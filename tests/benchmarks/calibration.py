@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from smoothing import simulate_chips, unseen_faces
 
 from calibration.fit import NEUTRAL, Takes, fit
-from models.datasets import Faces, chips_of, load_fer2013, majority, reduced
+from calibration.old_sessions import restore_face_crop
+from models.datasets import Faces, chips_of, load_fer2013, majority
 from realtime.config import SHIPPED, FitSettings
 from realtime.expression.classifier import EmotionClassifier
 from realtime.expression.profile import STEPS, Profile, personal, save
@@ -124,7 +125,7 @@ def faces_of(wild: Path, fer2013: Path) -> Faces:
     truth = majority(test.votes)
     rare = test.where(np.isin(truth, [LABELS.index("disgust"), LABELS.index("fear")]))
     # Framed as the camera's faces are: they are filmed as such.
-    framed = np.stack([reduced(chip) for chip in chips_of(rare)])
+    framed = np.stack([restore_face_crop(chip) for chip in chips_of(rare)])
     rare = replace(rare, pixels=framed, labels=majority(rare.votes), persons=np.array([f"fer2013 {name}" for name in rare.names]))
     return Faces(*(np.concatenate([getattr(photos, name), getattr(rare, name)]) for name in Faces.__dataclass_fields__))
 

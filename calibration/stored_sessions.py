@@ -1,0 +1,87 @@
+"""Reads the sessions of people, of this schema and the one before."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from calibration import old_sessions
+from calibration.takes import FACES, StoredTake, parse_take
+from realtime.base.errors import Trouble, reason
+from realtime.expression.people import checked
+
+SCHEMA = "session/2"
+SESSION, TAKES = "session.json", "takes.jsonl"
+GRAY_FOLDERS = {SCHEMA: FACES, old_sessions.SCHEMA: old_sessions.CHIPS}
+"""Folder of the pictures that the model reads, by schema."""
+
+
+def read_session(path: Path) -> dict[str, Any]:
+    """The content of a session's session.json.
+
+    Raises:
+        Trouble: it is missing, damaged or of an unknown schema.
+    """
+    about = path / SESSION
+    remedy = "copy the session again, or delete its folder"
+    try:
+        content = json.loads(about.read_bytes())
+        schema = content["schema"]
+        readable = isinstance(schema, str) and schema in GRAY_FOLDERS
+        types = {"id": str, "person": str, "anonymous": bool, "plan": str, "finished": bool}
+        wrong = [name for name, kind in types.items() if readable and not isinstance(content[name], kind)]
+    except OSError as error:
+        raise Trouble(f"cannot read {about} ({reason(error)}): {remedy}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Trouble(f"{about} is damaged ({error!r}): {remedy}") from error
+    if not readable:
+        schemas = " and ".join(repr(name) for name in GRAY_FOLDERS)
+        raise Trouble(f"{about} has the schema {schema!r:.60}, this program reads {schemas}: use the program that made it")
+    if wrong:
+        raise Trouble(f"{about} is damaged ({wrong[0]!r} is {content[wrong[0]]!r:.60}): {remedy}")
+    return content
+
+
+def read_session_takes(path: Path) -> list[StoredTake]:
+    """The takes of a session's folder, in the order in which they were stored; a last line without its end is ignored.
+
+    Raises:
+        Trouble: session.json or a line is damaged.
+    """
+    table = path / TAKES
+    old = read_session(path)["schema"] == old_sessions.SCHEMA
+    takes = []
+    try:
+        lines = complete_lines(table)
+    except OSError as error:
+        raise Trouble(f"cannot read {table} ({reason(error)}): copy the session again, or delete its folder") from error
+    for number, text in enumerate(lines, start=1):
+        try:
+            line = json.loads(text)
+            takes.append(parse_take(path, line, 0 if old else int(line["moment"]), old_sessions.CHIPS if old else FACES))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise Trouble(f"{table}, line {number}, is damaged ({error!r:.100}): take that line away, or copy the session again") from error
+    if old:
+        moments = old_sessions.guess_moments((take.expression, take.light, take.camera) for take in takes)
+        takes = [replace(take, moment=moment) for take, moment in zip(takes, moments, strict=True)]
+    return takes
+
+
+def read_person_takes(root: Path, name: str) -> list[StoredTake]:
+    """All takes of a person, those of the oldest session first.
+
+    Raises:
+        Trouble: it cannot be a person's name, or a session is damaged.
+    """
+    return [take for path in session_folders(root / checked(name)) for take in read_session_takes(path)]
+
+
+def session_folders(person: Path) -> list[Path]:
+    """The session folders of a person's folder, oldest first; links are not followed."""
+    folders = (path.parent for path in (person / "sessions").glob(f"*/{SESSION}"))
+    return sorted(path for path in folders if not path.is_symlink() and not path.name.startswith("."))
+
+
+def complete_lines(table: Path) -> list[bytes]:
+    """The lines of a file that have their end."""
+    return [line for line in table.read_bytes().splitlines(keepends=True) if line.endswith(b"\n") and line.strip()]
