@@ -2,6 +2,7 @@ import io
 import json
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,13 +124,13 @@ def test_a_room_has_takes_and_films_of_every_camera(person, tmp_path):
     who, _ = capture(make_request(person, plan="room", further=[person]), tmp_path, lambda: count_takes(tmp_path) >= 6)
     takes = read_person_takes(tmp_path, "ada")
     assert who is None and {take.expression for take in takes} >= set(ORDER[:3])
-    expressions = [take.expression for take in takes]
-    assert expressions[::2] == expressions[1::2] and {take.light for take in takes} == {"strong"}
-    # The two cameras saw the same moments: a fit never holds out one and learns from the other.
-    moments = number_moments(takes)
-    assert moments[::2] == moments[1::2] == list(range(len(takes) // 2))
-    films = sorted((takes[0].session / "video").glob("*.mp4"))
-    assert [film.stem.rpartition("_")[2] for film in films] == ["1", "2"] and all(verify(film)[0] == [] for film in films)
+    assert {take.light for take in takes} == {"strong"}
+    # What the two cameras saw at once is one moment: a fit never holds out one and learns from the other. A slow one may miss a moment.
+    views = Counter(zip(number_moments(takes), (take.expression for take in takes), strict=True))
+    assert [expression for _, expression in views] == list(ORDER[: len(views)])
+    assert set(views.values()) <= {1, 2} and list(views.values()).count(2) >= 2
+    films = list((takes[0].session / "video").glob("*.mp4"))
+    assert sorted(film.stem.rpartition("_")[2] for film in films) == ["1", "2"] and all(verify(film)[0] == [] for film in films)
 
 
 def test_a_disk_that_refuses_is_one_line_and_keeps_the_takes(person, tmp_path):
