@@ -63,11 +63,11 @@ def calibrate_person(options: CaptureOptions, console: Console, interrupted: Cal
         raise Trouble("only the plan room takes several cameras: name one --source")
     person = None if options.anonymous else checked(options.name or "me")
     # Practice leaves nothing behind, unless a name is given.
-    kept = not options.practising or options.name is not None or options.anonymous
-    if kept and not options.agreed:
+    stores_takes = not options.practising or options.name is not None or options.anonymous
+    if stores_takes and not options.agreed:
         ask_consent()
     plan = "practice" if options.practising else options.plan
-    request = CaptureRequest(person, plan, options.sources, CONSENT if kept else None, options.window, options.model)
+    request = CaptureRequest(person, plan, options.sources, CONSENT if stores_takes else None, options.window, options.model)
     owner = run_capture(request, console, interrupted)
     if owner is not None:
         install_profiles(owner, options.model, console)

@@ -42,7 +42,7 @@ def draw_guide(image: np.ndarray, view: View, mirror: bool, title: str, practice
     picture = cv2.resize(cv2.flip(image, 1) if mirror else image, (width, HEIGHT), interpolation=cv2.INTER_LINEAR)
     if view.box is not None:
         box = scale_box(mirror_box(view.box, image.shape[1]) if mirror else view.box, factor)
-        all_met = all(requirement.met for requirement in view.requirements)
+        all_met = all(requirement.is_met for requirement in view.requirements)
         corners = [round(v) for v in (box.x0, box.y0, box.x1, box.y1)]
         cv2.rectangle(picture, corners[:2], corners[2:], GOOD if all_met else WHITE, 2, cv2.LINE_AA)
     if view.step == COUNTDOWN:
@@ -81,7 +81,7 @@ def _draw_panel(panel: np.ndarray, view: View, title: str, practice: bool) -> No
     else:
         _draw_requirements(panel, view, y + 12)
     if view.step != DONE:
-        all_met = view.step == REVIEW or all(requirement.met for requirement in view.requirements)
+        all_met = view.step == REVIEW or all(requirement.is_met for requirement in view.requirements)
         cv2.rectangle(panel, (0, HEIGHT - BAND - 40), (PANEL, HEIGHT - 40), GOOD if all_met else UNMET, cv2.FILLED)
         lines = wrap_text(view.message, 18, PANEL - 2 * PAD, 600)
         for i, line in enumerate(lines):
@@ -104,9 +104,9 @@ def _draw_requirements(panel: np.ndarray, view: View, top: int) -> None:
     """The requirements in two columns, with a filled dot where one is met."""
     for i, requirement in enumerate(view.requirements):
         x, y = PAD + 8 + (i % 2) * (PANEL // 2 - PAD), top + 14 + (i // 2) * 28
-        met = requirement.met
-        cv2.circle(panel, (x, y - 5), 7, GOOD if met else QUIET, cv2.FILLED if met else 2, cv2.LINE_AA)
-        draw_text(panel, requirement.name, x + 18, y, 16, WHITE if met else QUIET)
+        is_met = requirement.is_met
+        cv2.circle(panel, (x, y - 5), 7, GOOD if is_met else QUIET, cv2.FILLED if is_met else 2, cv2.LINE_AA)
+        draw_text(panel, requirement.name, x + 18, y, 16, WHITE if is_met else QUIET)
 
 
 def _draw_match(panel: np.ndarray, view: View, top: int) -> None:

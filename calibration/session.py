@@ -53,7 +53,7 @@ class Requirement:
     """One thing that a take requires: its name on the screen, whether it is met, and what the user should do if it is not."""
 
     name: str
-    met: bool
+    is_met: bool
     remedy: str
 
 
@@ -204,7 +204,7 @@ class CaptureSession:
         if not self._has_begun:
             self._has_begun, self._step_began = True, self._now
         requirements = self._check_requirements(observation)
-        all_met = all(requirement.met for requirement in requirements)
+        all_met = all(requirement.is_met for requirement in requirements)
         if self._step == LIGHT and self._settled(all_met):
             self._enter(READY)
         elif self._step == READY and self._settled(all_met):
@@ -370,7 +370,7 @@ class CaptureSession:
         )
 
     def _message(self, requirements: tuple[Requirement, ...]) -> str:
-        remedy = next((requirement.remedy for requirement in requirements if not requirement.met), None)
+        remedy = next((requirement.remedy for requirement in requirements if not requirement.is_met), None)
         messages = {
             LIGHT: remedy or "Another light: good. Keep it so.",
             READY: remedy or "Good. Stay like this.",

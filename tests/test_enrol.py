@@ -37,11 +37,11 @@ def write_takes(session: SessionFolder, prompts: list[Prompt], further: list[Fak
 
 
 @pytest.mark.parametrize(
-    ("asked", "turn", "pose"),
+    ("prompt_pose", "turn", "pose"),
     [(FRONT, 0.0, "front"), (FRONT, -0.161, "front"), (SIDE, -0.161, "right"), (SIDE, 0.3, "left"), (SIDE, 0.149, "left")],
 )
-def test_a_take_has_the_pose_that_was_asked_for(tmp_path, asked, turn, pose):
-    write_takes(begin_session(tmp_path), [Prompt("fear", asked, "first", 1.5)], [], turn)
+def test_a_take_has_the_pose_that_was_asked_for(tmp_path, prompt_pose, turn, pose):
+    write_takes(begin_session(tmp_path), [Prompt("fear", prompt_pose, "first", 1.5)], [], turn)
     assert [take.pose for take in read_person_takes(tmp_path, "ada")] == [pose]
 
 
@@ -52,7 +52,7 @@ def test_a_view_of_a_further_camera_has_the_pose_that_is_seen(tmp_path, turn, po
 
 
 def test_moments_are_stored_not_guessed(tmp_path):
-    """The first camera sees fear twice in a row; camera 1 misses the first of both: in the order of the takes nothing tells that."""
+    """Two takes of fear follow each other, with four cameras in all: by their order they would be one moment."""
     session = begin_session(tmp_path, plan="room", cameras=("0", "1"))
     prompt = Prompt("fear", FRONT, "strong", 1.5)
     writer = write_takes(session, [prompt], [FakeCamera("1", None), FakeCamera("2", 0.2)])
