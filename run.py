@@ -25,9 +25,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from realtime import __version__
 from realtime.base.errors import Trouble, reason
 from realtime.base.silence import silence_libraries
+from realtime.base.version import __version__
 from realtime.config import (
     PHOTO,
     CameraSettings,
@@ -206,6 +206,7 @@ def bench(
     faces: o.FaceCount = None,
     size: o.BenchSize = None,
     out: o.JsonFile = None,
+    compare: o.CompareFile = None,
     model: o.SuitedModel = None,
 ) -> None:
     """Measure speed: each stage, frames a second, latency, load, memory, on this machine."""
@@ -215,7 +216,8 @@ def bench(
 
     model, efforts = suited(model, small_board(), print)
     settings = Settings(efforts, classifier=ClassifierSettings(model))
-    run_bench(BenchOptions(source, seconds, exact, live_rate, faces, size, out, settings), new_console())
+    if not run_bench(BenchOptions(source, seconds, exact, live_rate, faces, size, out, compare, settings), new_console()):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from realtime.base.errors import Trouble
+from realtime.base.version import __version__
 from realtime.config import FitSettings
 from realtime.expression.profile import Profile, personal
 from realtime.values import LABELS
@@ -206,7 +207,7 @@ def _make_profile(
         "takes": len(np.unique(takes.takes)),
         "frames": len(takes),
         "settings": asdict(settings),
-        "versions": {"numpy": np.__version__},
+        "versions": {"program": __version__, "numpy": np.__version__},
         "proof": [
             {
                 "held_out": proof.held_out,

@@ -14,6 +14,6 @@ Conventions, the same in every file:
 """
 
 from realtime.api import open_pipeline
-from realtime.version import __version__
+from realtime.base.version import __version__
 
 __all__ = ["__version__", "open_pipeline"]

@@ -14,6 +14,7 @@ from realtime.base.errors import Trouble
 from realtime.base.governor import FixedEffort
 from realtime.base.machine import describe_machine
 from realtime.base.timing import StageTimer
+from realtime.base.version import __version__
 from realtime.commands.benchmark import (
     STAGES,
     Clocks,
@@ -38,7 +39,6 @@ from realtime.faces.tracker import Tracker
 from realtime.pipeline import Pipeline
 from realtime.sources.films import DEMO, VideoFile
 from realtime.values import Box, Frame
-from realtime.version import __version__
 
 HERE = Box(5, 5, 35, 35)
 

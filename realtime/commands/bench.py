@@ -10,8 +10,19 @@ from typing import Any
 from rich.console import Console
 
 from realtime.base.errors import Trouble, reason
-from realtime.commands.benchmark import Clocks, Crowd, Resized, build_report, cut_portraits, measure, rate_line, table_rows
-from realtime.config import Settings
+from realtime.commands.benchmark import (
+    Clocks,
+    Crowd,
+    Resized,
+    build_report,
+    compare_reports,
+    cut_portraits,
+    measure,
+    rate_line,
+    read_report,
+    table_rows,
+)
+from realtime.config import BenchmarkSettings, Settings
 from realtime.pipeline import Pipeline, build_pipeline
 from realtime.sources.films import VideoFile
 from realtime.sources.newest import NewestFrame
@@ -39,6 +50,7 @@ class BenchOptions:
         faces: how many faces side by side; None for the film as it is.
         size_wh: of the pictures in px; None for the film's.
         json_file: where the report goes, or None.
+        compare_file: an earlier report that this run is compared with, or None.
         settings: of the pipeline.
     """
 
@@ -49,14 +61,19 @@ class BenchOptions:
     faces: int | None
     size_wh: tuple[int, int] | None
     json_file: Path | None
+    compare_file: Path | None
     settings: Settings
 
 
-def run_bench(options: BenchOptions, console: Console) -> dict[str, Any]:
-    """Measures, prints the result, and writes the report if a file is named.
+def run_bench(options: BenchOptions, console: Console) -> bool:
+    """Measures, prints the result, writes the report if a file is named, and says what is slower than in an earlier one.
+
+    Returns:
+        Whether nothing is slower.
 
     Raises:
-        Trouble: the source is no film, the options exclude each other, or the report cannot be written.
+        Trouble: the source is no film, the options exclude each other, the report cannot be written,
+            or the earlier one cannot be read or compared.
     """
     file = options.json_file
     if file is not None and not file.parent.is_dir():
@@ -69,6 +86,7 @@ def run_bench(options: BenchOptions, console: Console) -> dict[str, Any]:
             f"bench measures a film, so that runs can be compared: {options.source} is none; "
             "name a video file, or see a camera's rate in live"
         )
+    before = None if options.compare_file is None else read_report(options.compare_file)
     film, clock = VideoFile(path), time.perf_counter
     pipeline = build_pipeline(options.settings, clock, live=not options.exact, patience_s=math.inf if options.live_rate else 0.1)
     source = _played(film, pipeline, options)
@@ -91,7 +109,13 @@ def run_bench(options: BenchOptions, console: Console) -> dict[str, Any]:
         except OSError as error:
             raise Trouble(f"cannot write {file} ({reason(error)}): check the path and your rights") from error
     print_report(result, source.name, console)
-    return result
+    if before is None:
+        return True
+    comparison = compare_reports(result, before, BenchmarkSettings.tolerance)
+    console.print(f"\nbeside {options.compare_file}, {comparison.compared} values, tolerance {BenchmarkSettings.tolerance:.0%}:")
+    for line in comparison.slower or ("nothing is slower",):
+        console.print(f"    {line}")
+    return not comparison.slower
 
 
 def _played(film: VideoFile, pipeline: Pipeline, options: BenchOptions) -> Source:

@@ -16,6 +16,7 @@ import numpy as np
 from realtime.base.errors import Trouble, reason
 from realtime.base.machine import describe_machine, package_versions
 from realtime.base.timing import Clock, summary_ms
+from realtime.base.version import __version__
 from realtime.config import Settings
 from realtime.drawing.draw import Hud, annotate
 from realtime.drawing.history import LabelHistory
@@ -23,7 +24,6 @@ from realtime.faces.finder import FaceSearch
 from realtime.pipeline import Pipeline
 from realtime.sources.source import Source
 from realtime.values import Frame
-from realtime.version import __version__
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ import numpy as np
 from realtime.base.errors import Trouble, reason
 from realtime.base.machine import Heat, read_heat
 from realtime.base.timing import summary_ms
+from realtime.base.version import RELEASE
 from realtime.config import CameraSettings, RecorderSettings, Settings
 from realtime.drawing.draw import annotate
 from realtime.drawing.text import draw_text
@@ -143,7 +144,7 @@ def check_encoder(name: str, written: int, read: int, why: str | None) -> Check:
 def check_model(classifier: EmotionClassifier | None, why: str | None) -> Check:
     """`classifier` is None if the model does not load; `why` then says the reason."""
     if classifier is None:
-        return Check("model", "fault", why or "it does not load", "restore the folder models/ from the release that this program came from")
+        return Check("model", "fault", why or "it does not load", f"restore the folder models/ from {RELEASE}")
     return Check("model", "ok", f"{classifier.path.name}, sha256 {classifier.sha256[:12]} as its card says")
 
 

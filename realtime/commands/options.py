@@ -145,7 +145,7 @@ BenchSize = Annotated[
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.", metavar="FILE")]
 CompareFile = Annotated[
     Path | None,
-    typer.Option("--compare", help="Say what is slower than in this report, an earlier --json file; exit code 1 if anything is."),
+    typer.Option("--compare", help="Say what is slower than in this earlier --json file; exit code 1 if anything is.", metavar="FILE"),
 ]
 
 # Whom calibrate asks, and for what.

@@ -11,6 +11,7 @@ import numpy as np
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.silence import quiet
+from realtime.base.version import RELEASE
 from realtime.faces.align import CHIP
 from realtime.values import LABELS
 
@@ -71,7 +72,7 @@ class EmotionClassifier:
         content = self._read(path)
         if hashlib.sha256(content).hexdigest() != self.card["sha256"]:
             raise Trouble(
-                f"model {path} is damaged: its sha256 is not the one in {path.with_suffix('.json')}; restore both files from one release"
+                f"model {path} is damaged: its sha256 is not the one in {path.with_suffix('.json')}; restore both files from {RELEASE}"
             )
         interpreter, self.runtime = interpreter_class()
         try:
@@ -83,7 +84,7 @@ class EmotionClassifier:
         self.sha256 = self.card["sha256"]
         self.temperature = float(self._numbers("temperature", ()))
         if self.temperature <= 0:
-            raise Trouble(f"{path.with_suffix('.json')} is damaged (temperature is {self.temperature}): restore it from its release")
+            raise Trouble(f"{path.with_suffix('.json')} is damaged (temperature is {self.temperature}): restore it from {RELEASE}")
         self.bias = self._numbers("bias", (len(LABELS) + 1,)).astype(np.float32)
         self.prior = self._numbers("prior", (len(LABELS),)).astype(np.float32)
         """How often each label occurs in what the model learned from; (7,), sums to 1."""
@@ -122,11 +123,11 @@ class EmotionClassifier:
             schema, labels = card["schema"], tuple(card["labels"])
             missing = {"sha256", "embedding", "temperature", "bias", "prior"} - card.keys()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Trouble(f"{beside} is damaged ({error!r}): restore it from the release that {path.name} came from") from error
+            raise Trouble(f"{beside} is damaged ({error!r}): restore it from {RELEASE}") from error
         if schema != SCHEMA:
-            raise Trouble(f"{beside} has the schema {schema!r}, this program reads {SCHEMA!r}: use a model and a program of one release")
+            raise Trouble(f"{beside} has the schema {schema!r}, this program reads {SCHEMA!r}: use a model of {RELEASE}")
         if missing:
-            raise Trouble(f"{beside} is damaged (no {sorted(missing)[0]}): restore it from the release that {path.name} came from")
+            raise Trouble(f"{beside} is damaged (no {sorted(missing)[0]}): restore it from {RELEASE}")
         if labels != LABELS:
             raise Trouble(f"{beside} has the labels {', '.join(map(str, labels))}; expected, in this order: {', '.join(LABELS)}")
         return card
@@ -141,7 +142,7 @@ class EmotionClassifier:
         if values.shape != shape or not np.isfinite(values).all():
             expected = f"{shape[0]} numbers" if shape else "a number"
             raise Trouble(
-                f"{self.path.with_suffix('.json')} is damaged ({name} is {entry!r:.60}, expected {expected}): restore it from its release"
+                f"{self.path.with_suffix('.json')} is damaged ({name} is {entry!r:.60}, expected {expected}): restore it from {RELEASE}"
             )
         return values
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.geometry import box_around, scale_box, width
+from realtime.base.version import RELEASE
 from realtime.config import DETECTOR, DetectorSettings
 from realtime.faces.align import CROP, TEMPLATE, similarity
 from realtime.values import Box
@@ -42,8 +43,7 @@ class Detector:
         try:
             self._search = dlib.fhog_object_detector(str(path))
         except RuntimeError as error:
-            remedy = "restore it from the release that this program came from"
-            raise Trouble(f"cannot read the face detector's file {path} ({reason(error)}): {remedy}") from error
+            raise Trouble(f"cannot read the face detector's file {path} ({reason(error)}): restore it from {RELEASE}") from error
 
     def find(self, gray: np.ndarray, short_side: float) -> list[Box]:
         """Boxes of the faces in a gray picture (h, w) uint8, in px of that picture, those with the highest scores first.

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.version import RELEASE
 from realtime.config import POINTS
 from realtime.values import Box
 
@@ -32,7 +33,7 @@ class PointPredictor:
         """
         import dlib
 
-        remedy = "restore it from the release that this program came from"
+        remedy = f"restore it from {RELEASE}"
         try:
             content, card = path.read_bytes(), path.with_suffix(".json")
             # dlib does not check what it reads: a damaged file gives wrong points or ends the program.

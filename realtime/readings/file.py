@@ -11,6 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.version import RELEASE
 from realtime.readings.format import SCHEMA
 
 FEW = 3
@@ -194,7 +195,10 @@ def _header(line: str, name: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         schema, valid = "", False
     if schema and schema != SCHEMA:
-        raise Trouble(f"{name} is of the kind {schema!r}, this program reads {SCHEMA!r}: use the release that wrote it")
+        program = facts.get("program")
+        writer = program.get("version") if isinstance(program, dict) else None
+        remedy = f"use release {writer}, which wrote it" if writer else "use the release that wrote it"
+        raise Trouble(f"{name} is of the kind {schema!r}, {RELEASE} reads {SCHEMA!r}: {remedy}")
     if not valid:
         raise Trouble(f"{name} is no readings file: its first line is not the header; name a .jsonl file that `run.py record` wrote")
     return facts

@@ -4,9 +4,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from realtime.base.machine import describe_machine, package_versions
+from realtime.base.version import __version__
 from realtime.config import Settings
 from realtime.values import LABELS, Reading
-from realtime.version import __version__
 
 if TYPE_CHECKING:
     from realtime.pipeline import Pipeline

@@ -16,12 +16,12 @@ import numpy as np
 
 from realtime.base.errors import Trouble
 from realtime.base.files import replace_file
+from realtime.base.version import __version__
 from realtime.config import ReportSettings
 from realtime.drawing.draw import COLOURS
 from realtime.readings.file import Person, Readings, quantity, read, readings_path
 from realtime.readings.summary import Summary, durations, summarise, thin_curves
 from realtime.readings.thumbnails import Thumbnail, thumbnails
-from realtime.version import __version__
 
 PAGE = Path(__file__).parent / "page"
 HINT = """
