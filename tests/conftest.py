@@ -22,9 +22,8 @@ NAMES = pytest.StashKey[list[str]]()
 """All collected tests as "file::test", without their parameters; those too that are left out afterwards."""
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
-PROCESS, BROWSER, WAITS, FILM, WORK = (
+PROCESS, WAITS, FILM, WORK = (
     "starts the program",
-    "opens a browser",
     "waits for cameras and readers in real time",
     "reads whole films",
     "computes for seconds",
@@ -57,13 +56,8 @@ SLOW = {
     "test_reconnecting.py::test_a_network_camera_that_*": WAITS,
     "test_reconnecting.py::test_a_stalled_network_camera_*": WAITS,
     "test_reconnecting.py::test_the_number_of_hanging_readers_*": WAITS,
-    "test_report.py::test_a_click_*": BROWSER,
-    "test_report.py::test_a_page_without_*": BROWSER,
-    "test_report.py::test_a_video_that_is_gone_*": BROWSER,
-    "test_report.py::test_axe_*": BROWSER,
     "test_report.py::test_the_command_names_*": PROCESS,
     "test_report.py::test_the_verify_command_*": PROCESS,
-    "test_report.py::test_the_video_plays_*": BROWSER,
     "test_run.py::*": PROCESS,
     "test_screen.py::test_every_step_is_drawn_*": WORK,
     "test_second_opinion.py::test_a_service_that_fails_*": WAITS,
@@ -73,11 +67,7 @@ SLOW = {
     "test_switching.py::test_a_dead_camera_*": WAITS,
     "test_train_landmarks.py::test_a_tiny_predictor_*": "trains a predictor",
     "test_train_landmarks.py::test_the_same_seed_*": "trains a predictor",
-    "test_web.py::test_axe_*": BROWSER,
-    "test_web.py::test_the_page_*": BROWSER,
-    "test_web.py::test_the_picture_moves_*": BROWSER,
     "test_web.py::test_thousands_of_connections_*": WORK,
-    "test_web.py::test_what_is_recorded_in_the_page_*": BROWSER,
     "test_web.py::test_who_reads_or_asks_slowly_*": WAITS,
     "test_web.py::test_who_takes_a_file_*": WAITS,
     "test_window.py::*": "opens windows",
@@ -87,7 +77,7 @@ SLOW = {
 }
 """The tests that `scripts/check` leaves out: patterns of "file::test", and why. A test that takes about a second or more belongs here.
 
-The test files that need torch are left out as well; `scripts/test-training` runs them."""
+So are all tests that use a fixture "browser", and all test files that need torch; `scripts/test-training` runs the latter."""
 
 
 def slow_because(name: str) -> str | None:
@@ -110,7 +100,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Func
     """Marks the slow tests. `tests/test_checks.py` fails where a pattern fits none of the tests."""
     config.stash[NAMES] = [f"{item.path.name}::{item.name.partition('[')[0]}" for item in items]
     for item, name in zip(items, config.stash[NAMES], strict=True):
-        if slow_because(name) is not None or hasattr(item.module, "torch"):
+        if slow_because(name) is not None or "browser" in item.fixturenames or hasattr(item.module, "torch"):
             item.add_marker("slow")
 
 
