@@ -146,8 +146,8 @@ class ReportSettings:
 class BenchmarkSettings:
     """When `bench --compare` calls something slower than in the stored report.
 
-    Nine runs of 5 s beside other work, 3 to 8 busy processes on two cores, differed by up to 2.7 times in the medians of the steps (most by up to 1.7),
-    and by up to 3.8 times in the frames a second: only a machine that does nothing else can be compared with itself.
+    Nine runs of 5 s beside other work, 3 to 8 busy processes on two cores, differed by up to 2.7 times in the medians of the steps (most by
+    up to 1.7), and by up to 3.8 times in the frames a second: only a machine that does nothing else can be compared with itself.
     """
 
     tolerance: float = 0.5  # share by which a value may be worse; less, and the chance of one machine's hours is called slow
