@@ -157,9 +157,9 @@ class _Cameras:
         """In a room, the recording of one camera, beside the takes; else none."""
         if self.request.plan != ROOM or self.folder is None:
             return []
-        means = RecordingSetup(self.clock, choices=Choices(picture="clean"), live=True, tell=self.console.print)
+        setup = RecordingSetup(self.clock, choices=Choices(picture="clean"), live=True, tell=self.console.print)
         path = dated(self.folder.path / "video", f"_camera_{number}.mp4")
-        return [Recording(path, lambda: readings_header(f"camera {number}", pipeline, self.settings), means)]
+        return [Recording(path, lambda: readings_header(f"camera {number}", pipeline, self.settings), setup)]
 
 
 class _Practice:
