@@ -8,7 +8,7 @@ const TOP = 4; // px, above the strip
 const PEAK = 0.84; // height of a probability of 1, in rows
 const DRAG = 4; // px that the mouse moves at least in a drag
 const LEAST_S = 0.1; // s, the shortest time that fills a chart
-const TICK_PX = 60; // px between two ticks of the time axis at least
+const TICK_PX = 50; // px between two ticks of the time axis at least
 const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
 const night = matchMedia("(prefers-color-scheme: dark)");
 
@@ -34,9 +34,10 @@ function lastIndex(numbers, x) {
 
 // The hatching that stands for "unsure".
 function hatching(ctx) {
-  const tile = document.createElement("canvas");
-  tile.width = tile.height = 8;
+  const tile = document.createElement("canvas"), ratio = devicePixelRatio;
+  tile.width = tile.height = Math.round(8 * ratio);
   const pen = tile.getContext("2d");
+  pen.scale(ratio, ratio);
   pen.fillStyle = night.matches ? "#3a3a40" : "#d2d2cd";
   pen.fillRect(0, 0, 8, 8);
   pen.strokeStyle = night.matches ? "#77777c" : "#9a9a96";
@@ -44,7 +45,9 @@ function hatching(ctx) {
   pen.beginPath();
   for (const x of [-8, 0, 8]) { pen.moveTo(x - 1, 9); pen.lineTo(x + 9, -1); }
   pen.stroke();
-  return ctx.createPattern(tile, "repeat");
+  const pattern = ctx.createPattern(tile, "repeat");
+  pattern.setTransform(new DOMMatrix().scale(8 / tile.width));
+  return pattern;
 }
 
 class Chart {
