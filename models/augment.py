@@ -1,4 +1,4 @@
-"""Changes training crops as a camera would: another place, light, sharpness; and makes pictures that are no readable face."""
+"""Changes training crops as a camera would (place, light, sharpness), and makes pictures without a readable face out of them."""
 
 import math
 
@@ -19,34 +19,43 @@ def warp(crops: Tensor, matrix: Tensor) -> Tensor:
 
 
 def placement(turn: Tensor, scale: Tensor, stretch: Tensor, shift: Tensor, flip: Tensor) -> Tensor:
-    """(n, 2, 3) sampling matrices from angles in radians, scales (above 1 shows more), aspect, (n, 2) shifts and flips of +-1."""
+    """Sampling matrices (n, 2, 3) for `warp`, each of the arguments with one row a crop.
+
+    Args:
+        turn: (n,) angles in radians.
+        scale: (n,) above 1 shows more of the crop.
+        stretch: (n,) above 1 shows more across, but not down.
+        shift: (n, 2) in half sides of the crop.
+        flip: (n,) 1, or -1 for a mirror image.
+    """
     cos, sin = torch.cos(turn) * scale, torch.sin(turn) * scale
     rows = [torch.stack([cos * stretch * flip, -sin, shift[:, 0]], 1), torch.stack([sin * flip, cos, shift[:, 1]], 1)]
     return torch.stack(rows, 1)
 
 
 def uniform(n: int, low: float, high: float, device: torch.device) -> Tensor:
+    """(n,) random numbers from `low` to `high`."""
     return torch.empty(n, device=device).uniform_(low, high)
 
 
 def sometimes(chips: Tensor, changed: Tensor, share: float) -> Tensor:
-    """`changed` in a random share of the batch, `chips` in the rest."""
+    """`changed` in a random share of the batch, `chips` in the others."""
     return torch.where(torch.rand(len(chips), 1, 1, 1, device=chips.device) < share, changed, chips)
 
 
 def composed(outer: Tensor, inner: Tensor) -> Tensor:
-    """(n, 2, 3) matrices that do `inner` first and `outer` after it."""
+    """(n, 2, 3) matrices that apply `inner` first, then `outer`."""
     last = torch.tensor([0.0, 0.0, 1.0], device=outer.device).expand(len(outer), 1, 3)
     return (torch.cat([outer, last], 1) @ torch.cat([inner, last], 1))[:, :2]
 
 
 def placed(crops: Tensor, framing: Tensor, negative: Tensor) -> Tensor:
-    """Chips cut out of crops as a tracker might: framed, then turned, scaled, moved, mirrored, and sharper or softer.
+    """Chips cut out of crops as tracking might cut them: framed, then turned, scaled, moved, mirrored, and sharper or softer.
 
     Args:
         crops: (n, 1, 48, 48) float, 0 to 255.
-        framing: (n, 2, 3) where each crop's face is.
-        negative: (n,) bool; these are cut so badly that no expression can be read: far off, upside down, or a patch of skin.
+        framing: (n, 2, 3) how each crop is sampled to frame its face.
+        negative: (n,) bool, which are cut so badly that no expression can be read: far off, upside down, or a patch of skin.
 
     Returns:
         (n, 1, 64, 64) float, 0 to 255.
@@ -57,7 +66,7 @@ def placed(crops: Tensor, framing: Tensor, negative: Tensor) -> Tensor:
     shift = torch.randn(n, 2, device=device).clamp(-2.5, 2.5) * 0.045
     flip = torch.randint(0, 2, (n,), device=device) * 2.0 - 1.0
     kind = torch.randint(0, 3, (n,), device=device)
-    # Towards some point of the frame's edge.
+    # A direction towards the edge of the frame.
     far = torch.stack([torch.cos(uniform(n, 0, 2 * math.pi, device)), torch.sin(uniform(n, 0, 2 * math.pi, device))], 1)
     turn = torch.where(negative & (kind == 0), uniform(n, math.pi * 0.6, math.pi * 1.4, device), turn)
     scale = torch.where(negative & (kind == 1), uniform(n, 0.15, 0.4, device), scale)
@@ -74,7 +83,10 @@ def placed(crops: Tensor, framing: Tensor, negative: Tensor) -> Tensor:
 
 
 def lit(chips: Tensor) -> Tensor:
-    """Chips (n, 1, side, side) in [0, 1] under another light (gain, offset, gamma, a lamp from one side) and with a sensor's noise."""
+    """Chips (n, 1, side, side) of [0, 1] in other light (gain, offset, gamma, a lamp from one side) and with a sensor's noise.
+
+    The result may leave [0, 1].
+    """
     n, device = len(chips), chips.device
     changed = chips ** torch.exp(torch.randn(n, device=device) * 0.25)[:, None, None, None]
     changed = (
@@ -87,7 +99,7 @@ def lit(chips: Tensor) -> Tensor:
 
 
 def patched(chips: Tensor) -> Tensor:
-    """Chips (n, 1, 64, 64) in [0, 1], a third of them behind one flat rectangle: a hand, a cup, hair."""
+    """Chips (n, 1, 64, 64) in [0, 1], about a third of them partly behind one flat rectangle: a hand, a cup, hair."""
     n, device = len(chips), chips.device
     rows, columns = torch.arange(CHIP, device=device)[None, :, None], torch.arange(CHIP, device=device)[None, None, :]
     height, width = uniform(n, 8, 24, device)[:, None, None], uniform(n, 8, 24, device)[:, None, None]
@@ -97,7 +109,7 @@ def patched(chips: Tensor) -> Tensor:
 
 
 def smeared(chips: Tensor) -> Tensor:
-    """Chips (n, 1, h, w) after so much movement or defocus that no expression is left."""
+    """Chips (n, 1, h, w) so blurred by movement or defocus that no expression is left."""
     n, side = len(chips), chips.shape[-1]
     coarse = F.interpolate(F.interpolate(chips, size=(5, 5), mode="area"), size=(side, side), mode="bilinear")
     long = side // 2 + 1
@@ -107,30 +119,30 @@ def smeared(chips: Tensor) -> Tensor:
     return torch.where(kind == 0, coarse, torch.where(kind == 1, rows, columns))
 
 
-def across_or_down(chips: Tensor, taken: Tensor) -> Tensor:
-    """Chips (n, 1, side, side) with other pixels in each line: in rows in a random half of them, in columns in the rest.
+def across_or_down(chips: Tensor, sources: Tensor) -> Tensor:
+    """Chips (n, 1, side, side) with the pixels of each line moved: within rows in a random half of the chips, within columns in the others.
 
     Args:
-        taken: (n, side, side) which pixel of its line is put at each place.
+        sources: (n, side, side) the number of the pixel of the same line that comes to each place.
     """
-    across, down = chips.gather(3, taken[:, None]), chips.mT.gather(3, taken[:, None]).mT
+    across, down = chips.gather(3, sources[:, None]), chips.mT.gather(3, sources[:, None]).mT
     return torch.where(torch.rand(len(chips), 1, 1, 1, device=chips.device) < 0.5, across, down)
 
 
 def jumbled(chips: Tensor) -> Tensor:
-    """Chips (n, 1, h, w) in four bands, across or down, that are in another order: parts of a face, but no face."""
+    """Chips (n, 1, h, w) cut into four bands, across or down, and put together in another order: parts of a face, but no face."""
     n, side = len(chips), chips.shape[-1]
     order = torch.rand(n, 4, device=chips.device).argsort(1)
-    # An order that chanced to be the right one is turned by one.
+    # An order that is right by chance is rotated by one.
     same = (order == torch.arange(4, device=chips.device)).all(1, keepdim=True)
     order = torch.where(same, order.roll(1, 1), order)
     pixels = torch.arange(side, device=chips.device)
-    taken = (order[:, pixels * 4 // side] - (pixels * 4 // side)) * (side // 4) + pixels
-    return across_or_down(chips, taken[:, None, :].expand(-1, side, -1))
+    sources = (order[:, pixels * 4 // side] - (pixels * 4 // side)) * (side // 4) + pixels
+    return across_or_down(chips, sources[:, None, :].expand(-1, side, -1))
 
 
 def twisted(chips: Tensor) -> Tensor:
-    """Chips (n, 1, h, w) stirred about a point near their middle, by a sixth to half a turn there and less farther out."""
+    """Chips (n, 1, h, w) twisted about a point near their middle: by a sixth to half a turn there, by less farther out."""
     n, side, device = len(chips), chips.shape[-1], chips.device
     axis = (torch.arange(side, device=device) * 2 + 1) / side - 1
     y, x = torch.meshgrid(axis, axis, indexing="ij")
@@ -144,18 +156,18 @@ def twisted(chips: Tensor) -> Tensor:
 
 
 def torn(chips: Tensor) -> Tensor:
-    """Chips (n, 1, h, w) torn in two, across or down; one part is moved along the tear by a quarter to a half, so that nothing fits."""
+    """Chips (n, 1, h, w) torn in two, across or down, with one part moved along the tear by a quarter to a half of the side."""
     n, side, device = len(chips), chips.shape[-1], chips.device
     pixels = torch.arange(side, device=device)
     tear = torch.randint(side * 3 // 8, side * 5 // 8 + 1, (n, 1), device=device)
     far = torch.randint(side // 4, side // 2 + 1, (n, 1), device=device) * (torch.randint(0, 2, (n, 1), device=device) * 2 - 1)
     moved = torch.where(pixels < tear, far, 0)
-    # [i, line, pixel]: where along its line each pixel comes from; what leaves at one end comes back at the other.
+    # [i, line, pixel]: where in its line each pixel comes from. What leaves at one end comes back at the other.
     return across_or_down(chips, (pixels[None, None, :] - moved[:, :, None]) % side)
 
 
 def crowded(chips: Tensor) -> Tensor:
-    """Pictures (n, 1, h, w) of four of the chips (n, 1, h, w) each, at half their size: a row of heads, a poster, a screen."""
+    """Pictures (n, 1, h, w), each of four random chips (n, 1, h, w) at half their size: several heads, a poster, a screen."""
     n, half = len(chips), chips.shape[-1] // 2
     small = F.interpolate(chips, size=(half, half), mode="area")
     four = [small[torch.randperm(n, device=chips.device)] for _ in range(4)]
@@ -163,7 +175,7 @@ def crowded(chips: Tensor) -> Tensor:
 
 
 def covered(chips: Tensor, covers: Tensor) -> Tensor:
-    """Chips (n, 1, h, w) of which pictures `covers` of the same shape hide two thirds or more: a hand, a mug, a mask to the eyes."""
+    """Chips (n, 1, h, w) of which pictures `covers` of the same shape hide two thirds or more: a hand, a mug, a mask up to the eyes."""
     n, side = len(chips), chips.shape[-1]
     along = torch.arange(side, device=chips.device) / side
     share = torch.empty(n, 1, 1, 1, device=chips.device).uniform_(0.66, 0.9)
@@ -174,5 +186,5 @@ def covered(chips: Tensor, covers: Tensor) -> Tensor:
 
 
 def augment(crops: Tensor, framing: Tensor, negative: Tensor) -> Tensor:
-    """Network inputs (n, 1, 64, 64) in [-1, 1) as a camera might show the faces of crops; the arguments are those of `placed`."""
+    """Network inputs (n, 1, 64, 64) in [-1, 1): the faces of crops as a camera might show them. The arguments are those of `placed`."""
     return patched(lit(placed(crops, framing, negative) / 255)).clamp(0, 1) * (255 / 128) - 1

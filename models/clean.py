@@ -1,13 +1,13 @@
-"""Finds the dirt in a table of labelled faces: labels that nobody backs, pictures without a face, copies of one picture.
+"""Finds errors in a data set of labelled faces: probably wrong labels, pictures without a face, copies of one picture.
 
     python -m models.clean --data DIR --out runs/clean
     python -m models.clean --data DIR --out runs/clean --tree runs/faces
     JUDGE_KEY=... python -m models.clean --data DIR --out runs/clean --judge-url https://judge.example/expression
 
-Every face gets a second opinion from a judge: networks that did not learn from it or from its copies, or a web service. Nothing in
-`--data` is changed; what to drop is for the reader of `faces.csv` to decide. Writes `report.txt`, `counts.json`, `counts.csv`,
-`faces.csv` (one row a face, with a verdict and why), `near_copies.csv` and `sheet_<label>.png` (the least likely labels). A run that
-was cut goes on where it stopped. Without `--judge-url` no network connection is made.
+Every face gets a second opinion: from networks that did not learn from it or from its copies, or from a web service. The command and its
+files call either of them the judge. Nothing in `--data` is changed; whoever reads `faces.csv` decides what to drop. Writes `report.txt`,
+`counts.json`, `counts.csv`, `faces.csv` (one row a face, with a verdict and the reason), `near_copies.csv` and `sheet_<label>.png` (the
+least likely labels). A run that was stopped continues where it stopped. Without `--judge-url` no network connection is made.
 """
 
 import csv
@@ -23,10 +23,21 @@ import numpy as np
 import typer
 
 from models.cli import one_line
-from models.datasets import VOTED, Faces, load, majority, mark, without_single_votes
-from models.near_copies import ALIKE, COPY, Copies, dealt, joined, near_copies
+from models.datasets import load
+from models.face_table import VOTED, FaceTable, majority, mark, without_single_votes
+from models.near_copies import ALIKE, COPY, Copies, connected, near_copies, person_folds
 from models.scores import confusion
-from models.second_opinion import KEY, TRAIN, CrossValidated, RemoteJudge, best_known, faces_found, learnable, networks, png
+from models.second_opinion import (
+    KEY,
+    TRAIN,
+    CrossValidatedNetworks,
+    WebService,
+    detected_faces,
+    learnable,
+    networks,
+    png,
+    votes_or_label,
+)
 from realtime.base.errors import Trouble
 from realtime.faces.align import CROP
 from realtime.values import LABELS
@@ -39,17 +50,17 @@ KEEP, SUSPECT, NOT_A_FACE, DUPLICATE = VERDICTS = ("keep", "suspect", "not_a_fac
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of each face beside its label.
+    """What is known about each face except its label.
 
     Attributes:
-        opinion: (n, 7) the judge's probabilities as `models.second_opinion.Judge` describes them.
-        found: (n,) bool, a detector (or the web service) found a face.
+        opinion: (n, 7) probabilities as `models.second_opinion.OpinionSource` describes them.
+        detected: (n,) bool, whether the detector (or the web service) found a face.
         majority: (n,) int64, the annotators' majority, -1 where there is none.
-        groups: (n,) int64, rows with one number are copies of one picture.
+        groups: (n,) int64, rows with the same number are copies of one picture.
     """
 
     opinion: np.ndarray
-    found: np.ndarray
+    detected: np.ndarray
     majority: np.ndarray
     groups: np.ndarray
 
@@ -58,19 +69,19 @@ class Evidence:
         return Evidence(*(getattr(self, name)[mask] for name in self.__dataclass_fields__))
 
     def answers(self) -> np.ndarray:
-        """(n,) int64: what the judge holds for most likely, -1 where it recognised no face."""
+        """(n,) int64: the most likely expression by the second opinion, -1 where it has no face."""
         return np.where(np.isnan(self.opinion[:, 0]), -1, np.nan_to_num(self.opinion).argmax(1))
 
     def probability_of(self, labels: np.ndarray) -> np.ndarray:
-        """(n,) the probability that the judge gives to each row's entry of `labels` (n,); NaN where that is -1 or it saw no face."""
+        """(n,) the probability of each row's entry of `labels` (n,) by the second opinion; NaN where that is -1 or there is no face."""
         return np.where(labels < 0, np.nan, self.opinion[np.arange(len(labels)), labels])
 
 
 def confident(evidence: Evidence) -> np.ndarray:
-    """(n,) bool: the judge is at least as sure as it is on average when it names that expression.
+    """(n,) bool: the answer has at least the probability that answers of the same expression have on average.
 
-    A threshold a class, as in confident learning (Northcutt et al. 2021), because a judge is surer of happiness than of fear. It is taken
-    over the judge's own answers: the labels are what is in doubt.
+    Each class has its own threshold, as in confident learning (Northcutt et al. 2021), because answers of happiness are surer than answers
+    of fear. It is the mean over answers, not over labels, since the labels are in doubt.
     """
     answers = evidence.answers()
     sure = evidence.probability_of(answers)
@@ -78,50 +89,52 @@ def confident(evidence: Evidence) -> np.ndarray:
     return (answers >= 0) & (np.nan_to_num(sure) >= usual[answers])
 
 
-def chosen(faces: Faces, evidence: Evidence) -> np.ndarray:
-    """(n,) int64: the row that stands for each row's group. A test row goes before training rows, then the likeliest label decides."""
+def representatives(faces: FaceTable, evidence: Evidence) -> np.ndarray:
+    """(n,) int64: the row that represents the group of each row: a test row before training rows, then the row with the likeliest label."""
     likely = np.nan_to_num(evidence.probability_of(faces.labels))
     order = np.lexsort((np.arange(len(faces)), -likely, faces.splits == TRAIN))
     _, first, which = np.unique(evidence.groups[order], return_index=True, return_inverse=True)
-    stands = np.empty(len(faces), np.int64)
-    stands[order] = order[first[which]]
-    return stands
+    rows = np.empty(len(faces), np.int64)
+    rows[order] = order[first[which]]
+    return rows
 
 
 def copied_elsewhere(near_copy_in: np.ndarray, splits: np.ndarray) -> np.ndarray:
-    """(n,) text: the splits before which a row gives way by its `Faces.near_copy_in`, "" for none.
+    """(n,) text: the splits in `FaceTable.near_copy_in` for which a row is only a duplicate, "" for none.
 
-    A training row gives way to every test split, a test row to one that is not in the table: with those in it, `chosen` decides.
+    For a training row these are all test splits, for a test row those that are not in the table. Between rows of the table,
+    `representatives` decides.
     """
     here = {TRAIN, *splits.tolist()}
 
-    def ahead(names: str, split: str) -> str:
+    def splits_before(names: str, split: str) -> str:
         return "+".join(name for name in names.split("+") if name not in ({TRAIN} if split == TRAIN else here))
 
-    return np.array([ahead(names, split) for names, split in zip(near_copy_in.tolist(), splits.tolist(), strict=True)], str)
+    return np.array([splits_before(names, split) for names, split in zip(near_copy_in.tolist(), splits.tolist(), strict=True)], str)
 
 
-def verdicts(faces: Faces, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-    """What to do with each face, and why in a few words.
+def verdicts(faces: FaceTable, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """What to do with each face, and the reason in a few words.
 
-    not_a_face: more than half of the votes say so; where nobody voted, no face was found and the judge doubts it by more than a half.
-    duplicate: another copy of the picture stands for it, in the table or as `copied_elsewhere` says.
-    suspect: the annotators' majority names another expression or the judge is `confident` of another, and neither backs the label.
-    keep: everything else, so also a face that has no label to suspect.
+    not_a_face: more than half of the votes say so. Without votes: no face was detected, and the second opinion gives more than a half to
+        "no face".
+    duplicate: another copy of the picture represents it, in the table or as `copied_elsewhere` says.
+    suspect: the annotators' majority or a `confident` second opinion is another expression, and neither of them is the label.
+    keep: all others, so also a face without a label.
 
     Returns:
         (n,) texts of `VERDICTS`, (n,) texts.
     """
     labels, answers = faces.labels, evidence.answers()
-    kept_votes = without_single_votes(faces.votes)
-    voted_out = kept_votes[:, VOTED.index("not_face")] > 0.5 * kept_votes.sum(1)
-    doubted = ~evidence.found & (1 - np.nan_to_num(evidence.opinion).sum(1) > 0.5)
+    votes = without_single_votes(faces.votes)
+    voted_out = votes[:, VOTED.index("not_face")] > 0.5 * votes.sum(1)
+    doubted = ~evidence.detected & (1 - np.nan_to_num(evidence.opinion).sum(1) > 0.5)
     no_face = np.where(faces.votes.sum(1) > 0, voted_out, doubted)
-    stands, elsewhere = chosen(faces, evidence), copied_elsewhere(faces.near_copy_in, faces.splits)
-    voted, judged = evidence.majority >= 0, answers >= 0
-    backed = (voted & (evidence.majority == labels)) | (judged & (answers == labels))
+    representative, elsewhere = representatives(faces, evidence), copied_elsewhere(faces.near_copy_in, faces.splits)
+    voted, answered = evidence.majority >= 0, answers >= 0
+    backed = (voted & (evidence.majority == labels)) | (answered & (answers == labels))
     denied = (voted & (evidence.majority != labels)) | (confident(evidence) & (answers != labels))
-    copied = (stands != np.arange(len(faces))) | (elsewhere != "")
+    copied = (representative != np.arange(len(faces))) | (elsewhere != "")
     verdict = np.select([no_face, copied, denied & ~backed & (labels >= 0)], [NOT_A_FACE, DUPLICATE, SUSPECT], KEEP)
 
     others: dict[int, Any] = {}
@@ -132,15 +145,15 @@ def verdicts(faces: Faces, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     def why(i: int) -> str:
         if verdict[i] == NOT_A_FACE:
             return "the annotators see no face" if voted_out[i] else "neither the detector nor the judge sees a face"
-        if verdict[i] == DUPLICATE and stands[i] != i:
-            return " ".join(["copy of", *faces.splits[stands[i]].split(), faces.names[stands[i]]])
+        if verdict[i] == DUPLICATE and representative[i] != i:
+            return " ".join(["copy of", *faces.splits[representative[i]].split(), faces.names[representative[i]]])
         if verdict[i] == DUPLICATE:
             return f"copy of a picture in {elsewhere[i]}"
-        heard = [f"the annotators say {LABELS[evidence.majority[i]]}"] if voted[i] else []
-        heard += [f"the judge says {LABELS[answers[i]]} ({sure[i]:.0%})"] if judged[i] else []
-        differing = others.get(evidence.groups[i], set()) - {named(labels[i])}
-        heard += [f"its copies are labelled {' and '.join(sorted(differing))}"] if differing else []
-        return ", ".join(heard) or "nobody says otherwise"
+        opinions = [f"the annotators say {LABELS[evidence.majority[i]]}"] if voted[i] else []
+        opinions += [f"the judge says {LABELS[answers[i]]} ({sure[i]:.0%})"] if answered[i] else []
+        differing = others.get(evidence.groups[i], set()) - {label_name(labels[i])}
+        opinions += [f"its copies are labelled {' and '.join(sorted(differing))}"] if differing else []
+        return ", ".join(opinions) or "nobody says otherwise"
 
     return verdict, np.array([why(i) for i in range(len(faces))], str)
 
@@ -148,31 +161,31 @@ def verdicts(faces: Faces, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
 # Counts
 
 
-def counted(labels: np.ndarray, verdict: np.ndarray, evidence: Evidence) -> dict[str, Any]:
-    """The judge beside the labels, in numbers of faces; lists are in the order of `LABELS`.
+def count(labels: np.ndarray, verdict: np.ndarray, evidence: Evidence) -> dict[str, Any]:
+    """Compares labels (n,) with second opinions and votes, in numbers of faces; lists are in the order of `LABELS`.
 
     Returns:
         "faces" and, of these, "without_label", which count nowhere else.
-        "classes": of each class what is in `COUNTS`. "wrong_by_label": row i holds the faces labelled i that the judge took for
-        another, by what it took them for. "wrong_by_opinion": row i holds those that the judge took wrongly for i, by their label. Only
-        faces that were recognised count there. "agreement": with the annotators' majority, where there is one.
+        "classes": the `COUNTS` of each class. "wrong_by_label": row i has the faces with label i and another opinion, by opinion.
+        "wrong_by_opinion": row i has the faces with opinion i and another label, by label. Both count only faces that were recognised.
+        "agreement": with the annotators' majority, where there is one.
     """
     faces, labelled = len(labels), labels >= 0
     labels, verdict, evidence = labels[labelled], verdict[labelled], evidence.where(labelled)
     answers = evidence.answers()
-    recognised = evidence.found & (answers >= 0)
+    recognised = evidence.detected & (answers >= 0)
     table = confusion(labels[recognised], answers[recognised])
     wrong = table - np.diag(np.diag(table))
     total = np.bincount(labels, minlength=len(LABELS))
     columns = [total, total - table.sum(1), table.sum(1), np.diag(table), wrong.sum(1), wrong.sum(0)]
     columns += [np.bincount(labels[verdict == name], minlength=len(LABELS)) for name in VERDICTS]
-    asked = evidence.majority >= 0
-    both = asked & recognised
+    voted = evidence.majority >= 0
+    both = voted & recognised
     differ = both & (labels != answers)
     label_backed, opinion_backed = labels == evidence.majority, answers == evidence.majority
     agreement = {
-        "with_majority": asked,
-        "label_is_majority": asked & label_backed,
+        "with_majority": voted,
+        "label_is_majority": voted & label_backed,
         "recognised_with_majority": both,
         "opinion_is_majority": both & opinion_backed,
         "label_and_opinion_differ": differ,
@@ -190,7 +203,7 @@ def counted(labels: np.ndarray, verdict: np.ndarray, evidence: Evidence) -> dict
 
 
 COUNTS = ("total", "not_recognised", "recognised", "right", "wrong_by_label", "wrong_by_opinion", *VERDICTS)
-"""What is counted of each class: `right` agrees with the label, `wrong_by_opinion` was taken for the class but is labelled otherwise."""
+"""What is counted of each class: in `right` opinion and label agree; `wrong_by_opinion` has this opinion, but another label."""
 
 
 def table_of(corner: str, columns: Sequence[str], rows: dict[str, list[int]]) -> str:
@@ -202,21 +215,21 @@ def table_of(corner: str, columns: Sequence[str], rows: dict[str, list[int]]) ->
     return "\n".join("".join(line) for line in lines)
 
 
-def as_text(name: str, made: dict[str, Any]) -> str:
-    """What `counted` gives, for people."""
-    agreement, unlabelled = made["agreement"], made["without_label"]
+def as_text(name: str, counts: dict[str, Any]) -> str:
+    """What `count` gives, as text for people."""
+    agreement, unlabelled = counts["agreement"], counts["without_label"]
 
     def share(part: str, whole: str) -> str:
         some, of = agreement[part], agreement[whole]
         return f"{some} of {of} ({some / of:.1%})" if of else f"{some} of {of}"
 
     texts = [
-        f"{name}: {made['faces']} faces" + (f", {unlabelled} of them without a label: these are not counted below" if unlabelled else ""),
-        table_of("label", COUNTS, {label: list(row.values()) for label, row in made["classes"].items()}),
+        f"{name}: {counts['faces']} faces" + (f", {unlabelled} of them without a label: these are not counted below" if unlabelled else ""),
+        table_of("label", COUNTS, {label: list(row.values()) for label, row in counts["classes"].items()}),
         "Recognised wrong, by label: what the judge took each class for",
-        table_of("label / opinion", LABELS, dict(zip(LABELS, made["wrong_by_label"], strict=True))),
+        table_of("label / opinion", LABELS, dict(zip(LABELS, counts["wrong_by_label"], strict=True))),
         "Recognised wrong, by opinion: how the faces that the judge took for each class are labelled",
-        table_of("opinion / label", LABELS, dict(zip(LABELS, made["wrong_by_opinion"], strict=True))),
+        table_of("opinion / label", LABELS, dict(zip(LABELS, counts["wrong_by_opinion"], strict=True))),
         f"The label is the annotators' majority in {share('label_is_majority', 'with_majority')} faces,\n"
         f"the judge's opinion in {share('opinion_is_majority', 'recognised_with_majority')} recognised ones.\n"
         f"Where label and opinion differ, it is the label in {share('then_majority_is_label', 'label_and_opinion_differ')} faces, "
@@ -228,11 +241,13 @@ def as_text(name: str, made: dict[str, Any]) -> str:
 # Lists and pictures
 
 
-def named(index: int) -> str:
+def label_name(index: int) -> str:
+    """The label with this index, "" for -1."""
     return LABELS[index] if index >= 0 else ""
 
 
 def number(value: float) -> str:
+    """A probability as text, "" for NaN."""
     return "" if np.isnan(value) else f"{value:.4f}"
 
 
@@ -244,18 +259,18 @@ def write_csv(file: Path, head: Iterable[str], rows: Iterable[Iterable[object]])
     print(f"wrote {file}", flush=True)
 
 
-def write_faces(file: Path, faces: Faces, evidence: Evidence, verdict: np.ndarray, why: np.ndarray) -> None:
+def write_faces(file: Path, faces: FaceTable, evidence: Evidence, verdict: np.ndarray, why: np.ndarray) -> None:
     """One row a face; `copies` is the number of its group, empty where the picture is alone."""
     answers = evidence.answers()
     columns = {
         "name": faces.names,
         "split": faces.splits,
-        "label": [named(i) for i in faces.labels],
-        "majority": [named(i) for i in evidence.majority],
-        "opinion": [named(i) for i in answers],
+        "label": [label_name(i) for i in faces.labels],
+        "majority": [label_name(i) for i in evidence.majority],
+        "opinion": [label_name(i) for i in answers],
         "probability": [number(p) for p in evidence.probability_of(answers)],
         "label_probability": [number(p) for p in evidence.probability_of(faces.labels)],
-        "face_found": np.where(evidence.found, "yes", "no"),
+        "face_found": np.where(evidence.detected, "yes", "no"),
         "copies": np.where(np.bincount(evidence.groups)[evidence.groups] > 1, evidence.groups.astype(str), ""),
         "verdict": verdict,
         "why": why,
@@ -263,8 +278,8 @@ def write_faces(file: Path, faces: Faces, evidence: Evidence, verdict: np.ndarra
     write_csv(file, columns, zip(*columns.values(), strict=True))
 
 
-def write_copies(file: Path, faces: Faces, copies: Copies) -> None:
-    """One row a pair: exact or near copies, or alike, which is less than `COPY`."""
+def write_copies(file: Path, faces: FaceTable, copies: Copies) -> None:
+    """One row a pair: exact copies, near copies, or pictures that are alike, with a correlation below `COPY`."""
     (a, b), splits = copies.pairs.T, faces.splits
     columns = {
         "kind": np.where(copies.exact, "exact", np.where(copies.correlation >= COPY, "near", "alike")),
@@ -273,25 +288,25 @@ def write_copies(file: Path, faces: Faces, copies: Copies) -> None:
         "splits": np.where(splits[a] == splits[b], "within", "across"),
     }
     for side, rows in (("first", a), ("second", b)):
-        columns |= {side: faces.names[rows], f"{side}_split": splits[rows], f"{side}_label": [named(i) for i in faces.labels[rows]]}
+        columns |= {side: faces.names[rows], f"{side}_split": splits[rows], f"{side}_label": [label_name(i) for i in faces.labels[rows]]}
     write_csv(file, columns, zip(*columns.values(), strict=True))
 
 
-def tree_place(label: int, answer: int, found: bool) -> str:
+def tree_place(label: int, answer: int, detected: bool) -> str:
     """The folder of a face: error/<label> where no face was recognised, else normal/right/<label> or normal/wrong/<label>.
 
     A face without a label lies in error/no_label or normal/no_label.
     """
-    name = named(label) or "no_label"
-    if not found or answer < 0:
+    name = label_name(label) or "no_label"
+    if not detected or answer < 0:
         return f"error/{name}"
     return f"normal/{name}" if label < 0 else f"normal/{'right' if answer == label else 'wrong'}/{name}"
 
 
-def write_tree(folder: Path, faces: Faces, evidence: Evidence) -> None:
+def write_tree(folder: Path, faces: FaceTable, evidence: Evidence) -> None:
     """Every face as a PNG in the folder that `tree_place` names; the file's name begins with the row of `faces.csv`, from 0."""
-    for i, (label, answer, found) in enumerate(zip(faces.labels, evidence.answers(), evidence.found, strict=True)):
-        place = folder / tree_place(label, answer, found)
+    for i, (label, answer, detected) in enumerate(zip(faces.labels, evidence.answers(), evidence.detected, strict=True)):
+        place = folder / tree_place(label, answer, detected)
         place.mkdir(parents=True, exist_ok=True)
         (place / f"{i:05d}_{Path(faces.names[i]).stem}.png").write_bytes(png(faces.pixels[i]))
     print(f"wrote {len(faces)} pictures under {folder}", flush=True)
@@ -320,8 +335,8 @@ def contact_sheet(title: str, faces: np.ndarray, captions: list[tuple[str, str]]
     return sheet
 
 
-def write_sheets(out: Path, faces: Faces, evidence: Evidence, verdict: np.ndarray) -> None:
-    """`sheet_<label>.png` for each class: the faces, copies left out, to whose label the judge gives the least probability."""
+def write_sheets(out: Path, faces: FaceTable, evidence: Evidence, verdict: np.ndarray) -> None:
+    """`sheet_<label>.png` for each class: the faces, without copies, whose label is least probable by the second opinion."""
     answers = evidence.answers()
     likely, sure = evidence.probability_of(faces.labels), evidence.probability_of(answers)
     for c, label in enumerate(LABELS):
@@ -332,8 +347,8 @@ def write_sheets(out: Path, faces: Faces, evidence: Evidence, verdict: np.ndarra
             continue
         captions = []
         for i in worst:
-            votes = f", votes: {named(evidence.majority[i])}" if evidence.majority[i] >= 0 else ""
-            captions.append((f"{label} \N{RIGHTWARDS ARROW} {named(answers[i])} {sure[i]:.0%}", f"label {likely[i]:.1%}{votes}"))
+            votes = f", votes: {label_name(evidence.majority[i])}" if evidence.majority[i] >= 0 else ""
+            captions.append((f"{label} \N{RIGHTWARDS ARROW} {label_name(answers[i])} {sure[i]:.0%}", f"label {likely[i]:.1%}{votes}"))
         title = f"{label}: the {len(worst)} of {len(rows)} faces whose label the judge finds least likely"
         file = out / f"sheet_{label}.png"
         file.write_bytes(png(contact_sheet(title, faces.pixels[worst], captions)))
@@ -343,21 +358,21 @@ def write_sheets(out: Path, faces: Faces, evidence: Evidence, verdict: np.ndarra
 # The command
 
 
-def write_all(out: Path, faces: Faces, evidence: Evidence, copies: Copies, settings: dict[str, Any]) -> None:
-    """Weighs the evidence and writes what the module's docstring lists; prints the report."""
+def write_all(out: Path, faces: FaceTable, evidence: Evidence, copies: Copies, settings: dict[str, Any]) -> None:
+    """Finds the verdicts and writes the files that the module's docstring lists; prints the report."""
     verdict, why = verdicts(faces, evidence)
     parts = {"all": np.full(len(faces), True)} | {name: faces.splits == name for name in np.unique(faces.splits).tolist() if name}
-    made = {name: counted(faces.labels[rows], verdict[rows], evidence.where(rows)) for name, rows in parts.items()}
-    text = "\n\n".join(as_text(name, part) for name, part in made.items())
+    counts = {name: count(faces.labels[rows], verdict[rows], evidence.where(rows)) for name, rows in parts.items()}
+    text = "\n\n".join(as_text(name, part) for name, part in counts.items())
     (out / "report.txt").write_text(text)
-    (out / "counts.json").write_text(json.dumps({"settings": settings, "labels": LABELS, "parts": made}, indent=1) + "\n")
+    (out / "counts.json").write_text(json.dumps({"settings": settings, "labels": LABELS, "parts": counts}, indent=1) + "\n")
     print(f"wrote {out / 'report.txt'} and {out / 'counts.json'}", flush=True)
-    rows = [[part, label, *counts.values()] for part, of in made.items() for label, counts in of["classes"].items()]
+    rows = [[part, label, *row.values()] for part, content in counts.items() for label, row in content["classes"].items()]
     write_csv(out / "counts.csv", ("part", "label", *COUNTS), rows)
     write_faces(out / "faces.csv", faces, evidence, verdict, why)
     write_copies(out / "near_copies.csv", faces, copies)
     write_sheets(out, faces, evidence, verdict)
-    # Last, so that a closed pipe loses nothing.
+    # Printed last: if the reader of a pipe has gone, all files are written.
     print(text)
 
 
@@ -377,8 +392,8 @@ def main(
     if tree is not None and tree.exists() and (not tree.is_dir() or any(tree.iterdir())):
         raise Trouble(f"--tree {tree} holds something already: name a new or an empty folder")
     out.mkdir(parents=True, exist_ok=True)
-    # What can be wrong with a judge shows before the long work.
-    service = None if judge_url is None else RemoteJudge(judge_url, os.environ.get(KEY, ""), out, judge_rate)
+    # Both raise Trouble for wrong settings, before the long work starts.
+    service = None if judge_url is None else WebService(judge_url, os.environ.get(KEY, ""), out, judge_rate)
     prepare = None if service else networks(net, epochs, seed)
 
     faces = load(data)
@@ -386,23 +401,23 @@ def main(
     print(f"read {len(faces)} faces from {data}: {sizes}", flush=True)
     alike = near_copies(faces.pixels, ALIKE)
     copies = alike.above(COPY)
-    groups = joined(len(faces), copies.pairs)
+    groups = connected(len(faces), copies.pairs)
     pairs = f"{len(copies.pairs)} pairs of copies, {copies.exact.sum()} of them exact"
     print(f"found {pairs}; {len(np.unique(groups))} different pictures", flush=True)
 
     if service:
-        settings: dict[str, Any] = {"judge": service.shown}
+        settings: dict[str, Any] = {"judge": service.address}
         opinion = service.opinion(faces)
-        found = ~np.isnan(opinion[:, 0])
+        detected = ~np.isnan(opinion[:, 0])
     else:
         settings = {"judge": f"cross-validated {net}", "folds": n_folds, "epochs": epochs, "seed": seed}
-        found = faces_found(faces, out / f"found-{mark(faces.pixels, faces.framed)}.npz")
-        fold, learned = dealt(alike, faces.persons, n_folds, seed), learnable(faces)
-        name = mark(faces.pixels, faces.framed, *best_known(faces), fold, learned, settings)
-        assert prepare is not None, "made above, as there is no service"
-        opinion = CrossValidated(fold, learned, prepare, out / f"judge-{name}").opinion(faces)
+        detected = detected_faces(faces, out / f"found-{mark(faces.pixels, faces.framed)}.npz")
+        fold, usable = person_folds(alike, faces.persons, n_folds, seed), learnable(faces)
+        name = mark(faces.pixels, faces.framed, *votes_or_label(faces), fold, usable, settings)
+        assert prepare is not None, "there is no service, so networks were prepared above"
+        opinion = CrossValidatedNetworks(fold, usable, prepare, out / f"judge-{name}").opinion(faces)
 
-    evidence = Evidence(opinion, found, majority(faces.votes), groups)
+    evidence = Evidence(opinion, detected, majority(faces.votes), groups)
     write_all(out, faces, evidence, alike, settings | {"copy_threshold": COPY, "data": mark(faces.pixels, faces.labels)})
     if tree is not None:
         write_tree(tree, faces, evidence)

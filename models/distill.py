@@ -1,15 +1,17 @@
-"""Teaches the shipped networks what the teachers see: first the lessons, then the learning.
+"""Trains the shipped networks on the answers of teachers (distillation).
 
     python -m models.distill views --fer2013 DIR --wild DIR --teacher runs/face1 --teacher runs/face2 --whole-teacher runs/whole
     python -m models.distill learn --fer2013 DIR --net emotion --out runs/emotion
 
-`views` cuts every training face several times over, as a camera might, and writes down what the teachers together say to each cut
-(Beyer et al. 2022: student and teacher must see the same view). Teachers of whole crops see another cut of the same crop: what lies
-around the face helps them, and the student learns what they make of it. `learn` trains a student on these, under ever changing light.
+`views` cuts every training face several times, as a camera might, and saves the mean answer of the teachers to each cut (Beyer et al.
+2022: student and teacher must see the same view). Teachers of whole crops get another cut of the same crop, since the surroundings of the
+face help them. `learn` trains a student on these answers, in light that changes with every step. `mean` averages the weights of courses.
+
+A course is one training run of a student. A view is one cut of each training face, with the answers to it.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,21 +25,24 @@ import typer
 from torch import Tensor
 
 from models.augment import covered, crowded, jumbled, lit, patched, placed, smeared, torn, twisted
+from models.checkpoint import build, load_trained, save_whole
 from models.cli import one_line
-from models.course import Recipe, best_device, build, fit, load_trained, mixed_precision, to_input
-from models.datasets import VOTED, load_fer2013, mark
-from models.lesson import Lesson, lesson, public_test
+from models.datasets import load_fer2013
+from models.face_table import VOTED, mark
 from models.negatives import backgrounds, textures
-from models.network import N_EXPRESSIONS, N_LOGITS
+from models.network import N_EXPRESSIONS, N_LOGITS, TwoHeaded, to_input
+from models.training import TrainingSettings, best_device, fit, mixed_precision
+from models.training_set import TrainingSet, public_test, read_training_set
 from realtime.base.errors import Trouble
+from realtime.base.files import replacing
 from realtime.values import LABELS
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @dataclass(frozen=True)
-class Schedule(Recipe):
-    """How a student learns from the teachers."""
+class StudentSettings(TrainingSettings):
+    """The settings of a student that learns from teachers."""
 
     epochs: int = 80
     negatives: float = 0.08  # share of each batch that is no readable face
@@ -47,12 +52,16 @@ class Schedule(Recipe):
 
 
 MEAN_SHARE = 0.7
-"""Of what the teachers say: the share that is their mean over all cuts of the face. Their answer to one cut is noisier than that mean."""
+"""Share of the target that is the teachers' mean answer over all cuts of a face; the rest is their answer to this cut, which is noisier."""
 
-SCHEDULES = {"emotion": Schedule(), "nano": Schedule(epochs=120, weight_decay=1e-4, negatives=0.12)}
+SETTINGS = {"emotion": StudentSettings(), "nano": StudentSettings(epochs=120, weight_decay=1e-4, negatives=0.12)}
+"""The settings of each student by name."""
+
 SECOND_RATE = 0.04
-"""Learning rate of a second course: enough to leave a minimum, too little to forget."""
+"""Learning rate of a second course: large enough to leave a minimum, small enough to keep what was learned."""
+
 BATCH = 256
+"""Chips that are cut, or answered by teachers, at a time."""
 
 
 def compressed(chips: np.ndarray, draw: np.random.Generator) -> np.ndarray:
@@ -70,37 +79,37 @@ def to_bytes(chips: Tensor) -> np.ndarray:
 
 
 def cut(crops: Tensor, framing: Tensor, negative: bool = False) -> Tensor:
-    """One cut of each (n, 1, 48, 48) uint8 crop by `models.augment.placed`, all of them or none of them badly placed."""
+    """One cut of each (n, 1, 48, 48) uint8 crop by `models.augment.placed`; with `negative` all are badly placed, else none."""
     return placed(crops.float(), framing, torch.full((len(crops),), negative, device=crops.device))
 
 
-def view(learned: Lesson, draw: np.random.Generator) -> np.ndarray:
-    """One cut of each face: (n, 64, 64) uint8, partly covered, not yet lit."""
-    parts = [patched(cut(*part) / 255) * 255 for part in zip(learned.crops.split(BATCH), learned.framing.split(BATCH), strict=True)]
+def view(data: TrainingSet, draw: np.random.Generator) -> np.ndarray:
+    """One cut of each face: (n, 64, 64) uint8, some partly covered, without changes of light."""
+    parts = [patched(cut(*part) / 255) * 255 for part in zip(data.crops.split(BATCH), data.framing.split(BATCH), strict=True)]
     return compressed(to_bytes(torch.cat(parts)), draw)
 
 
 def beside(crops: Tensor, framing: Tensor, scenery: Tensor) -> Tensor:
-    """Badly placed cuts of (n, 1, 48, 48) uint8 crops, with (n, 1, 64, 64) scenery where the crop ends, not its edge drawn out."""
+    """Badly placed cuts of (n, 1, 48, 48) uint8 crops; where a crop ends, the cut shows (n, 1, 64, 64) scenery, not the repeated edge."""
     inside = F.pad(torch.full((len(crops), 1, 46, 46), 255, dtype=torch.uint8, device=crops.device), (1, 1, 1, 1))
-    face, seen = cut(torch.cat([crops, inside], 1), framing, negative=True).split(1, 1)
-    return torch.lerp(scenery, face, seen / 255)
+    face, mask = cut(torch.cat([crops, inside], 1), framing, negative=True).split(1, 1)
+    return torch.lerp(scenery, face, mask / 255)
 
 
-def negative_view(learned: Lesson, scenery: Tensor, n: int, draw: np.random.Generator) -> np.ndarray:
+def negative_view(data: TrainingSet, scenery: Tensor, n: int, draw: np.random.Generator) -> np.ndarray:
     """(n, 64, 64) uint8 pictures without a readable face: a third misplaced faces, a third spoilt ones, a third scenery.
 
-    Half of the misplaced faces end where other scenery begins. Spoilt ones are covered, smeared, jumbled, twisted, torn or crowded, a
-    sixth each.
+    Around half of the misplaced faces lies other scenery. Spoilt ones are covered, smeared, jumbled, twisted, torn or crowded, a sixth
+    each.
     """
     third = n // 3
-    misplaced, spoilt = torch.randint(len(learned), (third,)), torch.randint(len(learned), (third,))
+    misplaced, spoilt = torch.randint(len(data), (third,)), torch.randint(len(data), (third,))
     other = cut(scenery[torch.randint(len(scenery), (n,))], torch.eye(2, 3).expand(n, 2, 3))
-    near = cut(learned.crops[spoilt], learned.framing[spoilt])
+    near = cut(data.crops[spoilt], data.framing[spoilt])
     half, sixth = third // 2, third // 6
     parts = [
-        cut(learned.crops[misplaced[:half]], learned.framing[misplaced[:half]], negative=True),
-        beside(learned.crops[misplaced[half:]], learned.framing[misplaced[half:]], other[half:third]),
+        cut(data.crops[misplaced[:half]], data.framing[misplaced[:half]], negative=True),
+        beside(data.crops[misplaced[half:]], data.framing[misplaced[half:]], other[half:third]),
         covered(near[:sixth], other[third : third + sixth]),
         smeared(near[sixth : 2 * sixth]),
         jumbled(near[2 * sixth : 3 * sixth]),
@@ -112,40 +121,40 @@ def negative_view(learned: Lesson, scenery: Tensor, n: int, draw: np.random.Gene
     return compressed(to_bytes(torch.cat(parts)), draw)
 
 
-def repeated(learned: Lesson) -> Lesson:
-    """The lesson with the photos (rows without a FER2013 label) of the expressions that few photos show taken four times, not once."""
-    shown = learned.distribution.argmax(1)
-    rare = (learned.single < 0) & ~torch.isin(shown, torch.tensor([LABELS.index("happiness"), LABELS.index("neutral")]))
-    return learned.rows(torch.cat([torch.arange(len(learned)), rare.nonzero()[:, 0].repeat(3)]))
+def repeated(data: TrainingSet) -> TrainingSet:
+    """The training set with photos (rows without a FER2013 label) four times where their expression is rare: neither happy nor neutral."""
+    expressions = data.distribution.argmax(1)
+    rare = (data.single < 0) & ~torch.isin(expressions, torch.tensor([LABELS.index("happiness"), LABELS.index("neutral")]))
+    return data.rows(torch.cat([torch.arange(len(data)), rare.nonzero()[:, 0].repeat(3)]))
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """How the faces of a view are seen through others.
+    """How the faces of a view are blended with other faces of it.
 
     Attributes:
-        other: (n,) which face shines through each.
-        own: (n,) how much of each face is its own, 0.5 to 1; 1 where nothing shines through.
+        other: (n,) the number of the face that each is blended with.
+        own: (n,) weight of the face itself, 0.5 to 1; 1 where it is not blended.
     """
 
     other: np.ndarray
     own: np.ndarray
 
     def of(self, chips: np.ndarray) -> np.ndarray:
-        """(n, 64, 64) uint8 chips, mixed."""
+        """(n, 64, 64) uint8 chips, blended."""
         own = self.own[:, None, None].astype(np.float32)
         return np.rint(own * chips + (1 - own) * chips[self.other]).astype(np.uint8)
 
 
 def mixture(n: int, share: float, draw: np.random.Generator) -> Mixture:
-    """A random share of n faces mixed with any others: pictures between the faces that there are, for the teachers to judge."""
+    """Blends a random share of n faces with others; only the teachers can say which expression such a picture shows."""
     return Mixture(draw.permutation(n), np.where(draw.uniform(size=n) < share, draw.uniform(0.5, 1, n), 1.0))
 
 
 @torch.no_grad()
-def answers(teachers: dict[torch.nn.Module, int], chips: np.ndarray, device: torch.device) -> np.ndarray:
-    """(n, 8 + 7) float16: the teachers' probabilities by both heads for (n, 64, 64) uint8 chips, each times its weight, summed."""
-    said = []
+def answers(teachers: dict[TwoHeaded, int], chips: np.ndarray, device: torch.device) -> np.ndarray:
+    """(n, 8 + 7) float16: the weighted sum of the teachers' probabilities, by both heads, for (n, 64, 64) uint8 chips."""
+    sums = []
     for part in np.array_split(chips, max(1, len(chips) // BATCH)):
         x = to_input(part).to(device, memory_format=torch.channels_last)
         total = torch.zeros(len(part), N_LOGITS + N_EXPRESSIONS, device=device)
@@ -153,26 +162,23 @@ def answers(teachers: dict[torch.nn.Module, int], chips: np.ndarray, device: tor
             with mixed_precision(device):
                 logits, original = teacher.training_logits(x)
             total += weight * torch.cat([logits.float().softmax(1), original.float().softmax(1)], 1)
-        said.append(total.half().cpu().numpy())
-    return np.concatenate(said)
+        sums.append(total.half().cpu().numpy())
+    return np.concatenate(sums)
 
 
 def contents(files: list[Path]) -> str:
-    """A short name for what is in .npz or .pt files, by the checksums that they carry."""
+    """A short name for the content of .npz or .pt files, from the checksums in them."""
     return mark([(path.name, member.filename, member.CRC) for path in files for member in ZipFile(path).infolist()])
 
 
 def mean_answers(files: list[Path]) -> np.ndarray:
-    """(n, 8 + 7) float32: the mean of what the teachers said to each face over all views in which nothing shines through it.
-
-    A face that was never seen alone has zeros.
-    """
+    """(n, 8 + 7) float32: the teachers' mean answer to each face over all views in which it is not blended; zeros where there is none."""
     parts = []
     for path in files:
         with np.load(path) as file:
             parts.append((file["answers"], file["plain"][:, None]))
-    said, alone = map(np.array, zip(*parts, strict=True))
-    return np.sum(said, 0, np.float32, where=alone) / np.maximum(alone.sum(0), 1).astype(np.float32)
+    probabilities, alone = map(np.array, zip(*parts, strict=True))
+    return np.sum(probabilities, 0, np.float32, where=alone) / np.maximum(alone.sum(0), 1).astype(np.float32)
 
 
 @app.command()
@@ -196,37 +202,42 @@ def views(
         {load_trained(folder / "weights.pt").to(device, memory_format=torch.channels_last): n for folder, n in Counter(folders).items()}
         for folders in (teacher, whole_teacher or [])
     )
-    learned = repeated(lesson(fer2013, wild, people))
-    uncut = replace(learned, framing=torch.eye(2, 3).expand(len(learned), 2, 3))
-    faces = load_fer2013(fer2013, "train")
-    nobody = faces.pixels[(faces.votes[:, VOTED.index("not_face")] > 5) & (faces.near_copy_in == "")]
-    draw = np.random.default_rng(0)
-    scenery = np.concatenate([nobody, textures(3000, draw), backgrounds(wild, 4000, draw)])
+    data = repeated(read_training_set(fer2013, wild, people))
+    whole_crops = replace(data, framing=torch.eye(2, 3).expand(len(data), 2, 3))
+    scenery = read_scenery(fer2013, wild)
     both = (teacher, whole_teacher or [])
-    made_with = mark(learned.mark(), mixed, *([contents([folder / "weights.pt"]) for folder in folders] for folders in both))
-    told = out / "made_with.txt"
-    if told.exists() and told.read_text() != made_with:
+    origin = mark(data.mark(), mixed, *([contents([folder / "weights.pt"]) for folder in folders] for folders in both))
+    origin_file = out / "made_with.txt"
+    if origin_file.exists() and origin_file.read_text() != origin:
         raise Trouble(f"{out} holds views of other faces, teachers or settings: choose another --out, or delete it")
-    told.write_text(made_with)
-    torch.save(asdict(learned), out / "lesson.pt")
-    print(f"{len(learned)} faces, {len(scenery)} pictures of scenery, {len(framed) + len(whole)} teachers, on {device}", flush=True)
+    origin_file.write_text(origin)
+    save_whole(asdict(data), out / "lesson.pt")
+    print(f"{len(data)} faces, {len(scenery)} pictures of scenery, {len(framed) + len(whole)} teachers, on {device}", flush=True)
     for number in range(count):
         if (out / f"{number:02}.npz").exists():
             continue
         torch.manual_seed(number)
         draw = np.random.default_rng(number)
-        chips = view(learned, draw)
-        negatives = negative_view(learned, torch.from_numpy(scenery).unsqueeze(1), len(chips) // 8, draw)
+        chips = view(data, draw)
+        negatives = negative_view(data, scenery, len(chips) // 8, draw)
         mix = mixture(len(chips), mixed, np.random.default_rng((number, 1)))
         chips = mix.of(chips)
-        said = answers(framed, chips, device)
+        probabilities = answers(framed, chips, device)
         if whole:
-            said += answers(whole, mix.of(view(uncut, draw)), device)
-        said /= sum(framed.values()) + sum(whole.values())
-        unfinished = out / "unfinished.npz"
-        np.savez(unfinished, chips=chips, negatives=negatives, answers=said, plain=mix.own == 1)
-        unfinished.rename(out / f"{number:02}.npz")
+            probabilities += answers(whole, mix.of(view(whole_crops, draw)), device)
+        probabilities /= sum(framed.values()) + sum(whole.values())
+        with replacing(out / f"{number:02}.npz") as file:
+            np.savez(file, chips=chips, negatives=negatives, answers=probabilities, plain=mix.own == 1)
         print(f"view {number + 1} of {count}", flush=True)
+
+
+def read_scenery(fer2013: Path, wild: Path) -> Tensor:
+    """(n, 1, 48, 48) uint8 pictures without a face: those that annotators of FER2013 called no face, drawn textures, and backgrounds."""
+    faces = load_fer2013(fer2013, "train")
+    no_faces = faces.pixels[(faces.votes[:, VOTED.index("not_face")] > 5) & (faces.near_copy_in == "")]
+    draw = np.random.default_rng(0)
+    scenery = np.concatenate([no_faces, textures(3000, draw), backgrounds(wild, 4000, draw)])
+    return torch.from_numpy(scenery).unsqueeze(1)
 
 
 @app.command()
@@ -238,51 +249,80 @@ def learn(
     out: Annotated[Path, typer.Option(help="Where weights and log go.")] = Path("runs/emotion"),
     start: Annotated[Path | None, typer.Option(help="Folder of a trained student to go on from, more gently.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the order, the weights and the light.")] = Recipe.seed,
+    seed: Annotated[int, typer.Option(help="Seed of the order, the weights and the light.")] = TrainingSettings.seed,
 ) -> None:
     """Trains a student on the views; continues a run that was cut."""
-    schedule = replace(SCHEDULES[net], seed=seed)
-    schedule = schedule if epochs is None else replace(schedule, epochs=epochs)
-    schedule = schedule if start is None else replace(schedule, learning_rate=SECOND_RATE)
-    torch.manual_seed(schedule.seed)
+    settings = replace(SETTINGS[net], seed=seed)
+    settings = settings if epochs is None else replace(settings, epochs=epochs)
+    settings = settings if start is None else replace(settings, learning_rate=SECOND_RATE)
+    torch.manual_seed(settings.seed)
     device = best_device()
     out.mkdir(parents=True, exist_ok=True)
-    learned = Lesson(**torch.load(views / "lesson.pt", weights_only=True)).to(device)
+    data = TrainingSet(**torch.load(views / "lesson.pt", weights_only=True)).to(device)
     files = sorted(views.glob("[0-9][0-9].npz"))
     if not files:
         raise Trouble(f"{views} holds no view yet: run `python -m models.distill views --out {views} ...` first")
-    print(f"read {len(learned)} faces in {len(files)} views; training {net} on {device}", flush=True)
+    print(f"read {len(data)} faces in {len(files)} views; training {net} on {device}", flush=True)
     model = build(net) if start is None else load_trained(start / "weights.pt")
     model = model.to(device, memory_format=torch.channels_last)
+    steps = len(data) // (settings.batch - n_negatives(settings))
+    fit(model, net, settings, steps, distillation_losses(data, files, settings), public_test(fer2013, device), out, contents(files))
+
+
+def n_negatives(settings: StudentSettings) -> int:
+    """How many pictures of a batch are no readable face."""
+    return round(settings.batch * settings.negatives)
+
+
+def distillation_losses(data: TrainingSet, files: list[Path], settings: StudentSettings) -> Callable[[TwoHeaded, int], Iterator[Tensor]]:
+    """The `losses_of` for `models.training.fit`: cross-entropy with the teachers' answers, mixed with votes and single labels.
+
+    Args:
+        data: the training set, on the device that computes.
+        files: the views of it, one .npz each; each epoch takes the next.
+        settings: how large a batch is, and the shares of votes and labels.
+    """
+    device = data.crops.device
     means = torch.from_numpy(mean_answers(files)).to(device)
-    n_negative = round(schedule.batch * schedule.negatives)
-    n_faces = schedule.batch - n_negative
-    steps = len(learned) // n_faces
+    n_negative = n_negatives(settings)
+    n_faces = settings.batch - n_negative
     reject = F.one_hot(torch.full((n_negative,), N_LOGITS - 1), N_LOGITS).float().to(device)
 
-    def losses_of(model: torch.nn.Module, epoch: int) -> Iterator[Tensor]:
+    def losses_of(model: TwoHeaded, epoch: int) -> Iterator[Tensor]:
         with np.load(files[epoch % len(files)]) as file:
-            faces, negatives, said = (torch.from_numpy(file[name]).to(device) for name in ("chips", "negatives", "answers"))
+            faces, negatives, probabilities = (torch.from_numpy(file[name]).to(device) for name in ("chips", "negatives", "answers"))
             plain = torch.from_numpy(file["plain"]).to(device)
-        said = torch.where(plain[:, None], torch.lerp(said.float(), means, MEAN_SHARE), said.float())
+        probabilities = torch.where(plain[:, None], torch.lerp(probabilities.float(), means, MEAN_SHARE), probabilities.float())
         order, other = torch.randperm(len(faces), device=device), torch.randperm(len(negatives), device=device)
-        for step in range(steps):
+        for step in range(len(data) // n_faces):
             rows = order[step * n_faces : (step + 1) * n_faces]
             extra = other[torch.arange(step * n_negative, (step + 1) * n_negative, device=device) % len(other)]
             chips = torch.cat([faces[rows], negatives[extra]]).unsqueeze(1).float() / 255
             chips = torch.where(torch.rand(len(chips), 1, 1, 1, device=device) < 0.5, chips, chips.flip(3))
             chips = (lit(chips).clamp(0, 1) * (255 / 128) - 1).contiguous(memory_format=torch.channels_last)
-            share = schedule.votes_share * (learned.weight[rows] * plain[rows])[:, None]
-            wanted = (1 - share) * said[rows, :N_LOGITS] + share * learned.distribution[rows]
-            single = learned.single[rows]
-            share = schedule.single_share * ((single >= 0) & plain[rows])[:, None]
-            classic = (1 - share) * said[rows, N_LOGITS:] + share * F.one_hot(single.clamp(min=0), N_EXPRESSIONS)
+            target, single_target = student_targets(data.rows(rows), probabilities[rows], plain[rows], settings)
             with mixed_precision(device):
                 logits, original = model.training_logits(chips)
-            loss = F.cross_entropy(logits.float(), torch.cat([wanted, reject]))
-            yield loss + schedule.original_weight * F.cross_entropy(original[:n_faces].float(), classic)
+            loss = F.cross_entropy(logits.float(), torch.cat([target, reject]))
+            yield loss + settings.original_weight * F.cross_entropy(original[:n_faces].float(), single_target)
 
-    fit(model, net, schedule, steps, losses_of, public_test(fer2013, device), out, contents(files))
+    return losses_of
+
+
+def student_targets(faces: TrainingSet, probabilities: Tensor, plain: Tensor, settings: StudentSettings) -> tuple[Tensor, Tensor]:
+    """The targets (n, 8) and (n, 7) of both heads: the teachers' probabilities, in plain faces mixed with votes or the single label.
+
+    Args:
+        faces: n rows of the training set.
+        probabilities: (n, 8 + 7) the teachers' answers.
+        plain: (n,) bool, whether a face is not blended with another.
+        settings: the shares of votes and labels.
+    """
+    share = settings.votes_share * (faces.weight * plain)[:, None]
+    target = (1 - share) * probabilities[:, :N_LOGITS] + share * faces.distribution
+    share = settings.single_share * ((faces.single >= 0) & plain)[:, None]
+    single_target = (1 - share) * probabilities[:, N_LOGITS:] + share * F.one_hot(faces.single.clamp(min=0), N_EXPRESSIONS)
+    return target, single_target
 
 
 @app.command()
@@ -296,12 +336,12 @@ def mean(
     if len({course["net"] for course in courses}) > 1:
         raise Trouble(f"courses of different networks cannot be averaged: {', '.join(course['net'] for course in courses)}")
     averaged = {
-        # Counters of batches are whole numbers.
+        # The batch counters of normalisations are whole numbers, which have no mean.
         name: torch.stack([course["weights"][name] for course in courses]).mean(0) if value.is_floating_point() else value
         for name, value in courses[-1]["weights"].items()
     }
     out.mkdir(parents=True, exist_ok=True)
-    torch.save(courses[-1] | {"recipe": courses[-1]["recipe"] | {"mean_of": len(courses)}, "weights": averaged}, out / "weights.pt")
+    save_whole(courses[-1] | {"recipe": courses[-1]["recipe"] | {"mean_of": len(courses)}, "weights": averaged}, out / "weights.pt")
     print(f"wrote {out / 'weights.pt'}, the mean of {len(courses)}")
 
 

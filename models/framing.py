@@ -1,6 +1,6 @@
-"""Frames a data set's face crop as the camera's chain frames a face: the five points at the same place in every chip.
+"""Frames a data set's face crop as the camera's chain frames a face: the five points lie at the same places in every chip.
 
-FER2013's crops come from another detector and from many hands: the face is up to 1.5 times too large or too small and turned by up to
+FER2013's crops were cut by another detector and by many people: the face is up to 1.5 times too large or too small and turned by up to
 30 degrees. A small network that learned from such crops finds the points (`models/train_crop_points.py`).
 """
 
@@ -23,17 +23,16 @@ from realtime.faces.landmarks import MIRRORED
 CROP_POINTS = Path(__file__).parent / "crop_points.tflite"
 
 SCALES, TURN = (0.65, 1.6), 32.0
-"""Placements beyond these (the crop's enlargement; degrees) are mistakes more often than not: such a crop stays as it is."""
-
+"""Limits of a placement: enlargement of the crop, and degrees. Most placements beyond these are mistakes: the crop stays as it is."""
 
 LOOKS = (0.9, 1.1)
-"""Sizes at which a crop that is framed is looked at again: the mean of both is off by 2.5 % of the eyes' distance (median of 1,102 photos'
-crops), one look by 2.9 %."""
+"""Sizes at which the network sees a framed crop for a second look. The mean of both is off by 2.5 % of the eyes' distance (median of 1,102
+crops of photos), the first look alone by 2.9 %."""
 
 
 @cache
 def _network() -> Callable[[np.ndarray], np.ndarray]:
-    """Loaded at the first crop: (48, 48) uint8 -> (10,) float32.
+    """The network of `CROP_POINTS`, (48, 48) uint8 -> (10,) float32. It is loaded at the first crop.
 
     Raises:
         Trouble: the file is missing or damaged.
@@ -48,31 +47,31 @@ def _network() -> Callable[[np.ndarray], np.ndarray]:
     with quiet():
         model = interpreter_class()[0](model_content=content, num_threads=1)
         model.allocate_tensors()
-    asked, said = model.get_input_details()[0]["index"], model.get_output_details()[0]["index"]
+    input_index, output_index = model.get_input_details()[0]["index"], model.get_output_details()[0]["index"]
 
     def answer(crop: np.ndarray) -> np.ndarray:
-        model.set_tensor(asked, (crop.astype(np.float32) / 128 - 1)[None, None])
+        model.set_tensor(input_index, (crop.astype(np.float32) / 128 - 1)[None, None])
         model.invoke()
-        return model.get_tensor(said)[0]
+        return model.get_tensor(output_index)[0]
 
     return answer
 
 
 def believable(matrix: np.ndarray) -> bool:
-    """Whether a (2, 3) similarity from a crop to the framed crop is one that a careless crop may need."""
+    """Whether a (2, 3) similarity from a crop to the framed crop is within `SCALES` and `TURN`."""
     scale, turn = math.hypot(matrix[0, 0], matrix[1, 0]), math.degrees(math.atan2(matrix[1, 0], matrix[0, 0]))
     return SCALES[0] < scale < SCALES[1] and abs(turn) < TURN
 
 
-def _seen(crop: np.ndarray) -> np.ndarray:
-    """The five points (5, 2) in pixels of a (48, 48) uint8 crop: the mean of what the network sees in it and in its mirror image."""
+def _one_look(crop: np.ndarray) -> np.ndarray:
+    """The five points (5, 2) in pixels of a (48, 48) uint8 crop: the mean of the network's answers to it and to its mirror image."""
     plain, mirror = ((_network()(side).reshape(5, 2) + TEMPLATE) * CROP - 0.5 for side in (crop, crop[:, ::-1]))
     return (plain + mirror[MIRRORED] * [-1, 1] + [CROP - 1, 0]) / 2
 
 
 def crop_points(face48: np.ndarray) -> np.ndarray:
-    """The five points (5, 2) in pixels of a (48, 48) uint8 crop: looked for in the crop, then again in it as the first look frames it."""
-    points = _seen(face48)
+    """The five points (5, 2) in pixels of a (48, 48) uint8 crop, predicted in the crop and then again in the framed crop."""
+    points = _one_look(face48)
     framing = similarity(points)
     if not believable(framing):
         return points
@@ -82,7 +81,7 @@ def crop_points(face48: np.ndarray) -> np.ndarray:
         matrix[:, 2] += CROP / 2 * (1 - scale)
         framed = cv2.warpAffine(face48, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         back = cv2.invertAffineTransform(matrix)
-        again.append(_seen(framed) @ back[:, :2].T + back[:, 2])
+        again.append(_one_look(framed) @ back[:, :2].T + back[:, 2])
     return np.mean(again, axis=0)
 
 
@@ -93,7 +92,7 @@ def placement_of(face48: np.ndarray) -> np.ndarray:
 
 
 def framed_chip(face48: np.ndarray) -> np.ndarray:
-    """The (64, 64) uint8 chip of a (48, 48) uint8 crop, sampled once; a placement that changes nothing gives
+    """The framed (64, 64) uint8 chip of a (48, 48) uint8 crop, sampled once; with the identity as placement it is
     `realtime.faces.align.enlarge`."""
     matrix = placement_of(face48) * (CHIP / CROP)
     matrix[:, 2] += 0.5 * CHIP / CROP - 0.5
@@ -101,7 +100,7 @@ def framed_chip(face48: np.ndarray) -> np.ndarray:
 
 
 def sampling_matrix(placement: np.ndarray) -> np.ndarray:
-    """A placement as torch samples: (2, 3) from the framed crop to the crop, both with corners at -1 and 1."""
+    """A placement as torch needs it: (2, 3) from the framed crop to the crop, in coordinates with corners at -1 and 1."""
     half = CROP / 2
     pixels = np.array([[half, 0, half - 0.5], [0, half, half - 0.5], [0, 0, 1]])
     return (np.linalg.inv(pixels) @ np.linalg.inv(np.vstack([placement, [0, 0, 1]])) @ pixels)[:2].astype(np.float32)

@@ -1,9 +1,9 @@
-"""Brings a shipped model file back into torch, so that it can teach, or be taught on, where the weights it was made from are gone.
+"""Turns a shipped model file back into float weights, for when the weights that it was made from no longer exist.
 
     python -m models.from_tflite --model models/emotion.tflite --net emotion --fer2013 DIR --out runs/shipped
 
-The int8 weights times their scales are the float ones to half a step each. The extra head on FER2013's own labels was never shipped: it is
-fitted anew, by logistic regression on the embeddings of the training rows. Writes `weights.pt` as `models.train` does.
+The int8 weights times their scales are the float weights to half a step each. The extra head on FER2013's own labels is not in the file:
+it is fitted again, by logistic regression on the embeddings of the training rows. Writes `weights.pt` as `models.train` does.
 """
 
 from collections.abc import Iterator
@@ -17,11 +17,12 @@ import typer
 from torch import Tensor, nn
 
 from models.augment import placed
+from models.checkpoint import build, save_trained
 from models.cli import one_line
-from models.course import build
-from models.lesson import lesson, public_test
 from models.network import EmotionNet
 from models.teacher import adopt_statistics, fix
+from models.training_set import public_test, read_training_set
+from realtime.base.errors import Trouble
 
 
 def layers(model: bytes) -> Iterator[tuple[Tensor, Tensor]]:
@@ -51,31 +52,31 @@ def layers(model: bytes) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def pairs(net: EmotionNet) -> tuple[list[nn.Sequential], list[nn.Sequential]]:
-    """Convolutions with their normalisations, in the order in which a picture passes them: those of 3x3, and the shortcuts."""
+    """Convolutions with their normalisations, in the order of computation: those of 3x3, and the 1x1 ones of shortcuts."""
     blocks = list(net.blocks)
     large = [net.stem, *(part for block in blocks for part in (block.first, block.second))]
     return large, [block.shortcut for block in blocks if isinstance(block.shortcut, nn.Sequential)]
 
 
 def fill(net: EmotionNet, model: bytes) -> None:
-    """Puts a .tflite file's weights into the network that it was made from; the normalisations then change nothing.
+    """Copies a .tflite file's weights into the network that it was made from; the normalisations then only add the biases.
 
     Raises:
-        SystemExit: the file was made from another network.
+        Trouble: the file was made from another network.
     """
     large, small = (iter(part) for part in pairs(net))
-    found = list(layers(model))
+    file_layers = list(layers(model))
     fitting = 0
-    for weight, bias in found[:-1]:
+    for weight, bias in file_layers[:-1]:
         part = next(small if weight.shape[2] == 1 else large, None)
         if part is None or part[0].weight.shape != weight.shape:
             break
         part[0].weight.data.copy_(weight)
         fix(part[1], 1.0, bias)
         fitting += 1
-    weight, bias = found[-1]
-    if fitting < len(found) - 1 or next(large, None) or next(small, None) or net.head.weight.shape != weight.shape:
-        raise SystemExit(f"the file has other layers than this network ({fitting} of {len(found)} fit): choose another --net")
+    weight, bias = file_layers[-1]
+    if fitting < len(file_layers) - 1 or next(large, None) or next(small, None) or net.head.weight.shape != weight.shape:
+        raise Trouble(f"the file has other layers than this network ({fitting} of {len(file_layers)} fit): choose another --net")
     net.head.weight.data.copy_(weight)
     net.head.bias.data.copy_(bias)
 
@@ -109,25 +110,24 @@ def main(
     torch.manual_seed(1)
     network = build(net)
     fill(network, model.read_bytes())
-    learned = lesson(fer2013)
-    rows = (learned.single >= 0).nonzero()[:, 0]
+    data = read_training_set(fer2013)
+    rows = (data.single >= 0).nonzero()[:, 0]
     none = torch.zeros(256, dtype=torch.bool)
 
     @torch.no_grad()
     def cut(part: Tensor) -> Tensor:
-        return placed(learned.crops[part].float(), learned.framing[part], none[: len(part)]) * (1 / 128) - 1
+        return placed(data.crops[part].float(), data.framing[part], none[: len(part)]) * (1 / 128) - 1
 
     adopt_statistics(network, cut(rows[torch.randperm(len(rows))[:256]]))
     network.eval()
     with torch.no_grad():
         embeddings = torch.cat([network.embed(cut(part)) for _ in range(cuts) for part in rows.split(256)])
-    weight, bias = fit_head(embeddings, learned.single[rows].repeat(cuts), len(network.original.bias))
+    weight, bias = fit_head(embeddings, data.single[rows].repeat(cuts), len(network.original.bias))
     network.original.weight.data.copy_(weight)
     network.original.bias.data.copy_(bias)
     out.mkdir(parents=True, exist_ok=True)
     print(f"public test: {public_test(fer2013, torch.device('cpu'))(network)}")
-    saved = {"net": net, "recipe": {"recovered_from": model.name}, "torch": str(torch.__version__), "weights": network.state_dict()}
-    torch.save(saved, out / "weights.pt")
+    save_trained(out / "weights.pt", net, {"recovered_from": model.name}, network.state_dict())
     print(f"wrote {out / 'weights.pt'}")
 
 

@@ -1,4 +1,4 @@
-"""Finds (nearly) equal pictures, and deals pictures out to folds so that equal ones stay together. Pure: arrays in, new arrays out."""
+"""Finds (nearly) equal pictures, and divides pictures into folds so that equal ones stay together. Pure functions on arrays."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ SMALL = 16
 """Side in pixels at which pictures are compared: coarse enough that another compression or a shifted pixel changes little."""
 
 COPY = 0.98
-"""Correlation from which two pictures are copies: the value that the `near_copy_in` of the team's FER2013 was made with."""
+"""Correlation from which two pictures are copies. The column `near_copy_in` of the team's FER2013 was made with the same value."""
 
 ALIKE = 0.95
-"""Correlation from which two pictures never lie in different folds. All of 48 pairs of FER2013 between this and `COPY` that were looked at
-showed one photo, cut or compressed otherwise. They are listed as alike; their verdicts do not depend on it."""
+"""Correlation from which two pictures always lie in the same fold. 48 pairs of FER2013 between this and `COPY` were looked at: each showed
+one photo, cut or compressed otherwise. Such pairs are listed as alike; verdicts do not depend on them."""
 
 BLOCK = 512
-"""Rows of the correlation matrix that are in memory at a time: a matrix of 65 MB for 32,000 faces."""
+"""Rows of the correlation matrix that are computed at a time: 65 MB for 32,000 faces."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Copies:
     exact: np.ndarray
 
     def above(self, threshold: float) -> "Copies":
-        """Those with at least this correlation."""
-        kept = self.correlation >= threshold
-        return Copies(*(getattr(self, name)[kept] for name in self.__dataclass_fields__))
+        """The pairs with at least this correlation."""
+        rows = self.correlation >= threshold
+        return Copies(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
 
 def signature(pixels: np.ndarray) -> np.ndarray:
-    """(n, 48, 48) uint8 -> (n, 256) float32: averaged down to 16x16, mean 0 and length 1, so that products are correlations.
+    """(n, 48, 48) uint8 -> (n, 256) float32: averaged to 16x16, then to mean 0 and length 1, so that scalar products are correlations.
 
-    A flat picture, which correlates with nothing, gets zeros.
+    A flat picture has no correlation with others: it gets zeros.
     """
     block = CROP // SMALL
     reduced = pixels.reshape(len(pixels), SMALL, block, SMALL, block).mean((2, 4), dtype=np.float32).reshape(len(pixels), SMALL * SMALL)
@@ -57,9 +57,9 @@ def signature(pixels: np.ndarray) -> np.ndarray:
 
 
 def near_copies(pixels: np.ndarray, threshold: float = COPY) -> Copies:
-    """All pairs of (nearly) the same picture among (n, 48, 48) uint8, also of mirrored ones, since training mirrors its pictures.
+    """All pairs of (nearly) the same picture among (n, 48, 48) uint8, mirrored ones as well, since training mirrors its pictures.
 
-    Flat pictures are copies where they are equal. The work is n * n * 256 multiply-adds, in blocks of rows.
+    Flat pictures are copies only if they are equal. The work is n * n * 256 multiply-adds, in blocks of rows.
     """
     first: dict[bytes, int] = {}
     same = np.array([first.setdefault(face.tobytes(), i) for i, face in enumerate(pixels)], np.int64)
@@ -85,8 +85,8 @@ def near_copies(pixels: np.ndarray, threshold: float = COPY) -> Copies:
     )
 
 
-def joined(n: int, pairs: np.ndarray) -> np.ndarray:
-    """The group of each of n rows: rows that a chain of pairs (m, 2) connects share one, named after its first row."""
+def connected(n: int, pairs: np.ndarray) -> np.ndarray:
+    """The group (n,) of each row: rows that a chain of pairs (m, 2) connects have the number of the first of them."""
     parent = np.arange(n)
 
     def root(i: int) -> int:
@@ -108,7 +108,7 @@ def same_person(persons: np.ndarray) -> np.ndarray:
 
 
 def folds(groups: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """Deals whole groups out to k folds of (nearly) equal size, in an order that the seed decides.
+    """Divides whole groups into k folds of (nearly) equal size; the seed decides the order.
 
     Returns:
         (n,) int64 in [0, k).
@@ -121,19 +121,19 @@ def folds(groups: np.ndarray, k: int, seed: int) -> np.ndarray:
         raise Trouble(f"only {len(names)} pictures differ enough to be told apart: too few for {k} folds, choose fewer with --folds")
     order = np.random.default_rng(seed).permutation(len(names))
     fold, filled = np.zeros(len(names), np.int64), np.zeros(k, np.int64)
-    # The large groups first, each to the emptiest fold: the small ones then even the folds out.
+    # The large groups first, each into the smallest fold: the small groups then make the sizes equal.
     for group in order[np.argsort(-sizes[order], kind="stable")]:
         fold[group] = filled.argmin()
         filled[fold[group]] += sizes[group]
     return fold[which]
 
 
-def dealt(alike: Copies, persons: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """Deals n faces out to k folds: pictures that are alike share one, and so do those of one person, whom a network could know again.
+def person_folds(alike: Copies, persons: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """Divides n faces into k folds. Pictures that are alike share a fold, and so do those of one person: a network could recognise them.
 
     Args:
         alike: pairs among the n pictures.
-        persons: (n,) text, "" for nobody known.
+        persons: (n,) text, "" where nobody knows who it is.
 
     Returns:
         (n,) int64 in [0, k).
@@ -141,4 +141,4 @@ def dealt(alike: Copies, persons: np.ndarray, k: int, seed: int) -> np.ndarray:
     Raises:
         Trouble: there are too few different pictures for k folds.
     """
-    return folds(joined(len(persons), np.concatenate([alike.pairs, same_person(persons)])), k, seed)
+    return folds(connected(len(persons), np.concatenate([alike.pairs, same_person(persons)])), k, seed)

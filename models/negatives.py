@@ -1,7 +1,7 @@
 """Pictures that are not a readable face: what the reject output learns from.
 
-Hardly any are labelled (150 faces of FER2013 have more than five not-face votes), so they are made: drawn textures and shapes,
-background beside the faces of larger photos, and faces turned upside down, far off, half outside, covered or smeared.
+Few labelled ones exist (150 faces of FER2013 have more than five not-face votes). So they are made: drawn textures and shapes, and
+backgrounds beside the faces of larger photos. `models.augment` spoils faces for the same purpose.
 """
 
 import csv
@@ -11,7 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from models.datasets import held_out, read_gray
+from models.face_table import held_out
+from models.pictures import read_gray
 from realtime.config import DetectorSettings
 from realtime.faces.align import CROP, sample, similarity
 from realtime.faces.detector import Detector
@@ -20,7 +21,7 @@ from realtime.sources.films import VideoFile
 
 
 def noise(draw: np.random.Generator) -> np.ndarray:
-    """Noise with power falling as a random power of frequency: from sand to clouds; natural pictures lie near 1/f."""
+    """(48, 48) noise whose power falls with a random power of frequency, like sand or like clouds; natural pictures lie near 1/f."""
     frequency = np.hypot(np.fft.fftfreq(CROP)[:, None], np.fft.rfftfreq(CROP)[None, :])
     frequency[0, 0] = 1
     spectrum = np.fft.rfft2(draw.standard_normal((CROP, CROP))) / frequency ** draw.uniform(0, 2.2)
@@ -29,7 +30,7 @@ def noise(draw: np.random.Generator) -> np.ndarray:
 
 
 def waves(draw: np.random.Generator) -> np.ndarray:
-    """Stripes or checks: blinds, bricks, tiles."""
+    """(48, 48) stripes or checks, like blinds, bricks or tiles."""
     y, x = np.mgrid[:CROP, :CROP] / CROP
     picture = np.zeros((CROP, CROP))
     for _ in range(draw.integers(1, 3)):
@@ -40,7 +41,7 @@ def waves(draw: np.random.Generator) -> np.ndarray:
 
 
 def shapes(draw: np.random.Generator) -> np.ndarray:
-    """Overlapping ellipses, boxes and lines on a slope of grey: furniture, lamps, windows, two dots above a line."""
+    """(48, 48) overlapping ellipses, boxes and lines on a grey slope, like furniture, lamps or windows."""
     y, x = np.mgrid[:CROP, :CROP] / CROP
     picture = draw.uniform(20, 230) + draw.uniform(-100, 100) * x + draw.uniform(-100, 100) * y
     picture = np.ascontiguousarray(picture.clip(0, 255).astype(np.uint8))
@@ -65,13 +66,13 @@ def textures(n: int, draw: np.random.Generator) -> np.ndarray:
 
 
 def backgrounds(folder: Path, n: int, draw: np.random.Generator) -> np.ndarray:
-    """(n, 48, 48) uint8 squares from the photos of faces_wild that touch no more than the rim of the face in the middle."""
+    """(n, 48, 48) uint8 squares from the photos of faces_wild that show at most the rim of the face in the middle."""
     with (Path(folder) / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    apart = held_out(np.array([row["person"] for row in rows]))
-    names = [row["image"] for row, measured in zip(rows, apart, strict=True) if not measured]
-    found: list[np.ndarray] = []
-    while len(found) < n:
+    measured = held_out(np.array([row["person"] for row in rows]))
+    names = [row["image"] for row, skip in zip(rows, measured, strict=True) if not skip]
+    squares: list[np.ndarray] = []
+    while len(squares) < n:
         name = names[draw.integers(len(names))]
         gray = read_gray(Path(folder) / name)
         height, width = gray.shape
@@ -80,23 +81,23 @@ def backgrounds(folder: Path, n: int, draw: np.random.Generator) -> np.ndarray:
         # The face fills about the middle half of these photos.
         overlap = [max(0, min(at + side, 0.78 * length) - max(at, 0.22 * length)) for at, length in ((top, height), (left, width))]
         if overlap[0] * overlap[1] < 0.12 * side * side:
-            found.append(cv2.resize(gray[top : top + side, left : left + side], (CROP, CROP), interpolation=cv2.INTER_AREA))
-    return np.stack(found)
+            squares.append(cv2.resize(gray[top : top + side, left : left + side], (CROP, CROP), interpolation=cv2.INTER_AREA))
+    return np.stack(squares)
 
 
 UNSEEN = ("scrambled", "text", "two_halves", "ornament")
-"""Kinds of pictures that training never makes: the reject output is judged on these."""
+"""Kinds of pictures that training never makes: the reject output is scored on these."""
 
 
 def unseen(faces: np.ndarray, draw: np.random.Generator, n: int = 300) -> dict[str, np.ndarray]:
     """(n, 48, 48) uint8 pictures of each kind in `UNSEEN`.
 
-    Scrambled faces have their sixteen squares in another order; two halves are parts of two faces with the edge between them in the
-    middle, as when a box sits between two people; text and ornament are drawn.
+    A scrambled face has its sixteen squares in another order. Two halves are parts of two faces side by side, as in a box that lies
+    between two people. Text and ornament are drawn.
 
     Args:
         faces: (m, 48, 48) uint8 real faces to spoil.
-        draw: where chance comes from.
+        draw: the source of random numbers.
         n: pictures of each kind.
     """
 
@@ -114,8 +115,8 @@ def unseen(faces: np.ndarray, draw: np.random.Generator, n: int = 300) -> dict[s
             cv2.putText(page, letters, (-5, int(line)), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
         return page
 
-    def two_halves(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        return np.hstack([left[:, CROP // 2 :], right[:, : CROP // 2]])
+    def two_halves(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.hstack([one[:, CROP // 2 :], other[:, : CROP // 2]])
 
     def ornament() -> np.ndarray:
         corner = noise(draw)[: CROP // 2, : CROP // 2]
@@ -133,7 +134,7 @@ def unseen(faces: np.ndarray, draw: np.random.Generator, n: int = 300) -> dict[s
 
 
 def false_alarms(film: Path, threshold: float = -0.9, every: int = 10) -> np.ndarray:
-    """(n, 48, 48) uint8: what the detector, made far too easily pleased, takes for faces in a film or picture without any.
+    """(n, 48, 48) uint8: what the detector, at a far too low threshold, takes for faces in a film or picture without any.
 
     Args:
         film: video or picture file; it must show no face.

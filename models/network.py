@@ -1,13 +1,14 @@
-"""The classifier's architecture: a small dense residual network on 64x64 gray chips.
+"""The networks that are trained here, and how they take chips and answer.
 
-Dense 3x3 convolutions keep their accuracy under plain per-channel int8 and reach more MACs a second on small Arm cores than
-depthwise ones, which were not better either (README.md). Chips enter as (u8 - 128) / 128: then the int8 input is the byte minus 128,
-with scale 1/128 and zero point 0.
+The classifier is a small dense residual network on 64x64 gray chips. Dense 3x3 convolutions keep their accuracy under plain per-channel
+int8 and reach more multiply-adds a second on small Arm cores than depthwise ones, which were not more accurate either. Chips enter as
+(u8 - 128) / 128: then the int8 input is the byte minus 128, with scale 1/128 and zero point 0.
 """
 
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +32,7 @@ class Residual(nn.Module):
 
 
 class TwoHeaded(nn.Module):
-    """A network whose `embed` gives (n, e) features, under a head of 8 logits and one on the single FER2013 labels."""
+    """A network whose `embed` gives (n, e) features, with a head of 8 logits and an extra head of 7 for the single FER2013 labels."""
 
     def add_heads(self, features: int, dropout: float) -> None:
         self.dropout = nn.Dropout(dropout)
@@ -46,20 +47,20 @@ class TwoHeaded(nn.Module):
         return self.head(embedding), embedding
 
     def training_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of both heads, behind one dropout."""
+        """Logits of both heads (n, 8) and (n, 7), with dropout on the features."""
         embedding = self.dropout(self.embed(x))
         return self.head(embedding), self.original(embedding)
 
 
 class EmotionNet(TwoHeaded):
-    """(n, 1, 64, 64) in [-1, 1) -> logits (n, 8), embedding (n, widths[-1]); `original` is an extra head for training alone.
+    """(n, 1, 64, 64) in [-1, 1) -> logits (n, 8), embedding (n, widths[-1]).
 
-    `original` learns the single FER2013 labels, so that the classic benchmark can be reported; it is not exported.
+    The extra head `original` learns the single FER2013 labels, so that the classic benchmark can be reported; it is not exported.
 
     Args:
         widths: channels at 32x32, 16x16, 8x8 and 4x4 pixels.
         depths: residual blocks at each of these sizes; the first may have none, since convolutions cost most there.
-        dropout: share of the embedding that is hidden from the heads in training.
+        dropout: share of the embedding that training hides from the heads.
     """
 
     def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], dropout: float):
@@ -76,13 +77,13 @@ class EmotionNet(TwoHeaded):
 
 
 class PointsNet(nn.Module):
-    """(n, 1, 48, 48) crops in [-1, 1) -> (n, 10) where their five points are, x and y in shares of the side, from `TEMPLATE` on."""
+    """(n, 1, 48, 48) crops in [-1, 1) -> (n, 10): x and y of five points as shares of the side, minus those of `TEMPLATE`."""
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96)):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 1, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
         self.blocks = nn.Sequential(*[Residual(n_in, n_out, 2) for n_in, n_out in pairwise(widths)])
-        # Where a feature lies is what is asked: no averaging over the 6x6 places.
+        # The place of a feature matters here, so the 6x6 places are not averaged.
         self.last = nn.Sequential(nn.Conv2d(widths[-1], 32, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU())
         self.head = nn.Sequential(nn.Flatten(), nn.Linear(32 * 36, 128), nn.ReLU(), nn.Linear(128, 10))
 
@@ -96,3 +97,17 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "wide": {"widths": (32, 64, 128, 256), "depths": (1, 1, 1, 1), "dropout": 0.2},
 }
 """What `EmotionNet` is built with, by name: emotion and nano are shipped, wide is a teacher that starts from nothing."""
+
+
+def to_input(chips: np.ndarray) -> Tensor:
+    """(n, 64, 64) uint8 -> (n, 1, 64, 64) float32 as the networks take it."""
+    return (torch.from_numpy(chips).float().unsqueeze(1) - 128) / 128
+
+
+@torch.no_grad()
+def logits_of(model: TwoHeaded, chips: np.ndarray, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+    """Logits (n, 8) of the shipped head and (n, 7) of the extra head for (n, 64, 64) uint8 chips; sets evaluation mode."""
+    model.eval()
+    answers = [model(to_input(part).to(device)) for part in np.array_split(chips, max(1, len(chips) // 256))]
+    heads = [(logits, model.original(embedding)) for logits, embedding in answers]
+    return tuple(torch.cat([pair[i] for pair in heads]).float().cpu().numpy() for i in (0, 1))

@@ -1,4 +1,4 @@
-"""Pictures of training and of scores, as PNG files."""
+"""Plots of training and of scores, as PNG files."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 
 
 def save_confusion(counts: np.ndarray, title: str, path: Path) -> None:
-    """Shares of each true label (rows) by answer (columns), with the counts (7, 7) written in."""
+    """Draws a confusion matrix: the share of each true label (rows) by answer (columns), with the counts (7, 7) as text."""
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     figure, axes = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
     picture = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
@@ -30,7 +30,7 @@ def save_confusion(counts: np.ndarray, title: str, path: Path) -> None:
 
 
 def save_reliability(curves: dict[str, np.ndarray], truth: np.ndarray, title: str, path: Path) -> None:
-    """How often answers of each confidence are right: on the diagonal, a probability means what it says.
+    """Draws how often answers of each confidence are right. On the diagonal, probabilities are as large as these shares.
 
     `curves` maps a name to probabilities (n, 7) of the same faces.
     """
@@ -50,7 +50,7 @@ def save_reliability(curves: dict[str, np.ndarray], truth: np.ndarray, title: st
 
 
 def save_curves(log: Path, path: Path) -> None:
-    """Loss and test accuracy by epoch from a `log.jsonl` of `models.course.fit`."""
+    """Draws loss and test accuracy by epoch, from a `log.jsonl` of `models.training.fit`."""
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
     axes.plot([line["epoch"] for line in lines], [line["loss"] for line in lines], color="#0072B2")

@@ -1,15 +1,14 @@
-"""Turns trained weights into the shipped model: full-integer int8 TFLite, and the JSON that describes it.
+"""Turns trained weights into the shipped model: full-integer int8 TFLite, and its card, the JSON that describes it.
 
     python -m models.quantize --weights runs/emotion/weights.pt --fer2013 DIR --wild WILD --out models/emotion.tflite
 
 Batch norms are folded, the float graph is converted, and its ranges are set by the representative set: class-balanced training
 rows, listed in `representative.txt` (written when it is missing). Temperature and offsets are fitted on the int8 file's own logits over the
-public-test rows that have no copy in the private test. With the photos of faces_wild the card tells everybody's resting face as well, which
-personal profiles begin with.
+public-test rows that have no copy in the private test. With the photos of faces_wild the card also has the mean resting face, from which
+personal profiles start. Model and card are finished in another folder and replace the older pair at the end.
 """
 
 import hashlib
-import json
 import tempfile
 from datetime import date
 from importlib import metadata
@@ -22,19 +21,28 @@ import typer
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from models.card import card_bytes, replace_model
+from models.checkpoint import load_trained
+from models.chips import chips_of
 from models.cli import one_line
-from models.course import load_trained, to_input
-from models.datasets import Faces, chips_of, load_fer2013, load_wild, majority, targets
+from models.datasets import load_fer2013, load_wild
 from models.evaluate import on_fer2013
-from models.network import N_LOGITS, EmotionNet
+from models.face_table import FaceTable, majority, targets
+from models.network import N_LOGITS, EmotionNet, to_input
 from models.resting import neutral_of, resting
+from realtime.base.files import replace_file
 from realtime.expression.classifier import SCHEMA, EmotionClassifier
 from realtime.faces.align import CHIP
 from realtime.values import LABELS
 
 REPRESENTATIVE = Path(__file__).parent / "representative.txt"
+"""The list of pictures whose activations set the int8 ranges."""
+
 PER_CLASS = 80
+"""Pictures of each class in that list."""
+
 VERSIONED = ("torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "numpy", "opencv-python-headless", "opencv-python")
+"""The packages whose versions the card lists."""
 
 
 def folded(model: nn.Module) -> nn.Module:
@@ -48,7 +56,7 @@ def folded(model: nn.Module) -> nn.Module:
 
 
 class Exported(nn.Module):
-    """Input (1, 64, 64, 1) channel-last, as TFLite likes it; outputs logits (1, 8) and embedding (1, e)."""
+    """The network with the input (1, 64, 64, 1), channels last as TFLite has them; outputs are logits (1, 8) and embedding (1, e)."""
 
     def __init__(self, model: EmotionNet):
         super().__init__()
@@ -58,23 +66,34 @@ class Exported(nn.Module):
         return self.model(x.permute(0, 3, 1, 2))
 
 
-def representative(faces: Faces) -> np.ndarray:
-    """Row numbers of the representative set, in the listed order; the list is drawn and written when it is missing."""
+def representative(faces: FaceTable) -> np.ndarray:
+    """Row numbers of the representative set, in the order of the list; the list is drawn and written when it is missing."""
     if not REPRESENTATIVE.exists():
         usable = np.where(faces.near_copy_in == "", majority(faces.votes), -1)
         draw = np.random.default_rng(1)
         picked = np.concatenate([draw.permutation(np.flatnonzero(usable == c))[:PER_CLASS] for c in range(len(LABELS))])
-        REPRESENTATIVE.write_text("\n".join(faces.names[draw.permutation(picked)]) + "\n")
+        replace_file(REPRESENTATIVE, ("\n".join(faces.names[draw.permutation(picked)]) + "\n").encode())
         print(f"wrote {REPRESENTATIVE}")
     row = {name: i for i, name in enumerate(faces.names)}
     return np.array([row[name] for name in REPRESENTATIVE.read_text().split()])
 
 
-def prior(train: Faces) -> np.ndarray:
+def prior(train: FaceTable) -> np.ndarray:
     """How often each expression occurs in the training rows, by their votes; (7,), sums to 1."""
     distribution, weight = targets(train.votes)
     total = (distribution * weight[:, None])[train.near_copy_in == "", : len(LABELS)].sum(0)
     return total / total.sum()
+
+
+def convert(model: EmotionNet, chips: np.ndarray) -> bytes:
+    """The .tflite file of a network with folded norms, quantised with ranges from (n, 64, 64) uint8 chips."""
+    import litert_torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        float_file, int8_file = Path(folder) / "float.tflite", Path(folder) / "int8.tflite"
+        litert_torch.convert(Exported(model).eval(), (torch.zeros(1, CHIP, CHIP, 1),)).export(str(float_file))
+        to_int8(float_file, int8_file, chips)
+        return compact(int8_file.read_bytes())
 
 
 def to_int8(float_file: Path, int8_file: Path, chips: np.ndarray) -> None:
@@ -88,26 +107,25 @@ def to_int8(float_file: Path, int8_file: Path, chips: np.ndarray) -> None:
     argument = signature[name]["inputs"][0]
     tensor = interpreter.get_input_details()[0]["name"]
 
-    def fresh() -> quantizer.Quantizer:
-        made = quantizer.Quantizer(str(float_file))
-        made.load_quantization_recipe(recipe.static_wi8_ai8())
-        return made
+    def new_quantizer() -> quantizer.Quantizer:
+        one = quantizer.Quantizer(str(float_file))
+        one.load_quantization_recipe(recipe.static_wi8_ai8())
+        return one
 
-    # The calibrator averages the extremes of its samples, which clips every activation that is above average: of 86.3 % right in
-    # float 84.6 % were left. One sample at a time, the true extremes can be taken: 86.4 % (public test, n = 3186).
+    # The calibrator averages the extremes of its samples. That clips every activation above average: accuracy fell from 86.3 % in float
+    # to 84.6 %. With one sample at a time the true extremes are known: 86.4 % (public test, n = 3186).
     samples = to_input(chips).permute(0, 2, 3, 1).numpy()
-    each = [fresh().calibrate({name: [{argument: sample[None]}]}) for sample in samples]
+    each = [new_quantizer().calibrate({name: [{argument: sample[None]}]}) for sample in samples]
     ranges = {key: {"min": np.min([r[key]["min"] for r in each], 0), "max": np.max([r[key]["max"] for r in each], 0)} for key in each[0]}
     # The input's range is known: one int8 step is one grey level.
     ranges[tensor] = {"min": np.full((1, 1, 1, 1), -1, np.float32), "max": np.full((1, 1, 1, 1), 127 / 128, np.float32)}
-    fresh().quantize(ranges).export_model(str(int8_file), overwrite=True)
-    int8_file.write_bytes(compact(int8_file.read_bytes()))
+    new_quantizer().quantize(ranges).export_model(str(int8_file), overwrite=True)
 
 
 def compact(model: bytes) -> bytes:
-    """A .tflite file that says the same in less: tensors are numbered, and lists that are alike are written once.
+    """The same model as a smaller .tflite file: tensors have numbers for names, and equal lists are written once.
 
-    The converter's names take 9 kB; zero points, all 0, one for each channel of the weights and again of the biases, 7 kB of nano's 150.
+    Of nano's 150 kB the converter's names take 9, and 7 are zero points: all 0, one for each channel of the weights and of the biases.
     """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
@@ -117,19 +135,19 @@ def compact(model: bytes) -> bytes:
 
         def __init__(self, size: int):
             super().__init__(size)
-            self.written: dict[tuple[str, bytes], int] = {}
+            self.offsets: dict[tuple[str, bytes], int] = {}
 
         def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802
             key = (x.dtype.str, x.tobytes())
-            if key not in self.written:
-                self.written[key] = super().CreateNumpyVector(x)
-            return self.written[key]
+            if key not in self.offsets:
+                self.offsets[key] = super().CreateNumpyVector(x)
+            return self.offsets[key]
 
     parts = schema.ModelT.InitFromPackedBuf(model, 0)
     for graph in parts.subgraphs:
         for number, tensor in enumerate(graph.tensors):
             tensor.name = str(number)
-    # Large files keep their weights behind the table that is packed anew.
+    # Large files have their weights behind the table that is packed again here.
     for buffer in parts.buffers:
         if buffer.offset > 1:
             buffer.data = np.frombuffer(model, np.uint8, buffer.size, buffer.offset)
@@ -148,8 +166,8 @@ def log_sum_exp(values: np.ndarray) -> np.ndarray:
 def fit_calibration(logits: np.ndarray, truth: np.ndarray) -> tuple[float, np.ndarray]:
     """The temperature and the offset of each class (7,) that make the true labels (n,) most likely, given logits (n, 7).
 
-    Bias-corrected temperature scaling (Alexandari et al. 2020). The offsets are drawn towards 0 as if they were normal with a
-    deviation of 0.3: the rare classes have a few dozen faces.
+    Bias-corrected temperature scaling (Alexandari et al. 2020). The offsets have a normal prior about 0 with a standard
+    deviation of 0.3, because the rare classes have only a few dozen faces.
     """
     x, y = torch.from_numpy(logits).double(), torch.from_numpy(truth)
     log_t, bias = torch.zeros((), dtype=torch.double, requires_grad=True), torch.zeros(x.shape[1], dtype=torch.double, requires_grad=True)
@@ -165,9 +183,42 @@ def fit_calibration(logits: np.ndarray, truth: np.ndarray) -> tuple[float, np.nd
     return float(log_t.detach().exp()), (bias - bias.mean()).detach().numpy()
 
 
-def reject_offset(scaled: np.ndarray, lost: float = 0.005) -> float:
-    """What to add to the reject logit so that a share `lost` of real faces, whose other logits are given too (n, 8), reach 0.5."""
-    return -float(np.quantile(scaled[:, -1] - log_sum_exp(scaled[:, :-1]), 1 - lost))
+def reject_offset(scaled: np.ndarray, lost_share: float = 0.005) -> float:
+    """The offset of the reject logit with which a share `lost_share` of real faces, of logits (n, 8), get a reject probability of 0.5."""
+    return -float(np.quantile(scaled[:, -1] - log_sum_exp(scaled[:, :-1]), 1 - lost_share))
+
+
+def first_card(name: str, content: bytes, model: EmotionNet, train: FaceTable, settings: dict[str, Any]) -> dict[str, Any]:
+    """The card of a model before it is calibrated: with it the model can be loaded and gives plain logits."""
+    return {
+        "schema": SCHEMA,
+        "name": name,
+        "labels": list(LABELS),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "input": "(1, 64, 64, 1) int8: gray byte minus 128",
+        "outputs": "logits (1, 8) int8: seven labels, then reject (no readable face); embedding (1, e) int8",
+        "embedding": model.head.in_features,
+        "temperature": 1.0,
+        "bias": [0.0] * N_LOGITS,
+        "prior": [round(float(v), 4) for v in prior(train)],
+        "made": date.today().isoformat(),
+        "settings": settings,
+        "versions": {name: metadata.version(name) for name in VERSIONED if any(d.name == name for d in metadata.distributions())},
+    }
+
+
+def calibrate(card: dict[str, Any], logits: np.ndarray, test: FaceTable) -> None:
+    """Fits temperature and offsets on plain logits (n, 8) of the public test and enters them into the card.
+
+    Rows without a majority, or with a copy in the private test, are left out.
+    """
+    truth = majority(test.votes)
+    rows = (truth >= 0) & np.array(["private_test" not in copies for copies in test.near_copy_in])
+    temperature, bias = fit_calibration(logits[rows, :-1], truth[rows])
+    scaled = logits[rows] / temperature + np.append(bias, 0)
+    card["temperature"] = round(temperature, 4)
+    card["bias"] = [round(float(v), 4) for v in (*bias, reject_offset(scaled))]
 
 
 @one_line
@@ -178,52 +229,31 @@ def main(
     out: Annotated[Path, typer.Option(help="The .tflite file to write, with a .json beside it.")] = Path("models/emotion.tflite"),
 ) -> None:
     """Converts, quantises, calibrates, scores, and writes the model with its description."""
-    import litert_torch
-
-    saved = torch.load(weights, map_location="cpu", weights_only=True)
+    settings = torch.load(weights, map_location="cpu", weights_only=True)["recipe"]
     model = folded(load_trained(weights))
     train, test = load_fer2013(fer2013, "train"), load_fer2013(fer2013, "public_test")
     rows = representative(train)
     print(f"read {weights}, {len(rows)} representative faces, {len(test)} public-test faces")
+    content = convert(model, chips_of(train.where(rows)))
+    card, chips = first_card(out.stem, content, model, train, settings), chips_of(test)
 
     with tempfile.TemporaryDirectory() as folder:
-        float_file = Path(folder) / "float.tflite"
-        litert_torch.convert(Exported(model).eval(), (torch.zeros(1, CHIP, CHIP, 1),)).export(str(float_file))
-        to_int8(float_file, out, chips_of(train.where(rows)))
+        # Scores name the file, so it has its own name here as well.
+        aside = Path(folder) / out.name
+        aside.write_bytes(content)
 
-    card: dict[str, Any] = {
-        "schema": SCHEMA,
-        "name": out.stem,
-        "labels": list(LABELS),
-        "sha256": hashlib.sha256(out.read_bytes()).hexdigest(),
-        "bytes": out.stat().st_size,
-        "input": "(1, 64, 64, 1) int8: gray byte minus 128",
-        "outputs": "logits (1, 8) int8: seven labels, then reject (no readable face); embedding (1, e) int8",
-        "embedding": model.head.in_features,
-        "temperature": 1.0,
-        "bias": [0.0] * N_LOGITS,
-        "prior": [round(float(v), 4) for v in prior(train)],
-        "made": date.today().isoformat(),
-        "settings": saved["recipe"],
-        "versions": {name: metadata.version(name) for name in VERSIONED if any(d.name == name for d in metadata.distributions())},
-    }
-    beside = out.with_suffix(".json")
-    beside.write_text(json.dumps(card, indent=1) + "\n")
+        def load() -> EmotionClassifier:
+            """The model with the card as it is now."""
+            aside.with_suffix(".json").write_bytes(card_bytes(card))
+            return EmotionClassifier(aside)
 
-    truth, chips = majority(test.votes), chips_of(test)
-    unseen = (truth >= 0) & np.array(["private_test" not in copies for copies in test.near_copy_in])
-    logits = EmotionClassifier(out).logits(chips)[0]
-    temperature, bias = fit_calibration(logits[unseen, :-1], truth[unseen])
-    scaled = logits[unseen] / temperature + np.append(bias, 0)
-    card["temperature"] = round(temperature, 4)
-    card["bias"] = [round(float(v), 4) for v in (*bias, reject_offset(scaled))]
-    beside.write_text(json.dumps(card, indent=1) + "\n")
+        calibrate(card, load().logits(chips)[0], test)
+        if wild is not None:
+            card["resting"] = resting(load(), neutral_of(load_wild(wild)))
+        card["scores"] = {"public_test": on_fer2013(load(), test, chips, weights, None)}
 
-    if wild is not None:
-        card["resting"] = resting(EmotionClassifier(out), neutral_of(load_wild(wild)))
-    card["scores"] = {"public_test": on_fer2013(EmotionClassifier(out), test, chips, weights, None)}
-    beside.write_text(json.dumps(card, indent=1) + "\n")
-    print(f"wrote {out} ({card['bytes']} bytes) and {beside}")
+    replace_model(out, content, card)
+    print(f"wrote {out} ({card['bytes']} bytes) and {out.with_suffix('.json')}")
 
 
 if __name__ == "__main__":

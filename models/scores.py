@@ -1,11 +1,11 @@
-"""Scores of answers against labels: accuracy, intervals, F1, calibration. Pure."""
+"""Scores of answers against labels: accuracy, intervals, F1, calibration error. Pure functions."""
 
 import math
 from typing import Any
 
 import numpy as np
 
-from models.datasets import Faces, majority
+from models.face_table import FaceTable, majority
 from realtime.base.errors import Trouble
 from realtime.values import LABELS
 
@@ -14,7 +14,7 @@ WILD_LABELS = ("happiness", "neutral", "surprise", "anger", "sadness")
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927): holds its level for small n and shares near 0 or 1, unlike the normal one."""
+    """The 95 % interval of a share (Wilson 1927), which unlike the normal interval holds for small n and for shares near 0 or 1."""
     z = 1.96
     centre, spread = (right + z * z / 2) / (n + z * z), z / (n + z * z) * math.sqrt(right * (n - right) / n + z * z / 4)
     return centre - spread, centre + spread
@@ -33,7 +33,7 @@ def f1(counts: np.ndarray) -> np.ndarray:
 
 
 def reliability(probs: np.ndarray, truth: np.ndarray, bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of equal-width bins of the highest probability: how many answers (bins,), their summed probability, how many right."""
+    """In equal-width bins of the highest probability, (bins,) each: number of answers, sum of their probabilities, right answers."""
     sure, right = probs.max(1), probs.argmax(1) == truth
     which = np.minimum((sure * bins).astype(int), bins - 1)
     return np.bincount(which, None, bins), np.bincount(which, sure, bins), np.bincount(which, right, bins)
@@ -67,28 +67,28 @@ def scores(probs: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
 
 
 def plain_label(votes: np.ndarray) -> np.ndarray:
-    """The expression with the most votes (n,), however few; -1 where two share the first place or nobody voted for any."""
+    """The expression with the most votes (n,), however few; -1 where two share the first place or no expression has a vote."""
     seven = votes[:, : len(LABELS)]
     top = seven.max(1)
     alone = (seven == top[:, None]).sum(1) == 1
     return np.where(alone & (top > 0), seven.argmax(1), -1)
 
 
-def labelled(probs: np.ndarray, truths: dict[str, np.ndarray]) -> dict[str, Any]:
-    """`scores` of the rows that have a label (0 or above), by each of several truths (n,); one without any label is left out."""
+def scores_by_truth(probs: np.ndarray, truths: dict[str, np.ndarray]) -> dict[str, Any]:
+    """`scores` by each of several truths (n,), over the rows that it labels (0 or above); a truth without any label is left out."""
     return {name: scores(probs[truth >= 0], truth[truth >= 0]) for name, truth in truths.items() if (truth >= 0).any()}
 
 
-def score_rows(probs: np.ndarray, faces: Faces) -> dict[str, Any]:
-    """Scores by FER+ majority over all rows ("official") and over those without a near copy elsewhere ("leak_free").
+def score_rows(probs: np.ndarray, faces: FaceTable) -> dict[str, Any]:
+    """Scores by FER+ majority over all rows ("official") and over those without a near copy in another split ("leak_free").
 
     `probs` (n, 7) are a model's answers for these faces.
     """
     truth = majority(faces.votes)
-    return labelled(probs, {"official": truth, "leak_free": np.where(faces.near_copy_in == "", truth, -1)})
+    return scores_by_truth(probs, {"official": truth, "leak_free": np.where(faces.near_copy_in == "", truth, -1)})
 
 
-def score_splits(probs: np.ndarray, faces: Faces) -> dict[str, Any]:
+def score_splits(probs: np.ndarray, faces: FaceTable) -> dict[str, Any]:
     """Scores of each split of any data set: by FER+ majority where there are votes, and by its own labels where there are any.
 
     Raises:
@@ -99,10 +99,10 @@ def score_splits(probs: np.ndarray, faces: Faces) -> dict[str, Any]:
         here = faces.splits == split
         for name, truth in (("majority", majority(faces.votes)), ("its own labels", faces.labels)):
             truths[", ".join(filter(None, (split, name)))] = np.where(here, truth, -1)
-    made = labelled(probs, truths)
-    if not made:
+    by_truth = scores_by_truth(probs, truths)
+    if not by_truth:
         raise Trouble(f"none of the {len(faces)} faces has one of the labels {', '.join(LABELS)}: nothing to score")
-    return made
+    return by_truth
 
 
 def auroc(faces: np.ndarray, others: np.ndarray) -> float:
@@ -112,15 +112,15 @@ def auroc(faces: np.ndarray, others: np.ndarray) -> float:
     return float(below.mean() / (2 * len(faces)))
 
 
-def reject_scores(faces: np.ndarray, others: dict[str, np.ndarray], lost: float = 0.02) -> dict[str, Any]:
-    """How well the reject probability tells other pictures from faces.
+def reject_scores(faces: np.ndarray, others: dict[str, np.ndarray], lost_share: float = 0.02) -> dict[str, Any]:
+    """How well the reject probability separates other pictures from faces.
 
     Args:
         faces: (m,) reject probabilities of real faces.
         others: of each kind of other picture, (n,) reject probabilities.
-        lost: share of faces above the threshold at which `caught` is counted.
+        lost_share: share of the faces that lie above the threshold at which `caught` is counted.
     """
-    threshold = float(np.quantile(faces, 1 - lost))
+    threshold = float(np.quantile(faces, 1 - lost_share))
     kinds = {
         kind: {"n": len(values), "auroc": round(auroc(faces, values), 4), "caught": round(float((values > threshold).mean()), 4)}
         for kind, values in others.items()
@@ -128,21 +128,21 @@ def reject_scores(faces: np.ndarray, others: dict[str, np.ndarray], lost: float 
     return {"faces": len(faces), "threshold_at_2_percent_lost": round(threshold, 4), "kinds": kinds}
 
 
-def wild_scores(probs: np.ndarray, photos: Faces) -> dict[str, Any]:
+def wild_scores(probs: np.ndarray, photos: FaceTable) -> dict[str, Any]:
     """Accuracy, macro-F1 over `WILD_LABELS` and neutral recall over the photos of these classes."""
     picked = [LABELS.index(name) for name in WILD_LABELS]
     rows = np.isin(photos.labels, picked)
-    made = scores(probs[rows], photos.labels[rows])
-    return made | {"macro_f1": round(float(f1(np.array(made["confusion"]))[picked].mean()), 4)}
+    all_seven = scores(probs[rows], photos.labels[rows])
+    return all_seven | {"macro_f1": round(float(f1(np.array(all_seven["confusion"]))[picked].mean()), 4)}
 
 
-def as_text(name: str, made: dict[str, Any]) -> str:
-    """Scores for people."""
-    low, high = made["interval95"]
-    head = f"{name}: {made['accuracy']:.1%} right (95 % interval {low:.1%} to {high:.1%}, n = {made['n']})"
+def as_text(name: str, part: dict[str, Any]) -> str:
+    """What `scores` gives, as text for people."""
+    low, high = part["interval95"]
+    head = f"{name}: {part['accuracy']:.1%} right (95 % interval {low:.1%} to {high:.1%}, n = {part['n']})"
     lines = [
-        f"{head}, macro-F1 {made['macro_f1']:.3f}, ECE {made['ece']:.3f}",
+        f"{head}, macro-F1 {part['macro_f1']:.3f}, ECE {part['ece']:.3f}",
         f"{'true / answer':>14}" + "".join(f"{c:>11}" for c in LABELS),
     ]
-    lines += [f"{c:>14}" + "".join(f"{v:>11}" for v in row) for c, row in zip(LABELS, made["confusion"], strict=True)]
+    lines += [f"{c:>14}" + "".join(f"{v:>11}" for v in row) for c, row in zip(LABELS, part["confusion"], strict=True)]
     return "\n".join(lines)

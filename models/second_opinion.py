@@ -1,6 +1,6 @@
-"""Gives labelled faces a second opinion: networks that did not learn from them (`CrossValidated`), or a web service (`RemoteJudge`).
+"""Gives labelled faces a second opinion: from networks that did not learn from them (`CrossValidatedNetworks`), or from a web service.
 
-torch is needed for the networks alone, a connection for the service alone.
+Only the networks need torch, and only the service needs a connection.
 """
 
 import hashlib
@@ -18,8 +18,10 @@ from urllib.parse import urlparse
 import cv2
 import numpy as np
 
-from models.datasets import Faces, chips_of, framing_of, targets
+from models.chips import chips_of, framing_of
+from models.face_table import FaceTable, targets
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import replace_file, replacing
 from realtime.config import DetectorSettings
 from realtime.expression.classifier import softmax
 from realtime.faces.align import CROP
@@ -27,83 +29,82 @@ from realtime.faces.detector import Detector
 from realtime.values import LABELS
 
 TRAIN = "train"
-"""The split that a judge may learn from, and that gives way where a picture is in several."""
+"""The split that networks may learn from. Where several splits have the same picture, its row here is the duplicate."""
 
 
-class Judge(Protocol):
-    """Whoever gives a second opinion."""
+class OpinionSource(Protocol):
+    """What gives a second opinion."""
 
-    def opinion(self, faces: Faces) -> np.ndarray:
-        """(n, 7) probabilities in the order of `LABELS`; rows are NaN where the judge recognised no face.
+    def opinion(self, faces: FaceTable) -> np.ndarray:
+        """(n, 7) probabilities in the order of `LABELS`; a row is NaN where no face was recognised.
 
-        A row may sum to less than 1: the rest is its doubt that the picture shows a face.
+        A row may sum to less than 1: the rest is the probability that the picture shows no readable face.
         """
 
 
 # Networks
 
 
-Examine = Callable[[np.ndarray, np.ndarray, Path], np.ndarray]
-"""Teaches a network the rows that one mask (n,) picks and asks it about the m rows of another, which gives (m, 7).
+TrainAndAnswer = Callable[[np.ndarray, np.ndarray, Path], np.ndarray]
+"""Trains a network on the rows that one mask (n,) picks, and gives its answers (m, 7) to the m rows of another mask.
 
-The folder exists; what a cut run needs is kept there.
+The folder exists; checkpoints go there, from which a run that was stopped continues.
 """
 
-Prepare = Callable[[Faces], Examine]
-"""Does once what every fold needs of n faces."""
+Prepare = Callable[[FaceTable], TrainAndAnswer]
+"""Does once what all folds of n faces need."""
 
 
-class CrossValidated:
-    """Networks as a judge: the faces of each fold are answered by one that learned from the other folds alone.
+class CrossValidatedNetworks:
+    """A second opinion from networks: the faces of each fold are answered by a network that learned only from the other folds.
 
     Args:
         fold: (n,) the fold of each row; copies of one picture must share one.
-        learnable: (n,) bool, the rows that may be learned from. Test rows should not be: the verdicts on training rows would know them.
-        prepare: how networks are made.
-        out: a folder for these data and settings alone; `fold<i>.npz` keeps the answers of each fold.
+        learnable: (n,) bool, the rows that may be learned from. Test rows should not be, or they would influence verdicts on training rows.
+        prepare: how networks are trained.
+        out: a folder for these data and settings only; `fold<i>.npz` has the answers of each fold.
     """
 
     def __init__(self, fold: np.ndarray, learnable: np.ndarray, prepare: Prepare, out: Path):
         self.fold, self.learnable, self.prepare, self.out = fold, learnable, prepare, out
 
-    def opinion(self, faces: Faces) -> np.ndarray:
-        """As `Judge` says.
+    def opinion(self, faces: FaceTable) -> np.ndarray:
+        """See `OpinionSource`.
 
         Raises:
-            Trouble: beside one of the folds there is nothing to learn from.
+            Trouble: outside one of the folds there is nothing to learn from.
         """
-        said = np.full((len(faces), len(LABELS)), np.nan, np.float32)
-        count, examine = int(self.fold.max()) + 1, None
+        probabilities = np.full((len(faces), len(LABELS)), np.nan, np.float32)
+        count, train_and_answer = int(self.fold.max()) + 1, None
         for i in range(count):
-            asked, file = self.fold == i, self.out / f"fold{i}.npz"
+            inside, file = self.fold == i, self.out / f"fold{i}.npz"
             if file.exists():
-                with np.load(file) as kept:
-                    said[asked] = kept["said"]
+                with np.load(file) as arrays:
+                    probabilities[inside] = arrays["said"]
                 print(f"read {file}: fold {i + 1} of {count} is judged already", flush=True)
                 continue
-            learned = ~asked & self.learnable
-            if not learned.any():
+            outside = ~inside & self.learnable
+            if not outside.any():
                 raise Trouble(f"no {TRAIN} rows with a label are left to learn from beside fold {i + 1} of {count}: choose other --folds")
-            print(f"fold {i + 1} of {count}: learning from {learned.sum()} faces, then judging {asked.sum()}", flush=True)
+            print(f"fold {i + 1} of {count}: learning from {outside.sum()} faces, then judging {inside.sum()}", flush=True)
             work = self.out / f"fold{i}"
             work.mkdir(parents=True, exist_ok=True)
-            examine = examine or self.prepare(faces)
-            said[asked] = examine(learned, asked, work)
-            saved(file, said=said[asked])
-        return said
+            train_and_answer = train_and_answer or self.prepare(faces)
+            probabilities[inside] = train_and_answer(outside, inside, work)
+            save_array(file, "said", probabilities[inside])
+        return probabilities
 
 
-def saved(file: Path, **arrays: np.ndarray) -> None:
-    """Writes an .npz that is whole or not there at all."""
-    part = file.with_suffix(".part.npz")
-    named: dict[str, Any] = dict(arrays)
-    np.savez(part, **named)
-    part.replace(file)
-    print(f"wrote {file}", flush=True)
+def save_array(path: Path, name: str, array: np.ndarray) -> None:
+    """Writes an .npz with one array; a run that is killed meanwhile leaves no part of it."""
+    entries: dict[str, Any] = {name: array}
+    with replacing(path) as file:
+        np.savez(file, **entries)
+    print(f"wrote {path}", flush=True)
 
 
-def best_known(faces: Faces) -> tuple[np.ndarray, np.ndarray]:
-    """What the judge's networks learn: the votes where there are any (`models.datasets.targets`), elsewhere the label.
+def votes_or_label(faces: FaceTable) -> tuple[np.ndarray, np.ndarray]:
+    """What the networks learn: the votes where there are any (`models.face_table.targets`), elsewhere the label.
 
     Returns:
         (n, 8) float32 distributions over the expressions and reject, and (n,) float32 weights, 0 where there is neither.
@@ -114,14 +115,14 @@ def best_known(faces: Faces) -> tuple[np.ndarray, np.ndarray]:
     return distribution, np.where(alone, 1, weight).astype(np.float32)
 
 
-def learnable(faces: Faces) -> np.ndarray:
-    """(n,) bool: the training rows, all where no row is called that, of which votes or label name something to learn."""
-    known = faces.splits == TRAIN
-    return (known if known.any() else ~known) & (best_known(faces)[1] > 0)
+def learnable(faces: FaceTable) -> np.ndarray:
+    """(n,) bool: the rows of the training split with votes or a label to learn; of all splits if none is called `TRAIN`."""
+    train = faces.splits == TRAIN
+    return (train if train.any() else ~train) & (votes_or_label(faces)[1] > 0)
 
 
 def networks(net: str, epochs: int, seed: int) -> Prepare:
-    """Trains networks of `models.network` for `CrossValidated`.
+    """How `CrossValidatedNetworks` trains networks of `models.network`.
 
     Raises:
         Trouble: torch is missing, or no network has this name.
@@ -134,42 +135,44 @@ def networks(net: str, epochs: int, seed: int) -> Prepare:
             "the judge is a network, and torch is not installed: run `pip install -r models/requirements.txt`, or give --judge-url"
         ) from error
     from models.augment import augment
-    from models.course import RECIPES, best_device, build, fit, load_trained, logits_of, mixed_precision
-    from models.network import N_LOGITS, NETWORKS
+    from models.checkpoint import build, load_trained
+    from models.network import N_LOGITS, NETWORKS, TwoHeaded, logits_of
+    from models.training import SETTINGS, best_device, fit, mixed_precision
 
     if net not in NETWORKS:
         raise Trouble(f"no network called {net!r} for --net: choose one of {', '.join(NETWORKS)}")
     device = best_device()
 
-    def prepare(faces: Faces) -> Examine:
+    def prepare(faces: FaceTable) -> TrainAndAnswer:
         print(f"framing {len(faces)} faces", flush=True)
-        arrays = (faces.pixels[:, None], framing_of(faces), *best_known(faces))
-        crops, framing, wanted, trust = (torch.from_numpy(array).to(device) for array in arrays)
+        arrays = (faces.pixels[:, None], framing_of(faces), *votes_or_label(faces))
+        crops, framing, target, trust = (torch.from_numpy(array).to(device) for array in arrays)
 
-        def examine(learned: np.ndarray, asked: np.ndarray, out: Path) -> np.ndarray:
-            lesson = torch.from_numpy(np.flatnonzero(learned)).to(device)
-            recipe = replace(RECIPES[net], epochs=epochs, warmup_epochs=1, seed=seed, batch=min(RECIPES[net].batch, len(lesson)))
-            steps = len(lesson) // recipe.batch
-            # The recipe's average goes back 500 steps. In a short run that is the beginning, where nothing is learned yet: a fifth at most.
-            recipe = replace(recipe, average_decay=min(recipe.average_decay, 1 - 5 / max(5, steps * epochs)))
+        def train_and_answer(outside: np.ndarray, inside: np.ndarray, out: Path) -> np.ndarray:
+            train_rows = torch.from_numpy(np.flatnonzero(outside)).to(device)
+            batch = min(SETTINGS[net].batch, len(train_rows))
+            settings = replace(SETTINGS[net], epochs=epochs, warmup_epochs=1, seed=seed, batch=batch)
+            steps = len(train_rows) // settings.batch
+            # The usual moving average reaches back 500 steps, in a short run to the untrained network. Here it covers a fifth at most.
+            settings = replace(settings, average_decay=min(settings.average_decay, 1 - 5 / max(5, steps * epochs)))
             torch.manual_seed(seed)
             reject = F.one_hot(torch.tensor(N_LOGITS - 1, device=device), N_LOGITS).float()
 
-            def losses_of(model: torch.nn.Module, _epoch: int) -> Iterator[torch.Tensor]:
-                for rows in lesson[torch.randperm(len(lesson), device=device)].split(recipe.batch)[:steps]:
-                    negative = torch.rand(len(rows), device=device) < recipe.negatives
+            def losses_of(model: TwoHeaded, _epoch: int) -> Iterator[torch.Tensor]:
+                for rows in train_rows[torch.randperm(len(train_rows), device=device)].split(settings.batch)[:steps]:
+                    negative = torch.rand(len(rows), device=device) < settings.negatives
                     chips = augment(crops[rows].float(), framing[rows], negative).contiguous(memory_format=torch.channels_last)
                     with mixed_precision(device):
                         logits, _ = model.training_logits(chips)
-                    loss = F.cross_entropy(logits.float(), torch.where(negative[:, None], reject, wanted[rows]), reduction="none")
+                    loss = F.cross_entropy(logits.float(), torch.where(negative[:, None], reject, target[rows]), reduction="none")
                     yield (loss * torch.where(negative, 1.0, trust[rows])).mean()
 
             model = build(net).to(device, memory_format=torch.channels_last)
-            fit(model, net, recipe, steps, losses_of, lambda _model: {}, out)
-            logits, _ = logits_of(load_trained(out / "weights.pt").to(device), chips_of(faces.where(asked)), device)
+            fit(model, net, settings, steps, losses_of, lambda _model: {}, out)
+            logits, _ = logits_of(load_trained(out / "weights.pt").to(device), chips_of(faces.where(inside)), device)
             return softmax(logits)[:, : len(LABELS)]
 
-        return examine
+        return train_and_answer
 
     return prepare
 
@@ -181,21 +184,22 @@ KEY = "JUDGE_KEY"
 """The environment variable with the web service's key."""
 
 TIMEOUT_S, TRIES, FIRST_WAIT_S, LONGEST_WAIT_S = 20.0, 5, 1.0, 120.0
-"""How long one answer may take, how often a face is asked about, and the wait after the first failure, which doubles each time."""
+"""Seconds that one answer may take, requests for one picture, and seconds of the first and of the longest wait after a failure. The wait
+doubles each time."""
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Takes a redirect for a failure: urllib would hand the key on to wherever it leads."""
+    """Treats a redirect as a failure, because urllib would send the key to the new address."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
-def answer_in(body: bytes) -> list[float] | None:
+def parse_answer(body: bytes) -> list[float] | None:
     """The seven probabilities in a service's answer, or None where it found no face.
 
     Raises:
-        ValueError: it is not the JSON that `RemoteJudge` describes.
+        ValueError, KeyError, TypeError, OverflowError: it is not the JSON that `WebService` describes.
     """
     emotions = json.loads(body)["emotions"]
     if emotions is None:
@@ -206,12 +210,12 @@ def answer_in(body: bytes) -> list[float] | None:
     return (values / values.sum()).round(6).tolist()
 
 
-class RemoteJudge:
-    """A web service as a judge. Each picture is asked about once; the answers are kept in `judged-<url's hash>.jsonl` as they come.
+class WebService:
+    """A second opinion from a web service. Each picture is sent once; answers are written to `judged-<url's hash>.jsonl` as they come.
 
-    The picture goes out as the PNG body of a POST, enlarged as `enlarged` does, with the key in the header `Authorization: Bearer`. The
-    answer is JSON: {"emotions": {"anger": 0.1, ...}} with a number of any scale for each of `LABELS`, or {"emotions": null} where the
-    service finds no face. For a service that speaks otherwise, write another `Judge`.
+    The picture, enlarged by `enlarged`, is the PNG body of a POST, with the key in the header `Authorization: Bearer`. The answer is JSON:
+    {"emotions": {"anger": 0.1, ...}} with a number of any scale for each of `LABELS`, or {"emotions": null} where the service finds no
+    face. For a service with another protocol, write another `OpinionSource`.
 
     Args:
         url: http or https.
@@ -219,7 +223,7 @@ class RemoteJudge:
         out: existing folder for the answers.
         per_second: requests a second at most.
         timeout_s: how long to wait for one answer.
-        clock, sleep: the time in seconds, and how to wait.
+        clock, sleep: give the time in seconds, and wait.
 
     Raises:
         Trouble: the url or the key cannot be used.
@@ -235,54 +239,54 @@ class RemoteJudge:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ):
-        # Some services take secrets in the query.
-        self.shown = urlparse(url)._replace(query="", fragment="").geturl()
+        # Without the query: some services have secrets there.
+        self.address = urlparse(url)._replace(query="", fragment="").geturl()
         if urlparse(url).scheme not in ("http", "https") or not urlparse(url).hostname:
-            raise Trouble(f"--judge-url is {self.shown!r}: expected an address that starts with https:// or http://")
+            raise Trouble(f"--judge-url is {self.address!r}: expected an address that starts with https:// or http://")
         if not key.strip():
-            raise Trouble(f"the key of {self.shown} is missing: set the environment variable {KEY}")
+            raise Trouble(f"the key of {self.address} is missing: set the environment variable {KEY}")
         self.url, self.key, self.per_second, self.timeout_s = url, key.strip(), per_second, timeout_s
         self.file = out / f"judged-{hashlib.sha256(url.encode()).hexdigest()[:8]}.jsonl"
         self.clock, self.sleep = clock, sleep
         self._open = urllib.request.build_opener(NoRedirect).open
         self._next = clock()
 
-    def opinion(self, faces: Faces) -> np.ndarray:
-        """As `Judge` says.
+    def opinion(self, faces: FaceTable) -> np.ndarray:
+        """See `OpinionSource`.
 
         Raises:
-            Trouble: the service refuses or fails; what it has answered so far is on disk.
+            Trouble: the service refuses or fails; its answers so far are on disk.
         """
-        said = self._kept()
+        answers = self._answers_on_disk()
         names = [hashlib.sha256(face.tobytes()).hexdigest() for face in faces.pixels]
-        missing = {name: face for name, face in zip(names, faces.pixels, strict=True) if name not in said}
-        print(f"read {len(said)} answers from {self.file}; asking {self.shown} about {len(missing)} pictures", flush=True)
+        missing = {name: face for name, face in zip(names, faces.pixels, strict=True) if name not in answers}
+        print(f"read {len(answers)} answers from {self.file}; asking {self.address} about {len(missing)} pictures", flush=True)
         with self.file.open("a") as file:
             for i, (name, face) in enumerate(missing.items(), 1):
                 try:
-                    said[name] = self._ask(png(enlarged(face)))
+                    answers[name] = self._ask(png(enlarged(face)))
                 except Trouble as trouble:
-                    raise Trouble(f"{trouble}; {len(said)} answers are kept in {self.file}, the same command goes on there") from trouble
-                file.write(json.dumps({"picture": name, "probabilities": said[name]}) + "\n")
+                    raise Trouble(f"{trouble}; {len(answers)} answers are kept in {self.file}, the same command goes on there") from trouble
+                file.write(json.dumps({"picture": name, "probabilities": answers[name]}) + "\n")
                 file.flush()
                 if i % 500 == 0 or i == len(missing):
                     print(f"judged {i} of {len(missing)} pictures", flush=True)
         nothing = [np.nan] * len(LABELS)
-        return np.array([said[name] or nothing for name in names], np.float32).reshape(len(names), len(LABELS))
+        return np.array([answers[name] or nothing for name in names], np.float32).reshape(len(names), len(LABELS))
 
-    def _kept(self) -> dict[str, list[float] | None]:
-        """The answers on disk. A last line that a crash left without its end is cut off."""
+    def _answers_on_disk(self) -> dict[str, list[float] | None]:
+        """The answers on disk by picture. An incomplete last line, which a crash leaves, is removed."""
         if not self.file.exists():
             return {}
         text = self.file.read_text()
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
-            self.file.write_text(whole)
+            replace_file(self.file, whole.encode())
         lines = [json.loads(line) for line in whole.splitlines()]
         return {line["picture"]: line["probabilities"] for line in lines}
 
     def _ask(self, picture: bytes) -> list[float] | None:
-        """The answer about one PNG; asks again where that may help."""
+        """The answer to one PNG; repeats the request after failures that may pass."""
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "image/png", "Accept": "application/json"}
         problem = ""
         for attempt in range(TRIES):
@@ -296,33 +300,33 @@ class RemoteJudge:
             except urllib.error.HTTPError as error:
                 with error:
                     if error.code in (401, 403):
-                        raise Trouble(f"{self.shown} refuses the key ({error.code}): set {KEY} to a valid one") from error
+                        raise Trouble(f"{self.address} refuses the key ({error.code}): set {KEY} to a valid one") from error
                     if error.code != 429 and error.code < 500:
-                        raise Trouble(f"{self.shown} answered {error.code} ({error.reason}): check --judge-url") from error
+                        raise Trouble(f"{self.address} answered {error.code} ({error.reason}): check --judge-url") from error
                     problem = f"{error.code} {error.reason}"
-                    asked_s = error.headers.get("Retry-After", "")
-                    wait_s = max(wait_s, float(asked_s)) if asked_s.isdecimal() else wait_s
+                    retry_after_s = error.headers.get("Retry-After", "")
+                    wait_s = max(wait_s, float(retry_after_s)) if retry_after_s.isdecimal() else wait_s
             except (OSError, http.client.HTTPException) as error:
                 problem = reason(getattr(error, "reason", error))
             else:
                 try:
-                    return answer_in(body)
+                    return parse_answer(body)
                 except (ValueError, KeyError, TypeError, OverflowError) as error:
                     start = body[:60].decode("utf-8", "replace").replace("\n", " ")
                     raise Trouble(
-                        f"{self.shown} answered with {start!r}, not with the JSON of models.second_opinion.RemoteJudge: check --judge-url"
+                        f"{self.address} answered with {start!r}, not with the JSON of models.second_opinion.WebService: check --judge-url"
                     ) from error
             if attempt + 1 < TRIES:
                 self.sleep(min(wait_s, LONGEST_WAIT_S))
-        raise Trouble(f"{self.shown} failed {TRIES} times in a row ({problem}): try again later")
+        raise Trouble(f"{self.address} failed {TRIES} times in a row ({problem}): try again later")
 
 
-# What a detector sees
+# The detector
 
 
 ENLARGE, BORDER = 4, 32
-"""How a crop is shown to a detector: times, and pixels of repeated edge around it. dlib's detector needs faces of 80 pixels with some
-surroundings: of 300 faces of FER2013's public test it found 67 % without a border, 75 % with 32 pixels, 73 % with 64."""
+"""How many times a crop is enlarged for a detector, and how many pixels of repeated edge are added then. dlib's detector needs faces of 80
+pixels with some surroundings: of 300 faces of FER2013's public test it found 67 % without a border, 75 % with 32 pixels, 73 % with 64."""
 
 
 def enlarged(face: np.ndarray) -> np.ndarray:
@@ -336,21 +340,21 @@ def png(picture: np.ndarray) -> bytes:
     return cv2.imencode(".png", picture)[1].tobytes()
 
 
-def faces_found(faces: Faces, file: Path) -> np.ndarray:
-    """(n,) bool: whether the project's detector finds a face in each crop; kept in `file` for the next run.
+def detected_faces(faces: FaceTable, file: Path) -> np.ndarray:
+    """(n,) bool: whether the project's detector finds a face in each crop. The answer is saved in `file` for the next run.
 
-    It has already where the camera's chain cut the face out.
+    Crops that the camera's chain cut out count as found: the detector found them before.
     """
     if file.exists():
-        with np.load(file) as kept:
+        with np.load(file) as arrays:
             print(f"read {file}", flush=True)
-            return kept["found"]
-    # The crops are searched as they are: nothing is reduced.
+            return arrays["found"]
+    # The size limit is that of the pictures: they are searched at full size.
     detector = Detector(DetectorSettings())
-    found = faces.framed.copy()
+    detected = faces.framed.copy()
     for i in range(len(faces)):
-        found[i] = found[i] or bool(detector.find(enlarged(faces.pixels[i]), CROP * ENLARGE + 2 * BORDER))
+        detected[i] = detected[i] or bool(detector.find(enlarged(faces.pixels[i]), CROP * ENLARGE + 2 * BORDER))
         if (i + 1) % 2000 == 0 or i + 1 == len(faces):
-            print(f"searched {i + 1} of {len(faces)} pictures for faces: {found[: i + 1].sum()} found", flush=True)
-    saved(file, found=found)
-    return found
+            print(f"searched {i + 1} of {len(faces)} pictures for faces: {detected[: i + 1].sum()} found", flush=True)
+    save_array(file, "found", detected)
+    return detected

@@ -1,8 +1,8 @@
-"""The teacher: dlib's face-recognition network, retrained to read expressions. It trains the shipped models and never ships.
+"""A teacher: dlib's face-recognition network, trained further to read expressions. It does not ship; it teaches the models that do.
 
 The weights come from the PyPI package `face-recognition-models` (dlib_face_recognition_resnet_model_v1.dat, public domain, CC0),
-learned by telling three million faces apart. The layers are those of dlib's example `dnn_face_recognition_ex.cpp`; with its own
-last layer the translation gives dlib's descriptors to 3e-7.
+trained to distinguish the faces of three million pictures. The layers are those of dlib's example `dnn_face_recognition_ex.cpp`; with its
+own last layer, the network here gives dlib's descriptors to 3e-7.
 """
 
 import re
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.network import TwoHeaded
+from realtime.base.errors import Trouble
 
 FACE_WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
 """Its file in `face-recognition-models`, beside the points' predictor."""
@@ -26,8 +27,8 @@ PLAN += [(128, 256, 2)] + [(256, 256, 1)] * 2 + [(256, 256, 2)]
 """Channels in, channels out and stride of each residual block."""
 
 
-class Unit(nn.Module):
-    """A convolution and its normalisation; dlib pads only where the stride is 1."""
+class DlibUnit(nn.Module):
+    """A convolution and its normalisation. dlib pads only where the stride is 1."""
 
     def __init__(self, n_in: int, n_out: int, size: int, stride: int):
         super().__init__()
@@ -39,17 +40,17 @@ class Unit(nn.Module):
 
 
 def grown(x: Tensor, like: Tensor) -> Tensor:
-    """`x` with zeros added, so that it is nowhere smaller than `like`: how dlib adds tensors of different shapes."""
+    """`x` with zeros added until no dimension is smaller than in `like`. dlib does this when it adds tensors of different shapes."""
     channels, height, width = (max(b - a, 0) for a, b in zip(x.shape[1:], like.shape[1:], strict=True))
     return F.pad(x, (0, width, 0, height, 0, channels)) if channels or height or width else x
 
 
 class Block(nn.Module):
-    """Two units beside a shortcut, which is an average of 2x2 where the block halves the picture."""
+    """Two units beside a shortcut, which averages 2x2 pixels where the block halves the picture."""
 
     def __init__(self, n_in: int, n_out: int, stride: int):
         super().__init__()
-        self.first, self.second, self.stride = Unit(n_in, n_out, 3, stride), Unit(n_out, n_out, 3, 1), stride
+        self.first, self.second, self.stride = DlibUnit(n_in, n_out, 3, stride), DlibUnit(n_out, n_out, 3, 1), stride
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.second(torch.relu(self.first(x)))
@@ -62,15 +63,16 @@ class FaceNet(TwoHeaded):
     """(n, 1, 64, 64) chips in [-1, 1) -> logits as `EmotionNet` gives them, from features learned on faces.
 
     Args:
-        side: the chip is enlarged to this many pixels; 112 is the least that the layers take, 150 what they learned at.
+        side: the chip is enlarged to this many pixels; the layers need at least 112 and were trained at 150.
+        dropout: share of the features that training hides from the heads.
     """
 
     def __init__(self, side: int = 112, dropout: float = 0.3):
         super().__init__()
         self.side = side
-        self.stem = Unit(1, 32, 7, 2)
+        self.stem = DlibUnit(1, 32, 7, 2)
         self.blocks = nn.ModuleList(Block(*plan) for plan in PLAN)
-        # The last block sees the whole face at once; the one before keeps mouth and eyes apart until it is averaged.
+        # Features of the last block describe the whole face; those of the block before it describe mouth and eyes separately.
         self.add_heads(512, dropout)
 
     def embed(self, x: Tensor) -> Tensor:
@@ -86,25 +88,25 @@ TEACHERS = {"face112": {"side": 112}, "face132": {"side": 132}}
 
 
 def packed_integer(data: bytes, at: int) -> tuple[int, int]:
-    """One non-negative integer of dlib's serialisation (a byte with its length, then its bytes, lowest first) and where it ends."""
+    """A non-negative integer of dlib's serialisation (a byte with its length, then its bytes, lowest first) and the position after it."""
     end = at + 1 + (data[at] & 0x0F)
     return int.from_bytes(data[at + 1 : end], "little"), end
 
 
 def dlib_tensors(path: Path) -> list[np.ndarray]:
     """The parameters of every convolution and affine layer of a dlib network file, input side first, as flat float32 arrays."""
-    data, found = path.read_bytes(), []
+    data, tensors = path.read_bytes(), []
     for match in re.finditer(rb"(?:con_4|affine_)\x01\x02", data):
         at, size = match.end(), 1
         for _ in range(4):
             n, at = packed_integer(data, at)
             size *= n
-        found.append(np.frombuffer(data, "<f4", size, at))
-    return found
+        tensors.append(np.frombuffer(data, "<f4", size, at))
+    return tensors
 
 
 def fix(norm: nn.BatchNorm2d, factor: Tensor | float, offset: Tensor) -> None:
-    """Makes a new normalisation multiply and add, and nothing else, until it learns other statistics."""
+    """Sets a new normalisation to multiply by `factor` and add `offset`; it has the statistics of mean 0 and variance 1."""
     norm.weight.data[:] = factor
     norm.bias.data[:] = offset
     norm.running_mean.zero_()
@@ -112,11 +114,15 @@ def fix(norm: nn.BatchNorm2d, factor: Tensor | float, offset: Tensor) -> None:
 
 
 def load_face_weights(net: FaceNet, path: Path) -> None:
-    """Fills the layers of `net` from dlib's file; its colour input becomes a gray one, which is exact for gray pictures."""
-    units = [module for module in net.modules() if isinstance(module, Unit)]
+    """Fills the layers of `net` from dlib's file. The colour input becomes a gray one, which is exact for gray pictures.
+
+    Raises:
+        Trouble: the file holds another network.
+    """
+    units = [module for module in net.modules() if isinstance(module, DlibUnit)]
     tensors = [torch.from_numpy(tensor.copy()) for tensor in dlib_tensors(path)]
     if len(tensors) != 2 * len(units):
-        raise SystemExit(f"{path} holds {len(tensors)} layers with parameters; dlib's face-recognition network has {2 * len(units)}")
+        raise Trouble(f"{path} holds {len(tensors)} layers with parameters; dlib's face-recognition network has {2 * len(units)}")
     for unit, filters, affine in zip(units, tensors[::2], tensors[1::2], strict=True):
         n = unit.conv.out_channels
         weight, bias = filters[:-n], filters[-n:]
@@ -131,7 +137,7 @@ def load_face_weights(net: FaceNet, path: Path) -> None:
 
 @torch.no_grad()
 def adopt_statistics(net: TwoHeaded, chips: Tensor) -> None:
-    """Makes the normalisations (fixed scales in the published files) batch normalisations that compute the same on `chips`."""
+    """Gives the normalisations (fixed scales in published files) the statistics of `chips`; what they compute there does not change."""
 
     def adopt(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
         mean, variance = inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3), unbiased=False)

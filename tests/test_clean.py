@@ -18,16 +18,17 @@ from models.clean import (
     SUSPECT,
     Evidence,
     as_text,
-    chosen,
     confident,
     contact_sheet,
     copied_elsewhere,
-    counted,
+    count,
     main,
+    representatives,
     tree_place,
     verdicts,
 )
-from models.datasets import COLUMNS, VOTED, Faces, majority
+from models.datasets import COLUMNS
+from models.face_table import VOTED, FaceTable, majority
 from realtime.values import LABELS
 from tests.test_near_copies import pictures
 from tests.test_second_opinion import Service, table, votes
@@ -35,19 +36,19 @@ from tests.test_second_opinion import Service, table, votes
 ANGER, HAPPINESS, SADNESS, NEUTRAL = (LABELS.index(name) for name in ("anger", "happiness", "sadness", "neutral"))
 
 
-def says(label: str | None, sure: float = 0.9, face: float = 1.0) -> list[float]:
-    """A judge's row: `sure` of `face` on one label; None for no face at all."""
+def opinion_row(label: str | None, sure: float = 0.9, face: float = 1.0) -> list[float]:
+    """A row of second opinions: `sure` of `face` for one label; None for no face."""
     if label is None:
         return [np.nan] * len(LABELS)
     return [face * (sure if name == label else (1 - sure) / (len(LABELS) - 1)) for name in LABELS]
 
 
-def evidence(faces: Faces, opinion: list[list[float]], **columns) -> Evidence:
-    """A face was found in every row and none is a copy, but for the given columns."""
+def evidence(faces: FaceTable, opinion: list[list[float]], **columns) -> Evidence:
+    """A face was detected in every row and none is a copy, except for the columns in `columns`."""
     n = len(faces)
     usual = {
         "opinion": np.array(opinion, np.float32),
-        "found": np.full(n, True),
+        "detected": np.full(n, True),
         "majority": majority(faces.votes),
         "groups": np.arange(n),
     }
@@ -58,61 +59,68 @@ def evidence(faces: Faces, opinion: list[list[float]], **columns) -> Evidence:
 
 
 @pytest.mark.parametrize(
-    ("voted", "opinion", "found", "verdict", "why"),
+    ("voted", "opinion", "detected", "verdict", "why"),
     [
-        ({}, says("anger"), True, KEEP, "the judge says anger (90%)"),
-        ({}, says("fear"), True, SUSPECT, "the judge says fear (90%)"),
-        ({"anger": 8, "fear": 2}, says("fear"), True, KEEP, "the annotators say anger, the judge says fear (90%)"),
-        ({"fear": 8, "anger": 2}, says("anger"), True, KEEP, "the annotators say fear, the judge says anger (90%)"),
-        ({"fear": 8, "anger": 2}, says("sadness"), True, SUSPECT, "the annotators say fear, the judge says sadness (90%)"),
-        ({"fear": 8}, says(None), False, SUSPECT, "the annotators say fear"),
-        ({"fear": 5, "anger": 5}, says(None), False, KEEP, "nobody says otherwise"),
-        ({"not_face": 7, "anger": 3}, says("anger"), True, NOT_A_FACE, "the annotators see no face"),
-        ({"not_face": 5, "anger": 5}, says("anger"), True, KEEP, "the judge says anger (90%)"),
-        ({}, says("anger", face=0.4), False, NOT_A_FACE, "neither the detector nor the judge sees a face"),
-        ({}, says(None), False, NOT_A_FACE, "neither the detector nor the judge sees a face"),
-        ({}, says("anger", face=0.4), True, KEEP, "the judge says anger (36%)"),
-        ({}, says("anger"), False, KEEP, "the judge says anger (90%)"),
-        # People looked at it.
-        ({"anger": 9}, says("anger", face=0.1), False, KEEP, "the annotators say anger, the judge says anger (9%)"),
+        ({}, opinion_row("anger"), True, KEEP, "the judge says anger (90%)"),
+        ({}, opinion_row("fear"), True, SUSPECT, "the judge says fear (90%)"),
+        ({"anger": 8, "fear": 2}, opinion_row("fear"), True, KEEP, "the annotators say anger, the judge says fear (90%)"),
+        ({"fear": 8, "anger": 2}, opinion_row("anger"), True, KEEP, "the annotators say fear, the judge says anger (90%)"),
+        ({"fear": 8, "anger": 2}, opinion_row("sadness"), True, SUSPECT, "the annotators say fear, the judge says sadness (90%)"),
+        ({"fear": 8}, opinion_row(None), False, SUSPECT, "the annotators say fear"),
+        ({"fear": 5, "anger": 5}, opinion_row(None), False, KEEP, "nobody says otherwise"),
+        ({"not_face": 7, "anger": 3}, opinion_row("anger"), True, NOT_A_FACE, "the annotators see no face"),
+        ({"not_face": 5, "anger": 5}, opinion_row("anger"), True, KEEP, "the judge says anger (90%)"),
+        ({}, opinion_row("anger", face=0.4), False, NOT_A_FACE, "neither the detector nor the judge sees a face"),
+        ({}, opinion_row(None), False, NOT_A_FACE, "neither the detector nor the judge sees a face"),
+        ({}, opinion_row("anger", face=0.4), True, KEEP, "the judge says anger (36%)"),
+        ({}, opinion_row("anger"), False, KEEP, "the judge says anger (90%)"),
+        # Annotators looked at it.
+        ({"anger": 9}, opinion_row("anger", face=0.1), False, KEEP, "the annotators say anger, the judge says anger (9%)"),
     ],
 )
-def test_what_one_face_labelled_anger_gets(voted, opinion, found, verdict, why):
+def test_what_one_face_labelled_anger_gets(voted, opinion, detected, verdict, why):
     faces = table(1, votes=[votes(**voted)])
-    told, reasons = verdicts(faces, evidence(faces, [opinion], found=[found]))
-    assert (told[0], reasons[0]) == (verdict, why)
+    names, reasons = verdicts(faces, evidence(faces, [opinion], detected=[detected]))
+    assert (names[0], reasons[0]) == (verdict, why)
 
 
-def test_a_hesitant_judge_alone_does_not_make_a_label_suspect():
+def test_an_unsure_opinion_alone_does_not_make_a_label_suspect():
     faces = table(3, labels=[HAPPINESS, ANGER, ANGER], votes=[votes(), votes(), votes(neutral=9)])
-    seen = evidence(faces, [says("happiness", 0.9), says("happiness", 0.5), says("happiness", 0.5)])
-    # 0.5 is less than the 0.63 with which it names happiness on average.
-    assert confident(seen).tolist() == [True, False, False]
-    assert verdicts(faces, seen)[0].tolist() == [KEEP, KEEP, SUSPECT]
+    facts = evidence(faces, [opinion_row("happiness", 0.9), opinion_row("happiness", 0.5), opinion_row("happiness", 0.5)])
+    # 0.5 is less than 0.63, the mean probability of its answers "happiness".
+    assert confident(facts).tolist() == [True, False, False]
+    assert verdicts(faces, facts)[0].tolist() == [KEEP, KEEP, SUSPECT]
 
 
-def test_of_copies_a_test_row_stands_and_else_the_likeliest_label():
+def test_copies_are_represented_by_a_test_row_or_by_the_likeliest_label():
     splits = ["train", "train", "train", "public_test", "train", "train"]
     faces = table(6, labels=[ANGER, SADNESS, ANGER, ANGER, ANGER, ANGER], splits=splits)
-    opinion = [says("sadness", 0.7), says("sadness", 0.7), says("anger", 0.9), says("anger", 0.3), says("anger"), says("anger")]
-    seen = evidence(faces, opinion, groups=[0, 0, 2, 2, 4, 4])
-    assert chosen(faces, seen).tolist() == [1, 1, 3, 3, 4, 4]
-    told, why = verdicts(faces, seen)
-    assert told.tolist() == [DUPLICATE, KEEP, DUPLICATE, KEEP, KEEP, DUPLICATE]
+    opinion = [
+        opinion_row("sadness", 0.7),
+        opinion_row("sadness", 0.7),
+        opinion_row("anger", 0.9),
+        opinion_row("anger", 0.3),
+        opinion_row("anger"),
+        opinion_row("anger"),
+    ]
+    facts = evidence(faces, opinion, groups=[0, 0, 2, 2, 4, 4])
+    assert representatives(faces, facts).tolist() == [1, 1, 3, 3, 4, 4]
+    names, why = verdicts(faces, facts)
+    assert names.tolist() == [DUPLICATE, KEEP, DUPLICATE, KEEP, KEEP, DUPLICATE]
     assert why[0] == "copy of train f1"
     assert why[1] == "the judge says sadness (70%), its copies are labelled anger"
     assert why[2] == "copy of public_test f3"
     assert why[4] == "the judge says anger (90%)"
 
 
-def test_rows_give_way_to_test_splits_that_are_not_in_the_table():
+def test_rows_are_duplicates_of_test_splits_that_are_not_in_the_table():
     near = np.array(["", "private_test", "public_test+private_test", "public_test", "train", "private_test", "public_test"])
     splits = np.array(["train", "train", "train", "train", "public_test", "public_test", "public_test"])
     elsewhere = copied_elsewhere(near, splits).tolist()
     assert elsewhere == ["", "private_test", "public_test+private_test", "public_test", "", "private_test", ""]
     faces = table(2, near_copy_in=near[:2])
-    told, why = verdicts(faces, evidence(faces, [says("anger")] * 2))
-    assert told.tolist() == [KEEP, DUPLICATE]
+    names, why = verdicts(faces, evidence(faces, [opinion_row("anger")] * 2))
+    assert names.tolist() == [KEEP, DUPLICATE]
     assert why[1] == "copy of a picture in private_test"
 
 
@@ -121,35 +129,37 @@ def test_rows_give_way_to_test_splits_that_are_not_in_the_table():
 
 def test_counts_by_hand():
     labels = np.array([ANGER, ANGER, ANGER, ANGER, HAPPINESS, HAPPINESS, NEUTRAL])
-    said = ["anger", "neutral", "neutral", "anger", "neutral", None, "anger"]
+    answers = ["anger", "neutral", "neutral", "anger", "neutral", None, "anger"]
     faces = table(
         7, labels=labels, votes=[votes(anger=9), votes(neutral=9), votes(anger=9), votes(), votes(fear=9), votes(fear=9), votes()]
     )
-    seen = evidence(faces, [says(label) for label in said], found=[True, True, True, False, True, True, True])
-    made = counted(labels, np.array([KEEP, SUSPECT, KEEP, KEEP, SUSPECT, KEEP, DUPLICATE]), seen)
-    assert (made["faces"], made["without_label"]) == (7, 0)
-    assert made["classes"]["anger"] == dict(zip(COUNTS, [4, 1, 3, 1, 2, 1, 3, 1, 0, 0], strict=True))
-    assert made["classes"]["happiness"] == dict(zip(COUNTS, [2, 1, 1, 0, 1, 0, 1, 1, 0, 0], strict=True))
-    assert made["classes"]["neutral"] == dict(zip(COUNTS, [1, 0, 1, 0, 1, 3, 0, 0, 0, 1], strict=True))
-    assert made["wrong_by_label"][ANGER] == [0, 0, 0, 0, 0, 0, 2]
-    assert made["wrong_by_opinion"][NEUTRAL] == [2, 0, 0, 1, 0, 0, 0]
-    assert made["wrong_by_opinion"][ANGER] == [0, 0, 0, 0, 0, 0, 1]
-    assert list(made["agreement"].values()) == [5, 2, 4, 2, 3, 1, 1]
-    text = as_text("all", made)
+    facts = evidence(faces, [opinion_row(label) for label in answers], detected=[True, True, True, False, True, True, True])
+    counts = count(labels, np.array([KEEP, SUSPECT, KEEP, KEEP, SUSPECT, KEEP, DUPLICATE]), facts)
+    assert (counts["faces"], counts["without_label"]) == (7, 0)
+    assert counts["classes"]["anger"] == dict(zip(COUNTS, [4, 1, 3, 1, 2, 1, 3, 1, 0, 0], strict=True))
+    assert counts["classes"]["happiness"] == dict(zip(COUNTS, [2, 1, 1, 0, 1, 0, 1, 1, 0, 0], strict=True))
+    assert counts["classes"]["neutral"] == dict(zip(COUNTS, [1, 0, 1, 0, 1, 3, 0, 0, 0, 1], strict=True))
+    assert counts["wrong_by_label"][ANGER] == [0, 0, 0, 0, 0, 0, 2]
+    assert counts["wrong_by_opinion"][NEUTRAL] == [2, 0, 0, 1, 0, 0, 0]
+    assert counts["wrong_by_opinion"][ANGER] == [0, 0, 0, 0, 0, 0, 1]
+    assert list(counts["agreement"].values()) == [5, 2, 4, 2, 3, 1, 1]
+    text = as_text("all", counts)
     assert "2 of 5 (40.0%)" in text
-    assert "annotators" not in as_text("all", counted(labels, np.full(7, KEEP), evidence(table(7), [says(label) for label in said])))
+    assert "annotators" not in as_text(
+        "all", count(labels, np.full(7, KEEP), evidence(table(7), [opinion_row(label) for label in answers]))
+    )
 
 
-def test_a_face_without_a_label_is_searched_for_copies_and_faces_alone():
+def test_a_face_without_a_label_can_only_be_a_duplicate_or_no_face():
     faces = table(4, labels=[-1, -1, ANGER, -1], votes=[votes(fear=9), votes(), votes(), votes(not_face=9)], splits=[""] * 4)
-    seen = evidence(faces, [says("fear"), says("anger"), says("anger"), says("anger")], groups=[0, 1, 1, 3])
-    told, why = verdicts(faces, seen)
-    assert told.tolist() == [KEEP, DUPLICATE, KEEP, NOT_A_FACE]
+    facts = evidence(faces, [opinion_row("fear"), opinion_row("anger"), opinion_row("anger"), opinion_row("anger")], groups=[0, 1, 1, 3])
+    names, why = verdicts(faces, facts)
+    assert names.tolist() == [KEEP, DUPLICATE, KEEP, NOT_A_FACE]
     assert why.tolist()[:3] == ["the annotators say fear, the judge says fear (90%)", "copy of f2", "the judge says anger (90%)"]
-    made = counted(faces.labels, told, seen)
-    assert (made["faces"], made["without_label"]) == (4, 3)
-    assert sum(row["total"] for row in made["classes"].values()) == 1
-    assert "4 faces, 3 of them without a label" in as_text("all", made)
+    counts = count(faces.labels, names, facts)
+    assert (counts["faces"], counts["without_label"]) == (4, 3)
+    assert sum(row["total"] for row in counts["classes"].values()) == 1
+    assert "4 faces, 3 of them without a label" in as_text("all", counts)
 
 
 def test_the_folders_of_the_tree():
@@ -167,7 +177,7 @@ def test_a_contact_sheet_shows_every_face_with_its_text():
     sheet = contact_sheet("title", faces, captions)
     for i in range(11):
         assert (sheet == 10 + i).all(2).sum() > 4 * 48 * 4 * 48 * 0.99
-    # Each text stays under its own face: the gaps between the columns are empty.
+    # Each text stays below its own face: the gaps between the columns are empty.
     tile_rows = np.flatnonzero((sheet == 10).all(2).any(1))
     under = sheet[tile_rows[-1] + 1 : tile_rows[-1] + 40]
     starts = [np.flatnonzero((sheet == 10 + i).all(2).any(0))[0] for i in range(1, 8)]
@@ -211,15 +221,15 @@ def command(*arguments: object, **environment: str):
     return CliRunner(env={"JUDGE_KEY": None, **environment}).invoke(app, [str(argument) for argument in arguments])
 
 
-def test_a_run_with_a_service_writes_all_it_says(service, tmp_path):
+def test_a_run_with_a_service_writes_all_files(service, tmp_path):
     data = write_data(tmp_path / "data")
     service.script = [service.answer("anger"), service.answer(None), service.answer("happiness")]
     arguments = ["--data", data, "--out", tmp_path / "out", "--tree", tmp_path / "tree", "--judge-url", service.url, "--judge-rate", 1000]
-    done = command(*arguments, JUDGE_KEY="right")
-    assert done.exit_code == 0, done.output
-    assert f"read 32 faces from {data}: public_test 2, train 30" in done.output
-    assert "1 pairs of copies, 1 of them exact; 31 different pictures" in done.output
-    assert len(service.asked) == 31
+    result = command(*arguments, JUDGE_KEY="right")
+    assert result.exit_code == 0, result.output
+    assert f"read 32 faces from {data}: public_test 2, train 30" in result.output
+    assert "1 pairs of copies, 1 of them exact; 31 different pictures" in result.output
+    assert len(service.requests) == 31
 
     with (tmp_path / "out" / "faces.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -250,7 +260,7 @@ def test_a_run_with_a_service_writes_all_it_says(service, tmp_path):
     assert counts["parts"]["all"]["faces"] == 32
     assert counts["parts"]["train"]["classes"]["disgust"]["not_recognised"] == 1
     assert counts["settings"]["judge"] == service.url
-    assert (tmp_path / "out" / "report.txt").read_text().strip() in done.output
+    assert (tmp_path / "out" / "report.txt").read_text().strip() in result.output
     with (tmp_path / "out" / "counts.csv").open(newline="") as file:
         assert sum(int(row["total"]) for row in csv.DictReader(file) if row["part"] == "all") == 32
 
@@ -267,17 +277,17 @@ def test_a_run_with_a_service_writes_all_it_says(service, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--data", "nowhere", "--judge-url", "https://127.0.0.1/x"], r"JUDGE_KEY"),
         (["--data", "nowhere", "--judge-url", "127.0.0.1/x"], "expected an address"),
     ],
 )
-def test_what_is_wrong_with_a_service_shows_at_once(arguments, said, tmp_path):
-    done = command(*arguments, "--out", tmp_path)
-    assert done.exit_code == 1
-    assert said in done.output
-    assert done.output.count("\n") == 1
+def test_what_is_wrong_with_a_service_shows_at_once(arguments, message, tmp_path):
+    result = command(*arguments, "--out", tmp_path)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert result.output.count("\n") == 1
 
 
 def test_missing_data_and_a_wrong_key_are_one_line(service, tmp_path):
@@ -290,18 +300,18 @@ def test_missing_data_and_a_wrong_key_are_one_line(service, tmp_path):
 
 
 @pytest.mark.timeout(120)
-def test_a_run_with_networks_touches_no_network_and_goes_on_where_it_was_cut(tmp_path, monkeypatch):
+def test_a_run_with_networks_makes_no_connection_and_continues_where_it_stopped(tmp_path, monkeypatch):
     pytest.importorskip("torch", reason="needs models/requirements.txt")
 
     def refuse(*_):
-        raise AssertionError("a connection was made")
+        raise AssertionError("a connection was counts")
 
     monkeypatch.setattr("socket.socket.connect", refuse)
     data, out = write_data(tmp_path / "data"), tmp_path / "out"
     arguments = ["--data", data, "--out", out, "--folds", 3, "--epochs", 1]
-    done = command(*arguments)
-    assert done.exit_code == 0, done.output
-    assert done.output.count("learning from ") == 3
+    result = command(*arguments)
+    assert result.exit_code == 0, result.output
+    assert result.output.count("learning from ") == 3
     first = (out / "faces.csv").read_text()
     rows = list(csv.DictReader(first.splitlines()))
     assert all(0 < float(row["probability"]) <= 1 for row in rows)
@@ -316,36 +326,36 @@ def test_a_run_with_networks_touches_no_network_and_goes_on_where_it_was_cut(tmp
     assert "choose one of emotion, nano" in command(*arguments, "--net", "huge").output
 
 
-def test_the_options_reach_the_networks_and_the_seed_deals_the_folds_too(tmp_path, monkeypatch):
-    given, judged = [], []
+def test_the_options_reach_the_networks_and_the_seed_decides_the_folds(tmp_path, monkeypatch):
+    calls, answered = [], []
 
     def fake(*arguments: object):
-        given.append(arguments)
-        judged.append([])
+        calls.append(arguments)
+        answered.append([])
 
-        def prepare(faces: Faces):
-            def examine(learned: np.ndarray, asked: np.ndarray, out: Path) -> np.ndarray:
-                judged[-1].append(asked.tolist())
-                return np.full((asked.sum(), len(LABELS)), 1 / len(LABELS))
+        def prepare(faces: FaceTable):
+            def train_and_answer(outside: np.ndarray, inside: np.ndarray, out: Path) -> np.ndarray:
+                answered[-1].append(inside.tolist())
+                return np.full((inside.sum(), len(LABELS)), 1 / len(LABELS))
 
-            return examine
+            return train_and_answer
 
         return prepare
 
     monkeypatch.setattr("models.clean.networks", fake)
     data = write_data(tmp_path / "data")
     for run, seed in enumerate((1, 2, 1)):
-        done = command("--data", data, "--out", tmp_path / f"{run}", "--net", "emotion", "--epochs", 7, "--folds", 3, "--seed", seed)
-        assert done.exit_code == 0, done.output
-    assert given == [("emotion", 7, 1), ("emotion", 7, 2), ("emotion", 7, 1)]
-    assert [len(run) for run in judged] == [3, 3, 3]
-    assert judged[0] == judged[2] != judged[1]
+        result = command("--data", data, "--out", tmp_path / f"{run}", "--net", "emotion", "--epochs", 7, "--folds", 3, "--seed", seed)
+        assert result.exit_code == 0, result.output
+    assert calls == [("emotion", 7, 1), ("emotion", 7, 2), ("emotion", 7, 1)]
+    assert [len(run) for run in answered] == [3, 3, 3]
+    assert answered[0] == answered[2] != answered[1]
 
 
 def test_without_torch_the_command_loads_and_says_what_to_install(tmp_path):
     start = "import runpy, sys; sys.modules['torch'] = None; runpy.run_module('models.clean', run_name='__main__')"
     arguments = ["--data", tmp_path, "--out", tmp_path]
-    done = subprocess.run([sys.executable, "-c", start, *arguments], cwd=Path(__file__).parent.parent, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr.startswith("models.clean: the judge is a network, and torch is not installed: run `pip install")
-    assert done.stderr.count("\n") == 1
+    result = subprocess.run([sys.executable, "-c", start, *arguments], cwd=Path(__file__).parent.parent, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.startswith("models.clean: the judge is a network, and torch is not installed: run `pip install")
+    assert result.stderr.count("\n") == 1

@@ -11,9 +11,6 @@ from calibration.takes import Take, TakePicture
 from models.datasets import (
     CLASSES,
     COLUMNS,
-    VOTED,
-    DatasetError,
-    chip_from_crop,
     load,
     load_ck,
     load_ck48,
@@ -24,11 +21,10 @@ from models.datasets import (
     load_rafdb,
     load_sessions,
     load_wild,
-    majority,
-    mark,
-    targets,
-    without_single_votes,
 )
+from models.face_table import VOTED, majority, mark, targets, without_single_votes
+from models.framing import framed_chip
+from realtime.base.errors import Trouble
 from realtime.config import DetectorSettings
 from realtime.faces.align import sample, similarity
 from realtime.faces.detector import Detector
@@ -44,7 +40,7 @@ def tile(seed):
 
 
 def flat(value, side=48):
-    """A crop that stays what it is when it is resized or made a JPEG."""
+    """A crop that does not change when it is resized or saved as JPEG."""
     return np.full((side, side), value, np.uint8)
 
 
@@ -69,14 +65,14 @@ def write_ferplus(folder, *lines):
     write(folder / "fer2013new.csv", "\n".join([FERPLUS_HEADER, *lines]) + "\n")
 
 
-def refuses(read, folder, said):
-    """The error says what it should, in one line."""
-    with pytest.raises(DatasetError, match=said) as caught:
+def refuses(read, folder, message):
+    """The error has this message, in one line."""
+    with pytest.raises(Trouble, match=message) as caught:
         read(folder)
     assert "\n" not in str(caught.value)
 
 
-def said_labels(faces):
+def label_names(faces):
     return [LABELS[label] if label >= 0 else None for label in faces.labels]
 
 
@@ -131,7 +127,7 @@ def test_tiles_votes_and_labels_belong_together(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rows", "split", "said"),
+    ("rows", "split", "message"),
     [
         ([row()], "private", "no split called 'private'"),
         ([row()], "train", r"train\.png is missing"),
@@ -143,14 +139,14 @@ def test_tiles_votes_and_labels_belong_together(tmp_path):
         ([row(fear="many")], "public_test", r"line 2: votes_fear is 'many': expected a whole number"),
     ],
 )
-def test_a_folder_that_is_not_what_it_should_be(tmp_path, rows, split, said):
+def test_a_folder_that_is_not_what_it_should_be(tmp_path, rows, split, message):
     write_tree(tmp_path, rows)
-    with pytest.raises(DatasetError, match=said):
+    with pytest.raises(Trouble, match=message):
         load_fer2013(tmp_path, split)
 
 
 def test_a_folder_without_files(tmp_path):
-    with pytest.raises(DatasetError, match=r"labels\.csv is missing"):
+    with pytest.raises(Trouble, match=r"labels\.csv is missing"):
         load_fer2013(tmp_path, "train")
 
 
@@ -182,7 +178,7 @@ def test_fer2013_csv(tmp_path):
     usages = ("Training", "PublicTest", "PrivateTest", "Training", "Training", "Training", "Training")
     write_fer2013_csv(tmp_path, *(fer2013_line(code, seed=code, usage=usage) for code, usage in enumerate(usages)))
     faces = load_fer2013_csv(tmp_path)
-    assert said_labels(faces) == ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
+    assert label_names(faces) == ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
     assert faces.splits.tolist() == ["train", "public_test", "private_test", "train", "train", "train", "train"]
     assert faces.names[1] == "line 3"
     assert (faces.pixels == [tile(code) for code in range(7)]).all()
@@ -193,7 +189,7 @@ def test_fer2013_csv(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "message"),
     [
         (
             [fer2013_line(), fer2013_line(emotion=7)],
@@ -211,21 +207,21 @@ def test_fer2013_csv(tmp_path):
         ([], "has no row below its header"),
     ],
 )
-def test_a_wrong_fer2013_csv(tmp_path, lines, said):
+def test_a_wrong_fer2013_csv(tmp_path, lines, message):
     write_fer2013_csv(tmp_path, *lines)
-    refuses(load_fer2013_csv, tmp_path, said)
+    refuses(load_fer2013_csv, tmp_path, message)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("emotion,pixels\n0,1 2\n", r"fer2013\.csv, line 1: no column 'Usage' in 'emotion,pixels': expected emotion,pixels,Usage"),
         ("", "line 1: no column 'emotion' in ''"),
     ],
 )
-def test_a_fer2013_csv_without_its_header(tmp_path, text, said):
+def test_a_fer2013_csv_without_its_header(tmp_path, text, message):
     write(tmp_path / "fer2013.csv", text)
-    refuses(load_fer2013_csv, tmp_path, said)
+    refuses(load_fer2013_csv, tmp_path, message)
 
 
 def test_a_missing_fer2013_csv(tmp_path):
@@ -246,9 +242,9 @@ def check_ferplus(faces):
     assert faces.names.tolist() == ["fer0000000", "fer0000001"]
     assert (faces.pixels == [tile(0), tile(2)]).all()
     assert faces.splits.tolist() == ["train", "private_test"]
-    told = [{name: int(count) for name, count in zip(VOTED, row, strict=True) if count} for row in faces.votes]
-    assert told[0] == {"neutral": 4, "sadness": 1, "anger": 3, "disgust": 2}
-    assert told[1] == {"happiness": 1, "surprise": 2, "fear": 3, "contempt": 1, "unknown": 1, "not_face": 2}
+    votes = [{name: int(count) for name, count in zip(VOTED, row, strict=True) if count} for row in faces.votes]
+    assert votes[0] == {"neutral": 4, "sadness": 1, "anger": 3, "disgust": 2}
+    assert votes[1] == {"happiness": 1, "surprise": 2, "fear": 3, "contempt": 1, "unknown": 1, "not_face": 2}
 
 
 def test_ferplus_with_fer2013_csv_leaves_the_dropped_rows_out(tmp_path):
@@ -256,7 +252,7 @@ def test_ferplus_with_fer2013_csv_leaves_the_dropped_rows_out(tmp_path):
     write_fer2013_csv(tmp_path, fer2013_line(4, 0), fer2013_line(3, 1), fer2013_line(5, 2, "PrivateTest"))
     faces = load_ferplus(tmp_path)
     check_ferplus(faces)
-    assert said_labels(faces) == ["sadness", "surprise"]
+    assert label_names(faces) == ["sadness", "surprise"]
 
 
 @pytest.mark.parametrize("below", ["", "data"])
@@ -280,7 +276,7 @@ def test_the_public_test_lies_in_the_folder_called_valid(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "message"),
     [
         ([fer2013_line()], r"fer2013new\.csv has 3 rows, .*fer2013\.csv 1: expected the same faces in the same order"),
         (
@@ -289,14 +285,14 @@ def test_the_public_test_lies_in_the_folder_called_valid(tmp_path):
         ),
     ],
 )
-def test_two_tables_of_different_faces(tmp_path, lines, said):
+def test_two_tables_of_different_faces(tmp_path, lines, message):
     ferplus_tree(tmp_path)
     write_fer2013_csv(tmp_path, *lines)
-    refuses(load_ferplus, tmp_path, said)
+    refuses(load_ferplus, tmp_path, message)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("Training,a.png,4,0,0,x,3,2,0,0,0,0", r"fer2013new\.csv, line 2: sadness is 'x': expected a whole number"),
         ("Training,a.png,4,0,0,0,3,2,0,0,0,-1", "line 2: NF is '-1': expected a whole number"),
@@ -305,9 +301,9 @@ def test_two_tables_of_different_faces(tmp_path, lines, said):
         ("Training,a.png,4,0,0,0,3,2,0,0,0,0", "holds no fer2013.csv and no FER2013Train and no data/FER2013Train: expected one of them"),
     ],
 )
-def test_a_wrong_ferplus_table(tmp_path, line, said):
+def test_a_wrong_ferplus_table(tmp_path, line, message):
     write_ferplus(tmp_path, line)
-    refuses(load_ferplus, tmp_path, said)
+    refuses(load_ferplus, tmp_path, message)
 
 
 def test_ferplus_without_a_column(tmp_path):
@@ -336,10 +332,10 @@ def test_ck_takes_the_first_frame_and_the_last_three_of_labelled_sequences(tmp_p
         *(f"S005_001_{number:08}.png" for number in (1, 4, 6)),
         *(f"S106_004_{number:08}.png" for number in (1, 2, 3, 4)),
     ]
-    assert said_labels(faces) == ["neutral", "disgust", "disgust", "neutral", None, None, None]
+    assert label_names(faces) == ["neutral", "disgust", "disgust", "neutral", None, None, None]
     assert faces.persons.tolist() == ["S005"] * 3 + ["S106"] * 4
-    shown = [camera_crop(picture) for picture in (obama, astronaut, astronaut, biden, obama, obama, obama)]
-    assert (faces.pixels == shown).all()
+    expected = [camera_crop(picture) for picture in (obama, astronaut, astronaut, biden, obama, obama, obama)]
+    assert (faces.pixels == expected).all()
     assert set(faces.splits) == {""}
 
 
@@ -348,11 +344,11 @@ def test_ck_takes_the_first_frame_and_the_last_three_of_labelled_sequences(tmp_p
 )
 def test_every_code_of_ck(tmp_path, ck_frame, code, expected):
     write_sequence(tmp_path, "S005", "001", [flat(0, 200)] * 3 + [ck_frame("obama")], f"   {code}.0000000e+00\n")
-    assert said_labels(load_ck(tmp_path)) == [expected]
+    assert label_names(load_ck(tmp_path)) == [expected]
 
 
 @pytest.mark.parametrize(
-    ("frames", "code", "said"),
+    ("frames", "code", "message"),
     [
         (
             4,
@@ -367,10 +363,10 @@ def test_every_code_of_ck(tmp_path, ck_frame, code, expected):
         (4, "   3.0000000e+00\n", r"no face was found in .*_00000001\.png to .*_00000004\.png, 4 in all: expected frontal faces"),
     ],
 )
-def test_a_wrong_ck(tmp_path, frames, code, said):
+def test_a_wrong_ck(tmp_path, frames, code, message):
     (tmp_path / "cohn-kanade-images").mkdir()
     write_sequence(tmp_path, "S005", "001", [flat(0, 200)] * frames, code)
-    refuses(load_ck, tmp_path, said)
+    refuses(load_ck, tmp_path, message)
 
 
 def test_ck_without_labels_or_pictures(tmp_path):
@@ -381,16 +377,16 @@ def test_ck_without_labels_or_pictures(tmp_path):
 
 
 def test_ck48_knows_its_people(tmp_path):
-    named = (
+    pictures = (
         ("anger", "S010_004_00000017"),
         ("contempt", "S138_008_00000007"),
         ("happy", "S011_006_00000013"),
         ("sadness", "S010_004_00000018"),
     )
-    for seed, (folder, name) in enumerate(named):
+    for seed, (folder, name) in enumerate(pictures):
         write(tmp_path / folder / f"{name}.png", tile(seed))
     faces = load_ck48(tmp_path)
-    assert said_labels(faces) == ["anger", None, "happiness", "sadness"]
+    assert label_names(faces) == ["anger", None, "happiness", "sadness"]
     assert faces.persons.tolist() == ["S010", "S138", "S011", "S010"]
     assert (faces.pixels == [tile(seed) for seed in range(4)]).all()
     write(tmp_path / "anger" / "face1.png", tile(0))
@@ -418,7 +414,7 @@ def test_rafdb(tmp_path, listing, aligned):
     rafdb_tree(tmp_path, listing, aligned)
     faces = load_rafdb(tmp_path)
     assert faces.names.tolist() == ["train_00001.jpg", "train_00002.jpg", "test_0001.jpg"]
-    assert said_labels(faces) == ["sadness", "surprise", "neutral"]
+    assert label_names(faces) == ["sadness", "surprise", "neutral"]
     assert faces.splits.tolist() == ["train", "train", "test"]
     assert faces.pixels.shape == (3, 48, 48)
     assert faces.pixels.mean((1, 2)) == pytest.approx([50, 100, 150], abs=1)
@@ -426,11 +422,11 @@ def test_rafdb(tmp_path, listing, aligned):
 
 def test_every_code_of_rafdb(tmp_path):
     rafdb_tree(tmp_path, text="".join(f"test_0001.jpg {code}\n" for code in range(1, 8)))
-    assert said_labels(load_rafdb(tmp_path)) == ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
+    assert label_names(load_rafdb(tmp_path)) == ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "train_00001.jpg 5\ntrain_00002.jpg 0\n",
@@ -445,9 +441,9 @@ def test_every_code_of_rafdb(tmp_path):
         ("", r"label\.txt is empty: expected lines such as"),
     ],
 )
-def test_a_wrong_list_of_rafdb(tmp_path, text, said):
+def test_a_wrong_list_of_rafdb(tmp_path, text, message):
     rafdb_tree(tmp_path, text=text)
-    refuses(load_rafdb, tmp_path, said)
+    refuses(load_rafdb, tmp_path, message)
 
 
 def test_rafdb_without_its_parts(tmp_path):
@@ -467,7 +463,7 @@ def test_class_folders_with_splits_and_synonyms(tmp_path):
     write(tmp_path / "__MACOSX" / "Train" / "._a.png", "passed over")
     faces = load_folders(tmp_path)
     assert faces.names.tolist() == ["Train/Happy/a.png", "Train/SAD/b.png", "val/fearful/c.PNG"]
-    assert said_labels(faces) == ["happiness", "sadness", "fear"]
+    assert label_names(faces) == ["happiness", "sadness", "fear"]
     assert faces.splits.tolist() == ["train", "train", "val"]
     assert (faces.pixels == [tile(1), tile(2), tile(3)]).all()
 
@@ -476,7 +472,7 @@ def test_class_folders_with_splits_and_synonyms(tmp_path):
 def test_every_name_of_a_class_folder(tmp_path, folder, expression):
     write(tmp_path / folder.title() / "a.png", tile(0))
     faces = load_folders(tmp_path)
-    assert said_labels(faces) == [expression if expression in LABELS else None]
+    assert label_names(faces) == [expression if expression in LABELS else None]
     assert faces.splits.tolist() == [""]
 
 
@@ -492,7 +488,7 @@ def test_large_pictures_pass_the_detector_and_small_ones_are_resized(tmp_path, g
 
 
 @pytest.mark.parametrize(
-    ("pictures", "folder", "said"),
+    ("pictures", "folder", "message"),
     [
         (["happy/a.png"], "bored", "bored is named after no expression: expected anger, disgust.*rename it or move it away"),
         (["happy/a.png"], "sad", "sad holds no picture: expected .bmp, .jpeg, .jpg, .png"),
@@ -500,11 +496,11 @@ def test_large_pictures_pass_the_detector_and_small_ones_are_resized(tmp_path, g
         ([], "", "holds no folder: expected one a class, named anger, disgust"),
     ],
 )
-def test_wrong_class_folders(tmp_path, pictures, folder, said):
+def test_wrong_class_folders(tmp_path, pictures, folder, message):
     for picture in pictures:
         write(tmp_path / picture, tile(0))
     (tmp_path / folder).mkdir(exist_ok=True)
-    refuses(load_folders, tmp_path, said)
+    refuses(load_folders, tmp_path, message)
 
 
 def test_a_class_folder_with_a_broken_picture(tmp_path):
@@ -523,7 +519,7 @@ def test_faces_wild_leaves_photos_without_a_face_out(tmp_path, gray):
     faces = load_wild(tmp_path)
     assert faces.names.tolist() == ["images/0.jpg", "images/2.png"]
     assert faces.persons.tolist() == ["7", "9"]
-    assert said_labels(faces) == ["fear", "neutral"]
+    assert label_names(faces) == ["fear", "neutral"]
     assert (faces.pixels[1] == camera_crop(gray("astronaut"))).all()
     assert faces.votes.sum() == 0
     assert faces.splits.tolist() == ["", ""]
@@ -535,12 +531,12 @@ def test_the_most_central_face_counts(tmp_path, gray):
     write(tmp_path / "a.png", np.hstack([biden, obama, np.full((500, 400), 128, np.uint8)]))
     write(tmp_path / "b.png", np.hstack([obama, biden, np.full((500, 400), 128, np.uint8)]))
     first, second = load_wild(tmp_path).pixels.astype(float)
-    for crop, shown, other in ((first, obama, biden), (second, biden, obama)):
-        assert np.abs(crop - camera_crop(shown)).mean() < 0.5 * np.abs(crop - camera_crop(other)).mean()
+    for crop, central, other in ((first, obama, biden), (second, biden, obama)):
+        assert np.abs(crop - camera_crop(central)).mean() < 0.5 * np.abs(crop - camera_crop(other)).mean()
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("image,person,label\na.png,1,bored\n", r"labels\.csv, line 2 has the label 'bored': expected one of anger"),
         ("image,person,label\nb.png,1,fear\n", r"b\.png is missing \(.*labels\.csv, line 2, names it\)"),
@@ -548,10 +544,10 @@ def test_the_most_central_face_counts(tmp_path, gray):
         ("image,person,label\na.png,1,fear\n", r"no face was found in .*a\.png to .*a\.png, 1 in all"),
     ],
 )
-def test_a_wrong_faces_wild(tmp_path, text, said):
+def test_a_wrong_faces_wild(tmp_path, text, message):
     write(tmp_path / "labels.csv", text)
     write(tmp_path / "a.png", flat(128, 200))
-    refuses(load_wild, tmp_path, said)
+    refuses(load_wild, tmp_path, message)
 
 
 def test_a_missing_list_of_faces_wild(tmp_path):
@@ -562,7 +558,7 @@ def same(one, other):
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in one.__dataclass_fields__)
 
 
-def test_the_door_tells_the_formats_apart(tmp_path, gray, ck_frame):
+def test_load_recognises_each_format(tmp_path, gray, ck_frame):
     plus, pictures, plain, wild, ck, ck48, raf, classes, splits = (tmp_path / str(number) for number in range(9))
     ferplus_tree(plus)
     write_fer2013_csv(plus, fer2013_line(4, 0), fer2013_line(3, 1), fer2013_line(5, 2, "PrivateTest"))
@@ -592,7 +588,7 @@ def test_the_door_tells_the_formats_apart(tmp_path, gray, ck_frame):
     assert load(ck48).persons.tolist() == ["S010"]
 
 
-def test_the_door_says_what_it_looked_for(tmp_path):
+def test_load_says_what_it_looked_for(tmp_path):
     write(tmp_path / "holiday" / "a.png", tile(0))
     telltales = (
         r"fer2013new\.csv \(FER\+\), fer2013\.csv .*labels\.csv.*cohn-kanade-images.*CK\+48.*list_patition_label\.txt.*anger, disgust"
@@ -602,8 +598,8 @@ def test_the_door_says_what_it_looked_for(tmp_path):
     refuses(load, tmp_path / "holiday" / "a.png", "is not a folder: looked for")
 
 
-def give(people, name, expressions, seed=0):
-    """A session of somebody with a take of two pictures an expression; gives its folder and its face crops."""
+def add_session(people, name, expressions, seed=0):
+    """A session of a person with a take of two pictures for each expression; gives its folder and its face crops."""
     session = SessionFolder.create(people, name, "quick", "yes", ["0"], datetime(2026, 11, 23))
     crops = [tile(seed + number) for number in range(2 * len(expressions))]
     for number, expression in enumerate(expressions):
@@ -614,13 +610,13 @@ def give(people, name, expressions, seed=0):
 
 
 def test_the_takes_of_people_who_calibrated(tmp_path):
-    _, adas = give(tmp_path, "ada", ["fear", "neutral"])
-    path, bobs = give(tmp_path, "bob", ["disgust"], seed=50)
+    _, adas = add_session(tmp_path, "ada", ["fear", "neutral"])
+    path, bobs = add_session(tmp_path, "bob", ["disgust"], seed=50)
     (path / "takes.jsonl").open("a").write('{"number": 2')
     (path / "faces" / "002-00.png").write_bytes(b"half")
     faces = load(tmp_path)
     assert faces.persons.tolist() == ["ada"] * 4 + ["bob"] * 2
-    assert said_labels(faces) == ["fear"] * 2 + ["neutral"] * 2 + ["disgust"] * 2
+    assert label_names(faces) == ["fear"] * 2 + ["neutral"] * 2 + ["disgust"] * 2
     assert faces.names[-1] == "bob/sessions/2026-11-23_00-00-00/faces/001-01.png"
     assert faces.framed.all()
     assert (faces.pixels == np.stack(adas + bobs)).all()
@@ -629,10 +625,10 @@ def test_the_takes_of_people_who_calibrated(tmp_path):
 def test_a_person_stays_in_one_split_whoever_joins(tmp_path):
     people = [f"person {number}" for number in range(24)]
     for name in people[:12]:
-        give(tmp_path, name, ["anger"])
+        add_session(tmp_path, name, ["anger"])
     before = dict(zip(*(getattr(load_sessions(tmp_path), what) for what in ("persons", "splits")), strict=True))
     for name in people[12:]:
-        give(tmp_path, name, ["anger"])
+        add_session(tmp_path, name, ["anger"])
     faces = load_sessions(tmp_path)
     after = dict(zip(faces.persons, faces.splits, strict=True))
     assert {name: after[name] for name in before} == before
@@ -641,23 +637,23 @@ def test_a_person_stays_in_one_split_whoever_joins(tmp_path):
 
 
 def test_sessions_without_a_take_or_with_a_damaged_one(tmp_path):
-    path, _ = give(tmp_path, "ada", [])
+    path, _ = add_session(tmp_path, "ada", [])
     refuses(load, tmp_path, "holds sessions but no take that was confirmed")
     (path / "takes.jsonl").write_text("{}\n")
     refuses(load, tmp_path, r"takes\.jsonl, line 1, is damaged")
 
 
-def test_a_half_copied_ck_is_told_as_such(tmp_path):
+def test_a_ck_without_pictures_is_refused(tmp_path):
     (tmp_path / "Emotion").mkdir()
     refuses(load, tmp_path, "holds no cohn-kanade-images")
 
 
-def votes(**given) -> np.ndarray:
-    return np.array([[given.get(name, 0) for name in VOTED]], np.float32)
+def votes(**counts) -> np.ndarray:
+    return np.array([[counts.get(name, 0) for name in VOTED]], np.float32)
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("counts", "expected"),
     [
         ({"anger": 6, "neutral": 4}, "anger"),
         ({"anger": 5, "neutral": 5}, None),
@@ -670,8 +666,8 @@ def votes(**given) -> np.ndarray:
         ({"anger": 2, "neutral": 1, "fear": 1, "sadness": 1, "disgust": 1}, "anger"),
     ],
 )
-def test_the_papers_rule_for_a_majority(given, expected):
-    label = majority(votes(**given))[0]
+def test_the_papers_rule_for_a_majority(counts, expected):
+    label = majority(votes(**counts))[0]
     assert (LABELS[label] if label >= 0 else None) == expected
 
 
@@ -695,7 +691,7 @@ def test_a_name_that_is_not_utf8_is_read(tmp_path):
     folder.mkdir()
     (folder / os.fsdecode(b"\xff.png")).write_bytes(cv2.imencode(".png", tile(0))[1].tobytes())
     (folder / "empty.png").touch()
-    with pytest.raises(DatasetError, match=r"empty\.png is not a picture"):
+    with pytest.raises(Trouble, match=r"empty\.png is not a picture"):
         load(tmp_path)
     (folder / "empty.png").unlink()
     assert (load(tmp_path).pixels == [tile(0)]).all()
@@ -709,7 +705,7 @@ def test_other_data_or_settings_have_another_mark():
 
 
 def test_a_crop_becomes_a_chip():
-    chip = chip_from_crop(np.full((48, 48), 99, np.uint8))
+    chip = framed_chip(np.full((48, 48), 99, np.uint8))
     assert chip.shape == (64, 64)
     assert (chip == 99).all()
 

@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.datasets import VOTED, Faces, chips_of, load_fer2013
+from models.chips import chips_of
+from models.datasets import load_fer2013
 from models.evaluate import update_card
+from models.face_table import VOTED, FaceTable
 from models.scores import (
     as_text,
     auroc,
@@ -40,14 +42,14 @@ def one_hot(answers: list[int], sure: float) -> np.ndarray:
 
 def test_scores_by_hand():
     truth, answers = np.array([0, 0, 0, 1, 1, 2]), [0, 0, 1, 1, 1, 0]
-    made = scores(one_hot(answers, 0.7), truth)
+    result = scores(one_hot(answers, 0.7), truth)
     assert confusion(truth, np.array(answers))[:3, :3].tolist() == [[2, 1, 0], [0, 2, 0], [1, 0, 0]]
-    assert made["accuracy"] == pytest.approx(4 / 6, abs=1e-4)
-    assert made["recall"]["anger"] == pytest.approx(2 / 3, abs=1e-3)
+    assert result["accuracy"] == pytest.approx(4 / 6, abs=1e-4)
+    assert result["recall"]["anger"] == pytest.approx(2 / 3, abs=1e-3)
     # F1 of the three classes: 2*2/(3+3), 2*2/(2+3), 0; the other four do not occur.
-    assert made["macro_f1"] == pytest.approx((2 / 3 + 0.8 + 0) / 3, abs=1e-4)
-    assert made["ece"] == pytest.approx(abs(4 / 6 - 0.7), abs=1e-4)
-    assert "66.7% right" in as_text("x", made)
+    assert result["macro_f1"] == pytest.approx((2 / 3 + 0.8 + 0) / 3, abs=1e-4)
+    assert result["ece"] == pytest.approx(abs(4 / 6 - 0.7), abs=1e-4)
+    assert "66.7% right" in as_text("x", result)
 
 
 def test_calibration_error_is_zero_for_honest_answers():
@@ -59,22 +61,22 @@ def test_calibration_error_is_zero_for_honest_answers():
 @pytest.mark.timeout(120)
 def test_the_shipped_model_is_as_good_as_its_description_says(classifier, shared):
     faces = load_fer2013(shared("fer2013/labels.csv").parent, "public_test")
-    made = score_rows(classifier.probabilities(chips_of(faces)), faces)
+    result = score_rows(classifier.probabilities(chips_of(faces)), faces)
     card = json.loads(ClassifierSettings().model.with_suffix(".json").read_text())
-    told = card["scores"]["public_test"]
-    assert made["official"]["n"] == told["official"]["n"] == 3186
-    assert made["official"]["accuracy"] >= 0.84
+    expected = card["scores"]["public_test"]
+    assert result["official"]["n"] == expected["official"]["n"] == 3186
+    assert result["official"]["accuracy"] >= 0.84
     # Kernels differ by one int8 step between processors.
-    assert made["official"]["accuracy"] == pytest.approx(told["official"]["accuracy"], abs=0.005)
+    assert result["official"]["accuracy"] == pytest.approx(expected["official"]["accuracy"], abs=0.005)
 
 
 def test_the_shipped_file_is_small_enough():
     assert ClassifierSettings().model.stat().st_size <= 1_300_000
 
 
-def table(labels: list[str], votes: np.ndarray | None = None, near: list[str] | None = None) -> Faces:
+def table(labels: list[str], votes: np.ndarray | None = None, near: list[str] | None = None) -> FaceTable:
     n = len(labels)
-    return Faces(
+    return FaceTable(
         names=np.array([str(i) for i in range(n)]),
         pixels=np.zeros((n, 48, 48), np.uint8),
         votes=np.zeros((n, len(VOTED)), np.float32) if votes is None else votes,
@@ -90,10 +92,10 @@ def test_rows_with_a_copy_elsewhere_are_not_leak_free():
     votes = np.zeros((3, len(VOTED)), np.float32)
     votes[:, LABELS.index("fear")] = 9
     faces = table(["fear"] * 3, votes, ["", "train", ""])
-    made = score_rows(one_hot([LABELS.index("fear"), LABELS.index("fear"), 0], 0.9), faces)
-    assert (made["official"]["n"], made["leak_free"]["n"]) == (3, 2)
-    assert made["official"]["accuracy"] == pytest.approx(2 / 3, abs=1e-4)
-    assert made["leak_free"]["accuracy"] == pytest.approx(1 / 2)
+    result = score_rows(one_hot([LABELS.index("fear"), LABELS.index("fear"), 0], 0.9), faces)
+    assert (result["official"]["n"], result["leak_free"]["n"]) == (3, 2)
+    assert result["official"]["accuracy"] == pytest.approx(2 / 3, abs=1e-4)
+    assert result["leak_free"]["accuracy"] == pytest.approx(1 / 2)
 
 
 def test_the_plain_rule_takes_the_first_place_and_no_tie():
@@ -112,25 +114,27 @@ def test_auroc_by_hand():
 
 def test_what_is_caught_when_two_percent_of_faces_are_lost():
     faces = np.linspace(0, 1, 101)
-    made = reject_scores(faces, {"cats": np.array([0.5, 0.97, 0.99, 1.0])})
-    assert made["threshold_at_2_percent_lost"] == pytest.approx(0.98)
-    assert made["kinds"]["cats"]["caught"] == pytest.approx(0.5)
+    result = reject_scores(faces, {"cats": np.array([0.5, 0.97, 0.99, 1.0])})
+    assert result["threshold_at_2_percent_lost"] == pytest.approx(0.98)
+    assert result["kinds"]["cats"]["caught"] == pytest.approx(0.5)
 
 
 def test_photos_are_scored_over_five_classes():
     photos = table(["happiness", "neutral", "surprise", "anger", "sadness", "disgust"])
-    made = wild_scores(one_hot([LABELS.index(n) for n in ("happiness", "neutral", "surprise", "anger", "fear", "happiness")], 0.9), photos)
-    assert made["n"] == 5
-    assert made["macro_f1"] == pytest.approx(4 / 5)
+    result = wild_scores(
+        one_hot([LABELS.index(n) for n in ("happiness", "neutral", "surprise", "anger", "fear", "happiness")], 0.9), photos
+    )
+    assert result["n"] == 5
+    assert result["macro_f1"] == pytest.approx(4 / 5)
 
 
 def test_each_split_is_scored_by_what_it_has():
     votes = np.zeros((4, len(VOTED)), np.float32)
     votes[:2, LABELS.index("fear")] = 9
     faces = replace(table(["fear", "fear", "anger", "anger"], votes), splits=np.array(["train", "train", "test", "test"]))
-    made = score_splits(one_hot([2, 0, 0, 0], 0.9), replace(faces, labels=np.array([-1, -1, 0, 0])))
-    found = {name: (part["n"], part["accuracy"]) for name, part in made.items()}
-    assert found == {"train, majority": (2, 0.5), "test, its own labels": (2, 1)}
+    result = score_splits(one_hot([2, 0, 0, 0], 0.9), replace(faces, labels=np.array([-1, -1, 0, 0])))
+    parts = {name: (part["n"], part["accuracy"]) for name, part in result.items()}
+    assert parts == {"train, majority": (2, 0.5), "test, its own labels": (2, 1)}
 
 
 def test_faces_without_any_label_are_refused_in_a_line():
@@ -143,13 +147,13 @@ def test_faces_without_any_label_are_refused_in_a_line():
 def test_a_script_ends_in_one_line(script, tmp_path):
     further = {"evaluate": ["--model", "models/emotion.tflite"], "clean": ["--judge-url", "x"]}[script]
     command = [sys.executable, "-m", f"models.{script}", "--data", str(tmp_path), *further]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith(f"models.{script}: ")
+    process = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert process.returncode == 1
+    assert len(process.stderr.splitlines()) == 1
+    assert process.stderr.startswith(f"models.{script}: ")
 
 
-def test_new_scores_keep_what_only_float_weights_can_tell(tmp_path):
+def test_new_scores_keep_those_of_the_float_weights(tmp_path):
     card = tmp_path / "nano.json"
     card.write_text(json.dumps({"name": "nano", "scores": {"public_test": {"official": 1, "float": {"accuracy": 0.9}}}}))
     update_card(card, "public_test", {"official": 2})

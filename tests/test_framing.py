@@ -13,12 +13,12 @@ from realtime.faces.landmarks import MIRRORED, PointPredictor
 
 
 def crop_of(gray: np.ndarray, scale: float, turn_deg: float) -> np.ndarray:
-    """The portrait's face as a data set might have it: `scale` times as large as it should be, and turned."""
+    """The portrait's face as a data set might have it: `scale` times too large, and turned."""
     box = Detector(DetectorSettings()).find(gray, 400)[0]
     matrix = np.vstack([similarity(PointPredictor().points(gray, box)), [0, 0, 1]])
     centre = (CROP / 2 - 0.5, CROP / 2 - 0.5)
     careless = cv2.getRotationMatrix2D(centre, turn_deg, scale) @ matrix
-    # Sampled at four times the size and averaged, as a careful resizing would.
+    # Sampled at four times the size and then averaged, as careful resizing does.
     careless *= 4
     careless[:, 2] += 1.5
     return cv2.resize(cv2.warpAffine(gray, careless, (CROP * 4, CROP * 4)), (CROP, CROP), interpolation=cv2.INTER_AREA)
@@ -31,11 +31,11 @@ def test_a_crop_is_framed_as_the_camera_frames_the_same_face(gray, name, scale, 
     box = Detector(DetectorSettings()).find(picture, 400)[0]
     expected = align(picture, PointPredictor().points(picture, box)).astype(float)
     crop = crop_of(picture, scale, turn_deg)
-    framed, left_alone = framed_chip(crop).astype(float), enlarge(crop).astype(float)
+    framed, unframed = framed_chip(crop).astype(float), enlarge(crop).astype(float)
     inner = np.s_[12:52, 12:52]
     assert np.corrcoef(framed[inner].ravel(), expected[inner].ravel())[0, 1] > 0.9
     if scale != 1:
-        assert np.abs(framed[inner] - expected[inner]).mean() < 0.6 * np.abs(left_alone[inner] - expected[inner]).mean()
+        assert np.abs(framed[inner] - expected[inner]).mean() < 0.6 * np.abs(unframed[inner] - expected[inner]).mean()
 
 
 def test_the_points_of_a_well_framed_crop_lie_on_the_template(gray):
@@ -56,7 +56,7 @@ def test_an_unbelievable_placement_leaves_the_crop_as_it_is(monkeypatch):
     assert np.abs(framed_chip(face).astype(int) - enlarge(face)).max() <= 1
 
 
-def test_a_damaged_network_is_told_by_its_hash(monkeypatch, tmp_path):
+def test_a_damaged_network_is_recognised_by_its_hash(monkeypatch, tmp_path):
     shutil.copy(CROP_POINTS.with_suffix(".json"), tmp_path)
     monkeypatch.setattr("models.framing.CROP_POINTS", tmp_path / CROP_POINTS.name)
     _network.cache_clear()

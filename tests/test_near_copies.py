@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from models.datasets import load
-from models.near_copies import ALIKE, BLOCK, COPY, dealt, folds, joined, near_copies, same_person, signature
+from models.near_copies import ALIKE, BLOCK, COPY, connected, folds, near_copies, person_folds, same_person, signature
 from realtime.base.errors import Trouble
 
 
@@ -24,7 +24,7 @@ def test_copies_are_found_however_they_were_changed():
     assert copies.exact.tolist() == [True, False, False, True]
     assert copies.mirrored.tolist() == [False, False, False, True]
     assert (copies.correlation >= COPY).all()
-    assert joined(8, copies.pairs).tolist() == [0, 1, 2, 0, 4, 1, 2, 4]
+    assert connected(8, copies.pairs).tolist() == [0, 1, 2, 0, 4, 1, 2, 4]
 
 
 def test_a_higher_threshold_leaves_some_out():
@@ -49,27 +49,27 @@ def test_flat_pictures_are_copies_only_of_their_equals():
 def test_pairs_across_the_blocks_of_the_product():
     n = 2 * BLOCK + 100
     faces = pictures(n)
-    wanted = [(3, 5), (3, BLOCK + 1), (5, BLOCK + 1), (BLOCK - 1, BLOCK), (7, n - 1), (2 * BLOCK, 2 * BLOCK + 1)]
-    for a, b in wanted:
+    pairs = [(3, 5), (3, BLOCK + 1), (5, BLOCK + 1), (BLOCK - 1, BLOCK), (7, n - 1), (2 * BLOCK, 2 * BLOCK + 1)]
+    for a, b in pairs:
         faces[b] = faces[a]
-    assert sorted(map(tuple, near_copies(faces).pairs.tolist())) == sorted(wanted)
+    assert sorted(map(tuple, near_copies(faces).pairs.tolist())) == sorted(pairs)
 
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_no_pictures_have_no_copies(n):
     copies = near_copies(pictures(n))
     assert copies.pairs.shape == (0, 2)
-    assert joined(n, copies.pairs).tolist() == list(range(n))
+    assert connected(n, copies.pairs).tolist() == list(range(n))
 
 
 def test_chains_join():
-    assert joined(7, np.array([[5, 6], [1, 2], [2, 5], [0, 3]])).tolist() == [0, 1, 1, 0, 4, 1, 1]
-    assert joined(4, np.array([[0, 1], [2, 3], [1, 3]])).tolist() == [0, 0, 0, 0]
+    assert connected(7, np.array([[5, 6], [1, 2], [2, 5], [0, 3]])).tolist() == [0, 1, 1, 0, 4, 1, 1]
+    assert connected(4, np.array([[0, 1], [2, 3], [1, 3]])).tolist() == [0, 0, 0, 0]
 
 
 def test_a_persons_rows_belong_together_and_unknown_ones_do_not():
     persons = np.array(["b", "", "a", "b", "", "b"])
-    assert joined(6, same_person(persons)).tolist() == [0, 1, 2, 0, 4, 0]
+    assert connected(6, same_person(persons)).tolist() == [0, 1, 2, 0, 4, 0]
 
 
 @pytest.mark.timeout(120)
@@ -77,7 +77,7 @@ def test_the_copies_of_the_real_data_are_those_that_its_table_names(shared):
     faces = load(shared("fer2013/labels.csv").parent)
     flagged = np.array(["public_test" in text for text in faces.near_copy_in]) & (faces.splits == "train")
     faces = faces.where(flagged | (faces.splits == "public_test"))
-    groups = joined(len(faces), near_copies(faces.pixels).pairs)
+    groups = connected(len(faces), near_copies(faces.pixels).pairs)
     tested = set(groups[faces.splits == "public_test"].tolist())
     # One pair lies at the threshold.
     assert flagged.sum() == 540
@@ -105,9 +105,9 @@ def test_what_is_alike_and_who_is_one_person_share_a_fold():
     faces[12:18] = 0.8 * faces[:6] + 0.2 * faces[12:18]
     persons = np.array(["p", "q", "", ""] * 6)
     alike = near_copies(faces, ALIKE)
-    fold = dealt(alike, persons, 3, 0)
+    fold = person_folds(alike, persons, 3, 0)
     assert len(alike.pairs) == 6
     assert (fold[12:18] == fold[:6]).all()
     assert all(len(set(fold[persons == person].tolist())) == 1 for person in "pq")
     assert set(fold.tolist()) == {0, 1, 2}
-    assert (dealt(alike, persons, 3, 1) != fold).any()
+    assert (person_folds(alike, persons, 3, 1) != fold).any()

@@ -18,21 +18,21 @@ def test_textures_differ_and_repeat():
 
 
 def test_unseen_kinds_keep_the_pixels_they_move():
-    given = faces(50)
-    made = unseen(given, np.random.default_rng(0), n=20)
-    assert set(made) == set(UNSEEN)
-    assert all(pictures.shape == (20, 48, 48) and pictures.dtype == np.uint8 for pictures in made.values())
-    sums = {int(face.sum()) for face in given}
-    assert all(int(picture.sum()) in sums for picture in made["scrambled"])
-    assert not any((picture == face).all() for picture in made["scrambled"] for face in given)
+    originals = faces(50)
+    kinds = unseen(originals, np.random.default_rng(0), n=20)
+    assert set(kinds) == set(UNSEEN)
+    assert all(pictures.shape == (20, 48, 48) and pictures.dtype == np.uint8 for pictures in kinds.values())
+    sums = {int(face.sum()) for face in originals}
+    assert all(int(picture.sum()) in sums for picture in kinds["scrambled"])
+    assert not any((picture == face).all() for picture in kinds["scrambled"] for face in originals)
 
 
 def test_backgrounds_come_from_the_edges_of_photos(shared):
-    found = backgrounds(shared("faces_wild/labels.csv").parent, 8, np.random.default_rng(0))
-    assert found.shape == (8, 48, 48)
+    squares = backgrounds(shared("faces_wild/labels.csv").parent, 8, np.random.default_rng(0))
+    assert squares.shape == (8, 48, 48)
 
 
 def test_a_film_without_faces_gives_places_that_look_like_one(shared):
-    found = false_alarms(shared("video/no_face.mp4"), every=60)
-    assert found.shape[1:] == (48, 48)
-    assert len(found) > 0
+    crops = false_alarms(shared("video/no_face.mp4"), every=60)
+    assert crops.shape[1:] == (48, 48)
+    assert len(crops) > 0

@@ -5,7 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from models.datasets import chips_of, load_wild
+from models.chips import chips_of
+from models.datasets import load_wild
 from models.resting import main, mean_of_people
 from realtime.config import SHIPPED
 from realtime.expression.classifier import EmotionClassifier
@@ -16,7 +17,7 @@ def test_every_person_counts_once():
     assert mean_of_people(probs, np.array(["7", "7", "7", "8"])) == pytest.approx([-2] * 7)
 
 
-def test_the_card_tells_the_resting_face_of_people_learned_from_and_is_left_as_it_was(tmp_path, gray):
+def test_the_card_gets_the_resting_face_of_people_learned_from_and_nothing_else_changes(tmp_path, gray):
     wild, model = tmp_path / "wild", tmp_path / "model.tflite"
     wild.mkdir()
     rows = "obama2.png,7,neutral\nbiden.png,8,neutral\nobama.png,8,fear\nastronaut.png,9,neutral\n"
@@ -37,7 +38,7 @@ def test_the_card_tells_the_resting_face_of_people_learned_from_and_is_left_as_i
 
 
 @pytest.mark.parametrize("name", ["emotion", "nano"])
-def test_everybodys_resting_face_is_read_as_neutral_and_next_as_sad(name):
+def test_the_mean_resting_face_is_read_as_neutral_and_next_as_sad(name):
     resting = EmotionClassifier(SHIPPED[name]).resting
     assert resting.argsort()[-2:].tolist() == [4, 6]
     assert -0.5 < resting[6] < -0.05

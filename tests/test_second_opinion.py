@@ -10,20 +10,20 @@ import cv2
 import numpy as np
 import pytest
 
-from models.datasets import VOTED, Faces
+from models.chips import framing_of
+from models.face_table import VOTED, FaceTable
 from models.framing import placement_of, sampling_matrix
-from models.near_copies import ALIKE, dealt, near_copies, signature
+from models.near_copies import ALIKE, near_copies, person_folds, signature
 from models.second_opinion import (
     TRIES,
-    CrossValidated,
-    RemoteJudge,
-    answer_in,
-    best_known,
+    CrossValidatedNetworks,
+    WebService,
+    detected_faces,
     enlarged,
-    faces_found,
-    framing_of,
     learnable,
     networks,
+    parse_answer,
+    votes_or_label,
 )
 from realtime.base.errors import Trouble
 from realtime.values import LABELS
@@ -33,8 +33,8 @@ from tests.test_near_copies import pictures
 ANGER, HAPPINESS = LABELS.index("anger"), LABELS.index("happiness")
 
 
-def table(n: int = 1, **columns) -> Faces:
-    """Training faces cut by others, without votes, copies or persons, all labelled anger, but for the given columns."""
+def table(n: int = 1, **columns) -> FaceTable:
+    """Training faces cut by others, without votes, copies and persons, all labelled anger, except for the columns in `columns`."""
     usual = {
         "names": np.array([f"f{i}" for i in range(n)]),
         "pixels": pictures(n),
@@ -45,11 +45,11 @@ def table(n: int = 1, **columns) -> Faces:
         "splits": np.full(n, "train"),
         "framed": np.full(n, False),
     }
-    return Faces(**(usual | {name: np.asarray(column) for name, column in columns.items()}))
+    return FaceTable(**(usual | {name: np.asarray(column) for name, column in columns.items()}))
 
 
-def votes(**given: int) -> list[float]:
-    return [float(given.get(name, 0)) for name in VOTED]
+def votes(**counts: int) -> list[float]:
+    return [float(counts.get(name, 0)) for name in VOTED]
 
 
 def crop(gray) -> np.ndarray:
@@ -60,32 +60,32 @@ def crop(gray) -> np.ndarray:
 # Networks
 
 
-class Suspicious:
-    """Stands for the training of networks: notes what was learned, and answers how much a picture resembles any of that."""
+class FakeTraining:
+    """Stands for the training of networks. It records the training faces, and answers with each picture's greatest correlation to them."""
 
     def __init__(self, fail_at: int | None = None):
-        self.lessons: list[Faces] = []
+        self.training_sets: list[FaceTable] = []
         self.fail_at = fail_at
         self.prepared = 0
 
-    def __call__(self, faces: Faces):
+    def __call__(self, faces: FaceTable):
         self.prepared += 1
 
-        def examine(learned: np.ndarray, asked: np.ndarray, out: Path) -> np.ndarray:
+        def train_and_answer(outside: np.ndarray, inside: np.ndarray, out: Path) -> np.ndarray:
             assert out.is_dir()
-            if len(self.lessons) == self.fail_at:
+            if len(self.training_sets) == self.fail_at:
                 raise KeyboardInterrupt
-            self.lessons.append(faces.where(learned))
-            pixels = faces.pixels[asked]
+            self.training_sets.append(faces.where(outside))
+            pixels = faces.pixels[inside]
             both = [signature(pixels), signature(pixels[:, :, ::-1])]
-            resembles = np.max([side @ signature(faces.pixels[learned]).T for side in both], axis=(0, 2))
+            resembles = np.max([side @ signature(faces.pixels[outside]).T for side in both], axis=(0, 2))
             return np.repeat(resembles[:, None], len(LABELS), 1)
 
-        return examine
+        return train_and_answer
 
 
-def with_copies(n: int) -> Faces:
-    """n faces and, behind them, each once more: as it is, mirrored, lighter, or merely alike."""
+def with_copies(n: int) -> FaceTable:
+    """n faces, then each of them again: unchanged, mirrored, lighter, or only alike."""
     faces = pictures(n)
     other = pictures(n, seed=1)
     again = faces.copy()
@@ -95,25 +95,25 @@ def with_copies(n: int) -> Faces:
     return table(2 * n, pixels=np.concatenate([faces, again]))
 
 
-def test_no_face_is_judged_by_a_network_that_saw_it_or_a_copy_of_it(tmp_path):
+def test_no_network_learned_from_the_faces_that_it_answers_or_from_copies(tmp_path):
     faces = with_copies(60)
-    teach = Suspicious()
-    fold, known = dealt(near_copies(faces.pixels, ALIKE), faces.persons, 4, 0), np.full(len(faces), True)
-    resemblance = CrossValidated(fold, known, teach, tmp_path).opinion(faces)[:, 0]
-    assert [len(lesson) for lesson in teach.lessons] == [90] * 4
+    teach = FakeTraining()
+    fold, usable = person_folds(near_copies(faces.pixels, ALIKE), faces.persons, 4, 0), np.full(len(faces), True)
+    resemblance = CrossValidatedNetworks(fold, usable, teach, tmp_path).opinion(faces)[:, 0]
+    assert [len(part) for part in teach.training_sets] == [90] * 4
     assert teach.prepared == 1
     assert resemblance.max() < ALIKE
-    # The stand-in does see a leak where there is one.
-    torn = np.arange(len(faces)) // 60
-    assert CrossValidated(torn, known, Suspicious(), tmp_path / "torn").opinion(faces)[:, 0].min() > ALIKE
+    # With folds that separate copies the fake does notice them.
+    separated = np.arange(len(faces)) // 60
+    assert CrossValidatedNetworks(separated, usable, FakeTraining(), tmp_path / "separated").opinion(faces)[:, 0].min() > ALIKE
 
 
-def test_a_judge_learns_from_no_test_row(tmp_path):
+def test_networks_learn_from_no_test_row(tmp_path):
     faces = table(24, splits=["train"] * 16 + ["public_test"] * 8)
-    teach = Suspicious()
-    opinion = CrossValidated(np.arange(24) % 3, learnable(faces), teach, tmp_path).opinion(faces)
+    teach = FakeTraining()
+    opinion = CrossValidatedNetworks(np.arange(24) % 3, learnable(faces), teach, tmp_path).opinion(faces)
     assert not np.isnan(opinion).any()
-    assert {name for lesson in teach.lessons for name in lesson.names.tolist()} == set(faces.names[:16].tolist())
+    assert {name for part in teach.training_sets for name in part.names.tolist()} == set(faces.names[:16].tolist())
 
 
 def test_what_can_be_learned_from():
@@ -121,34 +121,34 @@ def test_what_can_be_learned_from():
     for splits, expected in (
         (["train"] * 4, [True, True, False, False]),
         (["train", "test", "train", "train"], [True, False, False, False]),
-        # Where no row is called a training row, all are.
+        # Without a training split all rows are used.
         ([""] * 4, [True, True, False, False]),
     ):
         assert learnable(table(4, labels=labels, votes=voted, splits=splits)).tolist() == expected
 
 
-def test_a_cut_run_goes_on_with_the_fold_that_was_cut(tmp_path):
-    faces, fold, known = table(12), np.arange(12) % 3, np.full(12, True)
+def test_a_run_that_was_stopped_continues_with_the_fold_where_it_stopped(tmp_path):
+    faces, fold, usable = table(12), np.arange(12) % 3, np.full(12, True)
     with pytest.raises(KeyboardInterrupt):
-        CrossValidated(fold, known, Suspicious(fail_at=2), tmp_path).opinion(faces)
-    teach = Suspicious()
-    went_on = CrossValidated(fold, known, teach, tmp_path).opinion(faces)
-    assert [len(lesson) for lesson in teach.lessons] == [8]
-    # A run that was not cut leaves nothing to prepare.
-    CrossValidated(fold, known, teach, tmp_path).opinion(faces)
+        CrossValidatedNetworks(fold, usable, FakeTraining(fail_at=2), tmp_path).opinion(faces)
+    teach = FakeTraining()
+    continued = CrossValidatedNetworks(fold, usable, teach, tmp_path).opinion(faces)
+    assert [len(part) for part in teach.training_sets] == [8]
+    # After a complete run there is nothing to prepare.
+    CrossValidatedNetworks(fold, usable, teach, tmp_path).opinion(faces)
     assert teach.prepared == 1
-    assert (went_on == CrossValidated(fold, known, Suspicious(), tmp_path / "whole").opinion(faces)).all()
+    assert (continued == CrossValidatedNetworks(fold, usable, FakeTraining(), tmp_path / "whole").opinion(faces)).all()
 
 
 def test_nothing_to_learn_from(tmp_path):
-    known = np.array([True, False])
+    usable = np.array([True, False])
     with pytest.raises(Trouble, match="no train rows with a label are left to learn from beside fold 1 of 2"):
-        CrossValidated(np.array([0, 1]), known, Suspicious(), tmp_path).opinion(table(2))
+        CrossValidatedNetworks(np.array([0, 1]), usable, FakeTraining(), tmp_path).opinion(table(2))
 
 
-def test_a_judge_learns_votes_where_there_are_any_and_labels_elsewhere():
+def test_networks_learn_votes_where_there_are_any_and_labels_elsewhere():
     faces = table(4, votes=[votes(fear=8, anger=2), votes(), votes(unknown=9), votes()], labels=[ANGER, HAPPINESS, ANGER, -1])
-    distribution, weight = best_known(faces)
+    distribution, weight = votes_or_label(faces)
     assert distribution[0, LABELS.index("fear")] == pytest.approx(0.8)
     assert distribution[1].tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
     assert weight.tolist() == [1, 1, 0, 0]
@@ -163,7 +163,7 @@ def test_a_crop_is_framed_unless_the_camera_framed_it(gray):
     assert np.abs(framing[1] - framing[0]).max() > 0.02
 
 
-def test_a_network_learns_to_tell_faces_apart_that_it_did_not_see(tmp_path):
+def test_a_network_learns_to_distinguish_faces_that_it_did_not_learn_from(tmp_path):
     pytest.importorskip("torch", reason="needs models/requirements.txt")
     draw = np.random.default_rng(0)
     labels = np.arange(96) % 2 * HAPPINESS
@@ -176,18 +176,18 @@ def test_a_network_learns_to_tell_faces_apart_that_it_did_not_see(tmp_path):
     assert (probs.argmax(1) == labels[64:]).mean() > 0.9
 
 
-# What a detector sees
+# The detector
 
 
 def test_a_dataset_crop_is_searched_as_the_detector_needs_it(gray, tmp_path):
     face = crop(gray)
     noise = np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8)
     assert enlarged(face).shape == (256, 256)
-    # In what the camera's chain cut out, a face was found before.
+    # In the last crop, which the camera's chain cut out, a face was detected before.
     faces = table(3, pixels=[noise, face, noise], framed=[False, False, True])
-    assert faces_found(faces, tmp_path / "found.npz").tolist() == [False, True, True]
-    # The second time the file answers.
-    assert faces_found(faces.where([1, 1, 1]), tmp_path / "found.npz").tolist() == [False, True, True]
+    assert detected_faces(faces, tmp_path / "found.npz").tolist() == [False, True, True]
+    # The second time the answer comes from the file.
+    assert detected_faces(faces.where([1, 1, 1]), tmp_path / "found.npz").tolist() == [False, True, True]
 
 
 # A web service
@@ -203,14 +203,14 @@ class Service:
 
     def __init__(self):
         self.script: list = [self.answer("happiness")]
-        self.asked: list[tuple[str, bytes]] = []
+        self.requests: list[tuple[str, bytes]] = []
         self.watch, self.watched = (lambda: None), []
         service = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                service.asked.append((self.headers["Content-Type"], body))
+                service.requests.append((self.headers["Content-Type"], body))
                 service.watched.append(service.watch())
                 entry = service.script.pop(0) if len(service.script) > 1 else service.script[0]
                 if isinstance(entry, float):
@@ -250,67 +250,67 @@ def service():
         yield started
 
 
-def judge(service: Service, out: Path, key: str = "right", per_second: float = 1000.0, timeout_s: float = 5.0):
+def client(service: Service, out: Path, key: str = "right", per_second: float = 1000.0, timeout_s: float = 5.0):
     clock = FakeClock()
-    return RemoteJudge(service.url, key, out, per_second, timeout_s, clock, clock.sleep), clock
+    return WebService(service.url, key, out, per_second, timeout_s, clock, clock.sleep), clock
 
 
-def test_a_service_judges_each_picture_once(service, tmp_path):
+def test_a_service_gets_each_picture_once(service, tmp_path):
     service.script = [service.answer("fear"), service.answer(None), service.answer("anger")]
     faces = table(4)
     faces.pixels[3] = faces.pixels[0]
-    opinion = judge(service, tmp_path)[0].opinion(faces)
+    opinion = client(service, tmp_path)[0].opinion(faces)
     assert opinion.shape == (4, 7)
     assert opinion[0, LABELS.index("fear")] == pytest.approx(0.939, abs=1e-3)
     assert np.isnan(opinion[1]).all()
     assert opinion[2].argmax() == ANGER
     assert (opinion[3] == opinion[0]).all()
-    assert len(service.asked) == 3
-    kind, body = service.asked[0]
+    assert len(service.requests) == 3
+    kind, body = service.requests[0]
     assert kind == "image/png"
     assert (cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_UNCHANGED) == enlarged(faces.pixels[0])).all()
-    again = judge(service, tmp_path)[0].opinion(faces)
+    again = client(service, tmp_path)[0].opinion(faces)
     assert np.array_equal(again, opinion, equal_nan=True)
-    assert len(service.asked) == 3
+    assert len(service.requests) == 3
 
 
 def test_an_answer_is_on_disk_before_the_next_question(service, tmp_path):
     service.watch = lambda: sum(file.read_text().count("\n") for file in tmp_path.iterdir())
-    judge(service, tmp_path)[0].opinion(table(3))
+    client(service, tmp_path)[0].opinion(table(3))
     assert service.watched == [0, 1, 2]
 
 
-def test_another_service_is_asked_anew(service, tmp_path):
-    judge(service, tmp_path)[0].opinion(table(1))
+def test_another_service_gets_all_pictures_again(service, tmp_path):
+    client(service, tmp_path)[0].opinion(table(1))
     service.url += "2"
-    judge(service, tmp_path)[0].opinion(table(1))
-    assert len(service.asked) == 2
+    client(service, tmp_path)[0].opinion(table(1))
+    assert len(service.requests) == 2
 
 
 @pytest.mark.parametrize("trouble", [(429, b"", {}), (503, b"", {}), 1.0])
-def test_a_service_that_stumbles_is_asked_again(service, tmp_path, trouble):
+def test_a_request_that_fails_is_repeated(service, tmp_path, trouble):
     service.script = [trouble, trouble, service.answer("fear")]
-    asker, clock = judge(service, tmp_path, timeout_s=0.5 if trouble == 1.0 else 10.0)
-    assert asker.opinion(table(1))[0].argmax() == LABELS.index("fear")
-    assert len(service.asked) == 3
+    web_service, clock = client(service, tmp_path, timeout_s=0.5 if trouble == 1.0 else 10.0)
+    assert web_service.opinion(table(1))[0].argmax() == LABELS.index("fear")
+    assert len(service.requests) == 3
     assert clock.now == pytest.approx(1 + 2, abs=0.1)
 
 
-def test_a_service_may_say_how_long_to_wait(service, tmp_path):
+def test_a_service_may_tell_how_long_to_wait(service, tmp_path):
     service.script = [(429, b"", {"Retry-After": "30"}), service.answer("fear")]
-    asker, clock = judge(service, tmp_path)
-    asker.opinion(table(1))
+    web_service, clock = client(service, tmp_path)
+    web_service.opinion(table(1))
     assert clock.now == pytest.approx(30, abs=0.1)
 
 
 def test_requests_keep_their_distance(service, tmp_path):
-    asker, clock = judge(service, tmp_path, per_second=2)
-    asker.opinion(table(5))
+    web_service, clock = client(service, tmp_path, per_second=2)
+    web_service.opinion(table(5))
     assert clock.now == pytest.approx(4 * 0.5)
 
 
 @pytest.mark.parametrize(
-    ("answer", "said", "requests"),
+    ("answer", "message", "requests"),
     [
         ((401, b"", {}), r"refuses the key \(401\): set JUDGE_KEY to a valid one", 1),
         ((403, b"", {}), r"refuses the key \(403\)", 1),
@@ -318,26 +318,26 @@ def test_requests_keep_their_distance(service, tmp_path):
         ((302, b"", {"Location": "http://127.0.0.1:9/elsewhere"}), "answered 302", 1),
         ((500, b"", {}), r"failed 5 times in a row \(500 Internal Server Error\): try again later", TRIES),
         (1.0, r"failed 5 times in a row \(timed out\)", TRIES),
-        ((200, b"<html>hello", {}), "answered with '<html>hello', not with the JSON of models.second_opinion.RemoteJudge", 1),
+        ((200, b"<html>hello", {}), "answered with '<html>hello', not with the JSON of models.second_opinion.WebService", 1),
         ((200, b'{"faces": []}', {}), "not with the JSON", 1),
         ((200, b"[1]", {}), "not with the JSON", 1),
         ((200, b'{"emotions": {"anger": 1}}', {}), "not with the JSON", 1),
     ],
 )
-def test_a_service_that_fails_is_told_in_one_line_and_nothing_judged_is_lost(service, tmp_path, answer, said, requests):
+def test_a_service_that_fails_gives_one_line_and_no_answer_is_lost(service, tmp_path, answer, message, requests):
     service.script = [service.answer("fear"), service.answer("anger"), answer]
     # Short only where time runs out: on a busy machine a good answer must not come too late.
-    asker, _ = judge(service, tmp_path, timeout_s=0.5 if answer == 1.0 else 10.0)
-    with pytest.raises(Trouble, match=said) as told:
-        asker.opinion(table(4))
-    assert "\n" not in str(told.value)
-    assert "right" not in str(told.value)
-    assert "2 answers are kept in" in str(told.value)
-    assert len(service.asked) == 2 + requests
+    web_service, _ = client(service, tmp_path, timeout_s=0.5 if answer == 1.0 else 10.0)
+    with pytest.raises(Trouble, match=message) as caught:
+        web_service.opinion(table(4))
+    assert "\n" not in str(caught.value)
+    assert "right" not in str(caught.value)
+    assert "2 answers are kept in" in str(caught.value)
+    assert len(service.requests) == 2 + requests
     service.script = [service.answer("happiness")]
-    answers = judge(service, tmp_path)[0].opinion(table(4)).argmax(1)
+    answers = client(service, tmp_path)[0].opinion(table(4)).argmax(1)
     assert [LABELS[i] for i in answers] == ["fear", "anger", "happiness", "happiness"]
-    assert len(service.asked) == 2 + requests + 2
+    assert len(service.requests) == 2 + requests + 2
 
 
 def test_a_service_that_is_not_there(tmp_path):
@@ -345,51 +345,51 @@ def test_a_service_that_is_not_there(tmp_path):
     with Service() as absent:
         pass
     with pytest.raises(Trouble, match=r"failed 5 times in a row \(connection refused\).*; 0 answers are kept"):
-        RemoteJudge(absent.url, "right", tmp_path, 1000.0, 1.0, clock, clock.sleep).opinion(table(1))
+        WebService(absent.url, "right", tmp_path, 1000.0, 1.0, clock, clock.sleep).opinion(table(1))
     assert clock.now == pytest.approx(1 + 2 + 4 + 8, abs=0.1)
 
 
-def test_a_line_that_a_crash_cut_is_asked_for_again(service, tmp_path):
-    judge(service, tmp_path)[0].opinion(table(2))
+def test_an_incomplete_last_line_is_requested_again(service, tmp_path):
+    client(service, tmp_path)[0].opinion(table(2))
     [file] = tmp_path.glob("judged-*.jsonl")
     file.write_bytes(file.read_bytes()[:-20])
     for _ in range(2):
-        assert judge(service, tmp_path)[0].opinion(table(2)).argmax(1).tolist() == [HAPPINESS] * 2
-    assert len(service.asked) == 3
+        assert client(service, tmp_path)[0].opinion(table(2)).argmax(1).tolist() == [HAPPINESS] * 2
+    assert len(service.requests) == 3
 
 
 @pytest.mark.parametrize("body", [b'{"emotions": null}', json.dumps({"emotions": dict.fromkeys([*LABELS, "contempt"], 3)}).encode()])
-def test_answers_that_are_understood(body):
-    probabilities = answer_in(body)
+def test_answers_that_can_be_parsed(body):
+    probabilities = parse_answer(body)
     assert probabilities is None or probabilities == pytest.approx([1 / 7] * 7, abs=1e-5)
 
 
 @pytest.mark.parametrize("value", [-1, float("nan"), 0, "much", None, 10**400])
-def test_answers_that_are_not(value):
+def test_answers_that_cannot_be_parsed(value):
     body = json.dumps({"emotions": dict.fromkeys(LABELS, value)}).encode()
     with pytest.raises((ValueError, KeyError, TypeError, OverflowError)):
-        answer_in(body)
+        parse_answer(body)
 
 
 @pytest.mark.parametrize(
-    ("url", "key", "said"),
+    ("url", "key", "message"),
     [
         ("judge.example/x", "k", "expected an address"),
         ("file:///faces", "k", "expected an address"),
         ("https://x.y/z", " ", "set the environment variable JUDGE_KEY"),
     ],
 )
-def test_a_service_that_cannot_be_asked(url, key, said, tmp_path):
-    with pytest.raises(Trouble, match=said):
-        RemoteJudge(url, key, tmp_path, 1.0)
+def test_wrong_settings_of_a_service(url, key, message, tmp_path):
+    with pytest.raises(Trouble, match=message):
+        WebService(url, key, tmp_path, 1.0)
 
 
 def test_secrets_in_an_address_are_not_shown(tmp_path):
-    assert RemoteJudge("https://x.y/z?secret=s#f", "k", tmp_path, 1.0).shown == "https://x.y/z"
+    assert WebService("https://x.y/z?secret=s#f", "k", tmp_path, 1.0).address == "https://x.y/z"
 
 
 def test_the_answers_file_is_named_after_the_address(service, tmp_path):
-    judge(service, tmp_path)[0].opinion(table(1))
+    client(service, tmp_path)[0].opinion(table(1))
     [line] = (tmp_path / f"judged-{hashlib.sha256(service.url.encode()).hexdigest()[:8]}.jsonl").read_text().splitlines()
     assert json.loads(line)["picture"] == hashlib.sha256(table(1).pixels[0].tobytes()).hexdigest()
     assert "right" not in line

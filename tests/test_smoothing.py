@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fakes import sure
 
-from models.datasets import cut_out
+from models.pictures import cut_out
 from realtime.base.timing import decay
 from realtime.config import SmoothingSettings
 from realtime.expression.smoothing import (

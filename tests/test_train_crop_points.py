@@ -4,8 +4,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
 from models.network import PointsNet  # noqa: E402
-from models.train_crop_points import AROUND, Lessons, errors, from_middle, lessons_of_photos, shown  # noqa: E402
-from models.train_landmarks import Portrait  # noqa: E402
+from models.train_crop_points import AROUND, LabelledPictures, augmented, cut_photos, error_summary, from_middle  # noqa: E402
+from models.train_landmarks import LandmarkExample  # noqa: E402
 from realtime.config import DetectorSettings  # noqa: E402
 from realtime.faces.align import CROP, TEMPLATE  # noqa: E402
 from realtime.faces.detector import Detector  # noqa: E402
@@ -24,7 +24,7 @@ def test_points_go_where_their_picture_goes():
     points = TEMPLATE * CROP - 0.5
     picture = torch.from_numpy(dotted(points, CROP)).expand(40, 1, CROP, CROP)
     torch.manual_seed(0)
-    crops, targets = shown(Lessons(picture, torch.from_numpy(from_middle(points, CROP)).expand(40, 5, 2)), 1.0, light=False)
+    crops, targets = augmented(LabelledPictures(picture, torch.from_numpy(from_middle(points, CROP)).expand(40, 5, 2)), 1.0, light=False)
     where = (targets.reshape(40, 5, 2).numpy() + TEMPLATE) * CROP - 0.5
     assert np.abs(where - points).max() > 4
     places = [(crop, *spot.round().astype(int)) for crop, spots in zip(crops, where, strict=True) for spot in spots]
@@ -36,25 +36,25 @@ def test_points_go_where_their_picture_goes():
 def test_the_eyes_change_places_in_a_mirror():
     points = TEMPLATE * CROP - 0.5
     picture = torch.zeros(60, 1, CROP, CROP, dtype=torch.uint8)
-    targets = shown(Lessons(picture, torch.from_numpy(from_middle(points, CROP)).expand(60, 5, 2)), 1.0, light=False)[1]
-    found = targets.reshape(60, 5, 2).numpy() + TEMPLATE
-    assert (found[:, 0, 0] > found[:, 2, 0] + 0.2).all()
+    targets = augmented(LabelledPictures(picture, torch.from_numpy(from_middle(points, CROP)).expand(60, 5, 2)), 1.0, light=False)[1]
+    points = targets.reshape(60, 5, 2).numpy() + TEMPLATE
+    assert (points[:, 0, 0] > points[:, 2, 0] + 0.2).all()
 
 
 def test_a_photo_is_cut_about_its_face(gray):
     picture = gray("obama")
     box = Detector(DetectorSettings()).find(picture, 400)[0]
-    lessons = lessons_of_photos([Portrait(picture, box, PointPredictor().points(picture, box))])
-    assert lessons.pictures.shape == (1, 1, 96, 96)
-    # What `AROUND` more is shown than a crop shows brings the points nearer to the middle.
-    assert lessons.points[0].numpy() == pytest.approx((TEMPLATE - 0.5) / AROUND, abs=0.02)
+    cuts = cut_photos([LandmarkExample(picture, box, PointPredictor().points(picture, box))])
+    assert cuts.pictures.shape == (1, 1, 96, 96)
+    # The cut is `AROUND` times wider than a crop, so the points are nearer to the middle.
+    assert cuts.points[0].numpy() == pytest.approx((TEMPLATE - 0.5) / AROUND, abs=0.02)
 
 
 def test_errors_are_shares_of_the_eyes_distance():
     truth = np.stack([TEMPLATE * CROP] * 4)
     eyes = np.linalg.norm(truth[0, :2].mean(0) - truth[0, 2:4].mean(0))
-    made = errors(truth + np.array([0.1 * eyes, 0]), truth)
-    assert made == {"n": 4, "median": pytest.approx(10), "p95": pytest.approx(10)}
+    summary = error_summary(truth + np.array([0.1 * eyes, 0]), truth)
+    assert summary == {"n": 4, "median": pytest.approx(10), "p95": pytest.approx(10)}
 
 
 def test_the_network_gives_five_points():

@@ -9,19 +9,19 @@ import pytest
 
 from models.dlib_files import FIVE_POINTS
 from models.train_landmarks import (
-    Portrait,
-    Recipe,
+    LandmarkExample,
+    PredictorSettings,
     Task,
-    answer,
-    errors,
-    example,
+    augmented,
+    example_count,
     flipped,
     jittered,
     make,
     milliseconds,
-    pictures_of,
     pixelated,
-    read_portraits,
+    point_errors,
+    predicted,
+    read_examples,
     relit,
     resized,
     scores,
@@ -36,31 +36,31 @@ from realtime.expression.quality import eye_distance
 from realtime.faces.landmarks import PointPredictor
 from realtime.values import Box
 
-TINY = Recipe(cascades=6, trees=40, shrinkage=0.2, pictures=40)
+TINY = PredictorSettings(cascades=6, trees=40, shrinkage=0.2, pictures=40)
 SPOTS = np.array([[120.0, 60], [95, 62], [40, 64], [65, 66], [82, 110]])
 
 
-def spotted() -> Portrait:
+def spotted() -> LandmarkExample:
     """A dark picture in which each of the five points is a blurred spot, of another brightness each."""
     gray = np.zeros((150, 170), np.uint8)
     for (x, y), value in zip(SPOTS.astype(int), (250, 200, 150, 100, 225), strict=True):
         gray[y - 2 : y + 3, x - 2 : x + 3] = value
-    return Portrait(gray, box_around(SPOTS), SPOTS)
+    return LandmarkExample(gray, box_around(SPOTS), SPOTS)
 
 
-def spot_errors(portrait: Portrait, unit: float) -> np.ndarray:
+def spot_errors(portrait: LandmarkExample, unit: float) -> np.ndarray:
     """(5,) pixels between the points and the centres of the spots nearest to them; spots are about 5 `unit` pixels wide."""
     reach = round(5 * unit)
-    found = []
+    centres = []
     for x, y in portrait.points:
         left, top = round(x) - reach, round(y) - reach
         patch = portrait.gray[top : top + 2 * reach + 1, left : left + 2 * reach + 1].astype(float)
         rows, columns = np.mgrid[: patch.shape[0], : patch.shape[1]]
-        found.append((left + (columns * patch).sum() / patch.sum(), top + (rows * patch).sum() / patch.sum()))
-    return np.hypot(*(np.array(found) - portrait.points).T)
+        centres.append((left + (columns * patch).sum() / patch.sum(), top + (rows * patch).sum() / patch.sum()))
+    return np.hypot(*(np.array(centres) - portrait.points).T)
 
 
-def brightness(portrait: Portrait) -> list[int]:
+def brightness(portrait: LandmarkExample) -> list[int]:
     """The spots in the order of their brightness: tells whether the points are still in order."""
     return np.argsort([portrait.gray[round(y), round(x)] for x, y in portrait.points]).tolist()
 
@@ -100,70 +100,70 @@ def test_a_resized_face_has_the_width_that_was_asked_for():
 def test_errors_by_hand():
     assert eye_distance(SPOTS) == pytest.approx(math.hypot(107.5 - 52.5, 61 - 65))
     moved = SPOTS + np.array([[3, 4], [0, 0], [0, 0], [0, 0], [0, 0]])
-    assert errors(moved, SPOTS) == pytest.approx(np.array([5, 0, 0, 0, 0]) * 100 / eye_distance(SPOTS))
+    assert point_errors(moved, SPOTS) == pytest.approx(np.array([5, 0, 0, 0, 0]) * 100 / eye_distance(SPOTS))
     assert summary([np.arange(101.0), np.arange(101.0)]) == {"median": 50, "p95": 95, "n": 202}
 
 
 def test_boxes_jitter_about_their_centre_as_much_as_asked():
     draw, box = np.random.default_rng(0), Box(10, 20, 110, 120)
-    made = [jittered(box, draw, 0.05, 0.1) for _ in range(2000)]
-    centres = np.array([[(b.x0 + b.x1) / 2, (b.y0 + b.y1) / 2] for b in made])
+    boxes = [jittered(box, draw, 0.05, 0.1) for _ in range(2000)]
+    centres = np.array([[(b.x0 + b.x1) / 2, (b.y0 + b.y1) / 2] for b in boxes])
     assert centres.mean(0) == pytest.approx([60, 70], abs=0.5)
     assert centres.std(0) == pytest.approx([5, 5], rel=0.1)
-    assert np.log([width(b) / 100 for b in made]).std() == pytest.approx(0.1, rel=0.1)
-    assert all(b.y1 - b.y0 == pytest.approx(width(b)) for b in made)
+    assert np.log([width(b) / 100 for b in boxes]).std() == pytest.approx(0.1, rel=0.1)
+    assert all(b.y1 - b.y0 == pytest.approx(width(b)) for b in boxes)
     same = jittered(box, draw, 0, 0)
     assert (same.x0, same.y0, same.x1, same.y1) == pytest.approx((10, 20, 110, 120))
 
 
 def test_the_truth_is_finer_than_the_teachers_whole_pixels():
     """A teacher that knows the answer, wrong by chance by up to 2 % of the box, and rounds."""
-    draw, wanted = np.random.default_rng(0), SPOTS + 0.37
+    draw, true_points = np.random.default_rng(0), SPOTS + 0.37
 
     def teacher(gray, box):
         times = gray.shape[1] / 170
-        return ((wanted + 0.5) * times - 0.5 + draw.uniform(-0.02, 0.02, (5, 2)) * width(box)).round()
+        return ((true_points + 0.5) * times - 0.5 + draw.uniform(-0.02, 0.02, (5, 2)) * width(box)).round()
 
     gray = spotted().gray
-    found = truth(teacher, gray, Box(20, 20, 140, 140), np.random.default_rng(1), n=64)
-    assert np.abs(found - wanted).max() < 0.5
-    assert np.abs(teacher(gray, Box(20, 20, 140, 140)) - wanted).max() > 1
+    points = truth(teacher, gray, Box(20, 20, 140, 140), np.random.default_rng(1), n=64)
+    assert np.abs(points - true_points).max() < 0.5
+    assert np.abs(teacher(gray, Box(20, 20, 140, 140)) - true_points).max() > 1
 
 
 def test_light_leaves_a_picture_that_is_still_one():
     draw = np.random.default_rng(3)
     face = np.tile(np.linspace(40, 200, 80), (80, 1)).astype(np.uint8)
-    made = [relit(face, draw) for _ in range(50)]
-    assert all(picture.shape == face.shape and picture.dtype == np.uint8 for picture in made)
-    assert np.median([picture.std() for picture in made]) > 15
-    assert np.std([picture.mean() for picture in made]) > 15
+    pictures = [relit(face, draw) for _ in range(50)]
+    assert all(picture.shape == face.shape and picture.dtype == np.uint8 for picture in pictures)
+    assert np.median([picture.std() for picture in pictures]) > 15
+    assert np.std([picture.mean() for picture in pictures]) > 15
 
 
 def test_examples_are_of_all_kinds_and_the_same_for_the_same_seed():
     draw = np.random.default_rng(1)
-    made = [example(spotted(), draw, Recipe()) for _ in range(200)]
-    tilts = np.array([math.degrees(math.atan2(*(e.points[:2].mean(0) - e.points[2:4].mean(0))[::-1])) for e in made])
+    examples = [augmented(spotted(), draw, PredictorSettings()) for _ in range(200)]
+    tilts = np.array([math.degrees(math.atan2(*(e.points[:2].mean(0) - e.points[2:4].mean(0))[::-1])) for e in examples])
     assert tilts.min() < -15
     assert tilts.max() > 15
     assert np.abs(tilts).max() < 25 + 5  # the spots themselves are tilted by 4
-    off = [box_distance(e.box, box_around(e.points)) for e in made]
+    off = [box_distance(e.box, box_around(e.points)) for e in examples]
     assert 0.03 < np.median(off) < 0.12
     assert max(off) < 0.6
-    again = example(spotted(), np.random.default_rng(1), Recipe())
-    assert (again.gray == made[0].gray).all()
-    assert again.box == made[0].box
+    again = augmented(spotted(), np.random.default_rng(1), PredictorSettings())
+    assert (again.gray == examples[0].gray).all()
+    assert again.box == examples[0].box
 
 
 def test_a_task_of_two_rounds_starts_the_second_in_the_box_of_the_first():
-    asked = []
+    boxes = []
 
     def predict(gray, box):
-        asked.append(box)
-        return SPOTS + len(asked)
+        boxes.append(box)
+        return SPOTS + len(boxes)
 
     portrait = spotted()
-    assert (answer(predict, Task(portrait, 2)) == SPOTS + 2).all()
-    assert asked == [portrait.box, box_around(SPOTS + 1)]
+    assert (predicted(predict, Task(portrait, 2)) == SPOTS + 2).all()
+    assert boxes == [portrait.box, box_around(SPOTS + 1)]
 
 
 def test_scores_of_a_predictor_that_is_always_off_by_the_same():
@@ -178,17 +178,17 @@ def test_scores_of_a_predictor_that_is_always_off_by_the_same():
         )
 
     every = list(tasks(portrait, np.random.default_rng(0)).values())
-    made = scores(right, [portrait])
-    assert made.keys() == tasks(portrait, np.random.default_rng(0)).keys()
-    for each in made.values():
+    results = scores(right, [portrait])
+    assert results.keys() == tasks(portrait, np.random.default_rng(0)).keys()
+    for each in results.values():
         assert each == {"median": pytest.approx(2, abs=0.01), "p95": pytest.approx(2, abs=0.01), "n": 5}
 
 
 def test_cold_is_measured_after_hot_memory_is_gone():
     """A predictor that walks through 8 MB is slower when other memory was touched in between."""
     table = np.random.default_rng(0).integers(0, 255, 8_000_000, np.uint8)
-    taken = milliseconds({"walk": lambda gray, box: table[::64].sum()}, spotted(), calls=30)
-    assert taken["walk"]["cold"] > taken["walk"]["hot"] > 0
+    times = milliseconds({"walk": lambda gray, box: table[::64].sum()}, spotted(), calls=30)
+    assert times["walk"]["cold"] > times["walk"]["hot"] > 0
 
 
 @pytest.fixture
@@ -204,15 +204,17 @@ def folder(tmp_path, gray):
     return tmp_path
 
 
-def test_more_pictures_are_made_of_a_face_that_is_turned_aside():
+def test_a_face_that_is_turned_aside_gives_more_examples():
     nose = np.array([0, 0, 0, 0, 1])[:, None]
     frontal = np.array([[100.0, 50], [80, 50], [20, 50], [40, 50], [60, 90]])
-    counts = [pictures_of(Portrait(None, None, frontal + nose * [x, 0]), Recipe(pictures=10, aside=8)) for x in (0, 15, -15)]
+    counts = [
+        example_count(LandmarkExample(None, None, frontal + nose * [x, 0]), PredictorSettings(pictures=10, aside=8)) for x in (0, 15, -15)
+    ]
     assert counts == [10, 30, 30]
 
 
 def test_people_held_out_are_not_learned_from(folder, gray, capsys):
-    lessons, measured = read_portraits(folder, PointPredictor().points)
+    lessons, measured = read_examples(folder, PointPredictor().points)
     assert [each.gray.shape for each in lessons] == [gray(name).shape for name in ("obama", "biden")]
     assert [each.gray.shape for each in measured] == [gray(name).shape for name in ("astronaut", "obama2")]
     assert (lessons[1].gray == gray("biden")).all()
@@ -224,10 +226,10 @@ def test_a_tiny_predictor_learns_the_faces_it_is_shown(folder, tmp_path, capsys)
     """The shipped predictor stands in for the teacher, so that this needs no package of 100 MB."""
     out = tmp_path / "tiny.dat"
     make(folder, POINTS, out, [], TINY)
-    lessons, _ = read_portraits(folder, PointPredictor().points)
+    lessons, _ = read_examples(folder, PointPredictor().points)
     tiny = PointPredictor(out)
     for portrait in lessons:
-        assert np.median(errors(tiny.points(portrait.gray, box_around(portrait.points)), portrait.points)) < 6
+        assert np.median(point_errors(tiny.points(portrait.gray, box_around(portrait.points)), portrait.points)) < 6
     card = json.loads(out.with_suffix(".json").read_text())
     assert card["settings"]["cascades"] == 6
     assert card["faces"] == {"learned_from": 2, "measured_on": 2}
@@ -238,7 +240,7 @@ def test_a_tiny_predictor_learns_the_faces_it_is_shown(folder, tmp_path, capsys)
 def test_the_same_seed_makes_the_same_file(folder, tmp_path):
     from models.train_landmarks import train
 
-    lessons, _ = read_portraits(folder, PointPredictor().points)
+    lessons, _ = read_examples(folder, PointPredictor().points)
     small = replace(TINY, cascades=1, pictures=3)
     for name, recipe in (("a", small), ("b", small), ("c", replace(small, seed=2))):
         train(lessons, recipe).save(str(tmp_path / name))
@@ -249,14 +251,14 @@ def test_the_same_seed_makes_the_same_file(folder, tmp_path):
 def test_the_shipped_predictor_is_as_good_as_its_json_says(shared, public):
     """On people that it never saw, against the public predictor."""
     teacher = PointPredictor(public(FIVE_POINTS)).points
-    _, measured = read_portraits(shared("faces_wild/labels.csv").parent, teacher)
-    made = scores(PointPredictor().points, measured)
-    told = json.loads(POINTS.with_suffix(".json").read_text())["scores"]["own"]["error_percent_of_eye_distance"]
+    _, measured = read_examples(shared("faces_wild/labels.csv").parent, teacher)
+    results = scores(PointPredictor().points, measured)
+    expected = json.loads(POINTS.with_suffix(".json").read_text())["scores"]["own"]["error_percent_of_eye_distance"]
     for name in ("detector box", "jittered box", "10 rounds"):
-        assert made[name]["median"] <= 3
-        assert made[name]["p95"] <= 8
-        assert made[name] == {key: pytest.approx(value, rel=0.05) for key, value in told[name].items()}
-    assert made["10 rounds"]["p95"] <= 1.1 * made["detector box"]["p95"]
+        assert results[name]["median"] <= 3
+        assert results[name]["p95"] <= 8
+        assert results[name] == {key: pytest.approx(value, rel=0.05) for key, value in expected[name].items()}
+    assert results["10 rounds"]["p95"] <= 1.1 * results["detector box"]["p95"]
 
 
 @pytest.mark.timeout(120)
@@ -264,7 +266,7 @@ def test_along_a_film_its_own_boxes_lead_it_no_further_away(shared, public):
     from models.train_landmarks import drift
 
     teacher = PointPredictor(public(FIVE_POINTS)).points
-    made = drift(shared("video/sad_to_laughing.mp4"), PointPredictor().points, teacher)
-    assert made["n"] > 500
-    assert made["median"] <= 3
-    assert made["p95"] <= 8
+    summary_of_film = drift(shared("video/sad_to_laughing.mp4"), PointPredictor().points, teacher)
+    assert summary_of_film["n"] > 500
+    assert summary_of_film["median"] <= 3
+    assert summary_of_film["p95"] <= 8

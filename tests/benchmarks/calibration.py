@@ -26,7 +26,9 @@ from smoothing import simulate_chips, unseen_faces
 
 from calibration.fit import NEUTRAL, Takes, fit
 from calibration.old_sessions import restore_face_crop
-from models.datasets import Faces, chips_of, load_fer2013, majority
+from models.chips import chips_of
+from models.datasets import load_fer2013
+from models.face_table import FaceTable, majority
 from realtime.config import SHIPPED, FitSettings
 from realtime.expression.classifier import EmotionClassifier
 from realtime.expression.profile import STEPS, Profile, personal, save
@@ -119,7 +121,7 @@ class Outcome:
     size: int
 
 
-def faces_of(wild: Path, fer2013: Path) -> Faces:
+def faces_of(wild: Path, fer2013: Path) -> FaceTable:
     """Photos that no model learned from: people of faces_wild; disgust and fear, of which it has seven, from FER2013's public test."""
     photos = unseen_faces(wild)
     test = load_fer2013(fer2013, "public_test")
@@ -128,10 +130,10 @@ def faces_of(wild: Path, fer2013: Path) -> Faces:
     # Framed as a camera's faces are, as those of faces_wild.
     framed = np.stack([restore_face_crop(chip) for chip in chips_of(rare)])
     rare = replace(rare, pixels=framed, labels=majority(rare.votes), persons=np.array([f"fer2013 {name}" for name in rare.names]))
-    return Faces(*(np.concatenate([getattr(photos, name), getattr(rare, name)]) for name in Faces.__dataclass_fields__))
+    return FaceTable(*(np.concatenate([getattr(photos, name), getattr(rare, name)]) for name in FaceTable.__dataclass_fields__))
 
 
-def film(faces: Faces, model: EmotionClassifier, rng: np.random.Generator) -> Films:
+def film(faces: FaceTable, model: EmotionClassifier, rng: np.random.Generator) -> Films:
     """The model's answers to films of all faces."""
     probs, embedding = [], []
     for crop in faces.pixels:
@@ -269,7 +271,7 @@ def apply_ms(films: Films) -> float:
     return (time.perf_counter() - started) / 2
 
 
-def thin_out(faces: Faces, rng: np.random.Generator) -> Faces:
+def thin_out(faces: FaceTable, rng: np.random.Generator) -> FaceTable:
     """At most `MOST` photos of each expression."""
     rows = [rng.permutation(np.flatnonzero(faces.labels == label))[:MOST] for label in range(len(LABELS))]
     return faces.where(np.sort(np.concatenate(rows)))

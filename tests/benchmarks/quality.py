@@ -20,8 +20,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from models.datasets import chips_of, held_out, load_fer2013, majority, named, point_predictor, read_gray, read_table
+from models.chips import chips_of
+from models.datasets import label_index, load_fer2013, read_table
+from models.face_table import held_out, majority
 from models.framing import crop_points, placement_of
+from models.pictures import point_predictor, read_gray
 from models.scores import WILD_LABELS, wilson
 from realtime.base.geometry import scale_box
 from realtime.config import ClassifierSettings, DetectorSettings, QualitySettings
@@ -71,7 +74,7 @@ def photos(folder: Path) -> Iterator[Photo]:
         middle = np.array(gray.shape[::-1])
         boxes = sorted(detector.find(gray, 320), key=lambda box: np.abs(np.array([box.x0 + box.x1, box.y0 + box.y1]) - middle).sum())
         if boxes:
-            yield Photo(gray, boxes[0], eye_distance(predictor.points(gray, boxes[0])), named(row["label"], place))
+            yield Photo(gray, boxes[0], eye_distance(predictor.points(gray, boxes[0])), label_index(row["label"], place))
 
 
 def darken(photo: Photo, stops: float, gain: float, draw: np.random.Generator) -> np.ndarray:

@@ -22,7 +22,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from models.datasets import Faces, Picture, cut_out, held_out, named, read_pictures, read_table
+from models.datasets import label_index, read_table
+from models.face_table import FaceTable, held_out
+from models.pictures import Picture, cut_out, read_pictures
 from models.scores import calibration_error
 from realtime.config import ClassifierSettings, SmoothingSettings
 from realtime.expression.classifier import EmotionClassifier
@@ -119,12 +121,12 @@ class Score:
         return float(np.isinf(self.faint).mean())
 
 
-def unseen_faces(folder: Path) -> Faces:
+def unseen_faces(folder: Path) -> FaceTable:
     """The photos of faces_wild whose people are held out of training, with a face that the detector finds."""
     rows = [(place, row) for place, row in read_table(folder / "labels.csv", ("image", "person", "label"))]
     held_out_rows = [rows[i] for i in np.flatnonzero(held_out(np.array([row["person"] for _, row in rows])))]
     pictures = [
-        Picture(folder / row["image"], row["image"], named(row["label"], place), person=row["person"]) for place, row in held_out_rows
+        Picture(folder / row["image"], row["image"], label_index(row["label"], place), person=row["person"]) for place, row in held_out_rows
     ]
     return read_pictures(pictures, cut_out)
 
@@ -169,7 +171,7 @@ def clip_of(photos: Sequence[int], seconds: Sequence[float]) -> Script:
     return list(np.repeat(photos, lengths)), list(np.cumsum(lengths))
 
 
-def classify_clips(scripts: list[Script], faces: Faces, model: EmotionClassifier, rng: np.random.Generator) -> Clips:
+def classify_clips(scripts: list[Script], faces: FaceTable, model: EmotionClassifier, rng: np.random.Generator) -> Clips:
     """Simulates the clips of scripts and classifies their chips."""
     longest = max(len(frames) for frames, _ in scripts)
     probs, truth = [], []
@@ -181,13 +183,13 @@ def classify_clips(scripts: list[Script], faces: Faces, model: EmotionClassifier
     return Clips(np.stack(probs), np.stack(truth), [cuts for _, cuts in scripts])
 
 
-def frozen_scripts(faces: Faces, rng: np.random.Generator) -> list[Script]:
+def frozen_scripts(faces: FaceTable, rng: np.random.Generator) -> list[Script]:
     """The same number of photos of each common expression, whether read rightly or not."""
     photos = [i for label in COMMON for i in rng.choice(np.flatnonzero(faces.labels == label), FROZEN_EACH, replace=False)]
     return [clip_of([i], [FROZEN_S]) for i in photos]
 
 
-def cut_scripts(faces: Faces, clear: np.ndarray, rng: np.random.Generator) -> list[Script]:
+def cut_scripts(faces: FaceTable, clear: np.ndarray, rng: np.random.Generator) -> list[Script]:
     """Two clear photos in turn: first clips of one person each, rare expressions first; then clips for each pair of expressions."""
     pairs = []
     for person in rng.permutation(np.unique(faces.persons[clear])):
@@ -201,7 +203,7 @@ def cut_scripts(faces: Faces, clear: np.ndarray, rng: np.random.Generator) -> li
     return [alternating(pair, CUTS, CUT_S, rng) for pair in pairs]
 
 
-def faint_scripts(faces: Faces, probs: np.ndarray, clear: np.ndarray, rng: np.random.Generator) -> list[Script]:
+def faint_scripts(faces: FaceTable, probs: np.ndarray, clear: np.ndarray, rng: np.random.Generator) -> list[Script]:
     """A clear photo of the second most likely label, then a faint photo, and so on: every other cut leads to a faint expression."""
     right = (probs.argmax(1) == faces.labels) & np.isin(faces.labels, COMMON)
     faint = right & (probs.max(1) >= FAINT[0]) & (probs.max(1) < FAINT[1])

@@ -1,0 +1,37 @@
+"""Builds networks by name, and writes and reads `weights.pt`, the file that a training run ends with."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.network import NETWORKS, EmotionNet, TwoHeaded
+from models.teacher import TEACHERS, FaceNet
+from models.teacher_mobile import MOBILE_TEACHERS, MobileFaceNet
+from realtime.base.files import replacing
+
+
+def build(net: str) -> TwoHeaded:
+    """An untrained network by its name."""
+    if net in MOBILE_TEACHERS:
+        return MobileFaceNet(**MOBILE_TEACHERS[net])
+    return EmotionNet(**NETWORKS[net]) if net in NETWORKS else FaceNet(**TEACHERS[net])
+
+
+def load_trained(weights: Path) -> TwoHeaded:
+    """The network of a `weights.pt`, in evaluation mode."""
+    saved = torch.load(weights, map_location="cpu", weights_only=True)
+    model = build(saved["net"])
+    model.load_state_dict(saved["weights"])
+    return model.eval()
+
+
+def save_trained(path: Path, net: str, settings: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+    """Writes a `weights.pt`: the network's name, the settings of its training, the version of torch and the weights."""
+    save_whole({"net": net, "recipe": settings, "torch": str(torch.__version__), "weights": weights}, path)
+
+
+def save_whole(content: object, path: Path) -> None:
+    """`torch.save`, but a run that is killed meanwhile keeps the older file of that name."""
+    with replacing(path) as file:
+        torch.save(content, file)

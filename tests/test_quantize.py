@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
+
+from models.checkpoint import build  # noqa: E402
+from models.quantize import compact, fit_calibration, folded, log_sum_exp, reject_offset  # noqa: E402
+from realtime.config import SHIPPED  # noqa: E402
+from realtime.expression.classifier import interpreter_class  # noqa: E402
+
+
+def test_folding_batch_norms_changes_nothing():
+    torch.manual_seed(0)
+    model = build("wide").train()
+    model(torch.randn(64, 1, 64, 64))
+    model.eval()
+    x = torch.randn(4, 1, 64, 64)
+    before = model(x)[0]
+    assert torch.allclose(folded(model)(x)[0], before, atol=1e-4)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules())
+
+
+def test_a_compact_file_gives_the_same_answers():
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    def answers(model: bytes) -> list[np.ndarray]:
+        interpreter = interpreter_class()[0](model_content=model)
+        interpreter.allocate_tensors()
+        chips = np.random.default_rng(0).integers(-128, 128, (5, 1, 64, 64, 1), np.int8)
+        outputs = []
+        for chip in chips:
+            interpreter.set_tensor(interpreter.get_input_details()[0]["index"], chip)
+            interpreter.invoke()
+            outputs += [interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()]
+        return outputs
+
+    shipped = SHIPPED["nano"].read_bytes()
+    builder = flatbuffers.Builder(len(shipped))
+    builder.Finish(schema.ModelT.InitFromPackedBuf(shipped, 0).Pack(builder), b"TFL3")
+    large = bytes(builder.Output())
+    small = compact(large)
+    assert len(large) - len(small) > 5000
+    assert len(small) <= 150_000
+    assert all(np.array_equal(one, other) for one, other in zip(answers(large), answers(small), strict=True))
+
+
+def test_calibration_finds_the_temperature_and_offsets_that_were_put_in():
+    draw = np.random.default_rng(0)
+    honest = draw.normal(0, 2, (20000, 7))
+    honest[:, 3] += 1
+    p = np.exp(honest - log_sum_exp(honest)[:, None])
+    truth = np.array([draw.choice(7, p=row) for row in p])
+    offset = np.array([0.5, 0, 0, -0.5, 0, 0, 0])
+    temperature, bias = fit_calibration(((honest - offset) * 1.7).astype(np.float32), truth)
+    assert temperature == pytest.approx(1.7, abs=0.06)
+    assert bias == pytest.approx(offset, abs=0.12)
+
+
+def test_the_reject_offset_loses_as_many_faces_as_asked():
+    logits = np.random.default_rng(0).normal(0, 1, (5000, 8)).astype(np.float32)
+    logits[:, -1] += reject_offset(logits, lost_share=0.02)
+    odds = np.exp(logits - log_sum_exp(logits)[:, None])[:, -1]
+    assert (odds > 0.5).mean() == pytest.approx(0.02, abs=0.002)
