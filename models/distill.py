@@ -46,13 +46,13 @@ class StudentSettings(TrainingSettings):
 
     epochs: int = 80
     negatives: float = 0.08  # share of each batch that is no readable face
-    votes_share: float = 0.25  # of the target, where ten annotators agreed that it is a face; the rest is the teachers'
-    single_share: float = 0.35  # of the extra head's target that is the one FER2013 label; the rest is the teachers'
+    votes_share: float = 0.25  # of the target of a face whose votes are fully trusted; the rest is the teachers' answer
+    single_share: float = 0.35  # of the extra head's target: the one FER2013 label; the rest is the teachers' answer
     original_weight: float = 0.5
 
 
 MEAN_SHARE = 0.7
-"""Share of the target that is the teachers' mean answer over all cuts of a face; the rest is their answer to this cut, which is noisier."""
+"""Share of the teachers' part of a target that is their mean answer over all cuts of the face; their answer to one cut is noisier."""
 
 SETTINGS = {"emotion": StudentSettings(), "nano": StudentSettings(epochs=120, weight_decay=1e-4, negatives=0.12)}
 """The settings of each student by name."""
@@ -99,7 +99,7 @@ def beside(crops: Tensor, framing: Tensor, scenery: Tensor) -> Tensor:
 def negative_view(data: TrainingSet, scenery: Tensor, n: int, draw: np.random.Generator) -> np.ndarray:
     """(n, 64, 64) uint8 pictures without a readable face: a third misplaced faces, a third spoilt ones, a third scenery.
 
-    Around half of the misplaced faces lies other scenery. Spoilt ones are covered, smeared, jumbled, twisted, torn or crowded, a sixth
+    Half of the misplaced faces have other scenery around them. Spoilt ones are covered, smeared, jumbled, twisted, torn or crowded, a sixth
     each.
     """
     third = n // 3

@@ -238,7 +238,7 @@ def main(
     card, chips = first_card(out.stem, content, model, train, settings), chips_of(test)
 
     with tempfile.TemporaryDirectory() as folder:
-        # Scores name the file, so it has its own name here as well.
+        # The printed scores name the file, so the temporary file has the final name.
         aside = Path(folder) / out.name
         aside.write_bytes(content)
 

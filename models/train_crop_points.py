@@ -263,7 +263,7 @@ def main(
         "versions": package_versions(),
     }
     replace_model(out, content, card)
-    # The scores are those of the file at its place, after its own loading.
+    # The report loads the file from its final place.
     card["scores"] = report(measured, teacher)
     write_card(out.with_suffix(".json"), card)
     print(f"wrote {out} ({card['bytes']} bytes) and {out.with_suffix('.json')}")
