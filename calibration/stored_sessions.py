@@ -8,6 +8,7 @@ from typing import Any
 from calibration import old_sessions
 from calibration.takes import FACES, StoredTake, parse_take
 from realtime.base.errors import Trouble, reason
+from realtime.base.version import RELEASE
 from realtime.expression.people import checked
 
 SCHEMA = "session/2"
@@ -36,7 +37,7 @@ def read_session(path: Path) -> dict[str, Any]:
         raise Trouble(f"{about} is damaged ({error!r}): {remedy}") from error
     if not readable:
         schemas = " and ".join(repr(name) for name in GRAY_FOLDERS)
-        raise Trouble(f"{about} has the schema {schema!r:.60}, this program reads {schemas}: use the program that made it")
+        raise Trouble(f"{about} has the schema {schema!r:.60}, {RELEASE} reads {schemas}: use the release that made it")
     if wrong:
         raise Trouble(f"{about} is damaged ({wrong[0]!r} is {content[wrong[0]]!r:.60}): {remedy}")
     return content

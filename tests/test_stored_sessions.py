@@ -56,8 +56,8 @@ def test_moments_of_old_sessions_are_guessed_by_their_order():
     [
         ("session.json", b"{", "session.json is damaged"),
         ("session.json", b"[]", "session.json is damaged"),
-        ("session.json", b'{"schema": "session/3"}', "has the schema 'session/3', this program reads 'session/2' and 'session/1'"),
-        ("session.json", b'{"schema": []}', r"has the schema \[\], this program reads"),
+        ("session.json", b'{"schema": "session/3"}', "has the schema 'session/3', .*this program reads 'session/2' and 'session/1'"),
+        ("session.json", b'{"schema": []}', r"has the schema \[\], .*this program reads"),
         (
             "session.json",
             b'{"schema": "session/2", "id": 1, "person": "", "anonymous": 0, "plan": "", "finished": 0}',

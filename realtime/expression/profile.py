@@ -10,6 +10,7 @@ import numpy as np
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.files import replace_file
+from realtime.base.version import RELEASE
 from realtime.values import LABELS
 
 SCHEMA = "profile/1"
@@ -93,9 +94,7 @@ def load(path: Path, model: str, embedding: int) -> Profile:
         content = json.loads(text)
         schema = content["schema"]
         if schema != SCHEMA:
-            raise Trouble(
-                f"profile {path} has the schema {schema!r}, this program reads {SCHEMA!r}: use the program that made it, or {again}"
-            )
+            raise Trouble(f"profile {path} has the schema {schema!r}, {RELEASE} reads {SCHEMA!r}: use the release that made it, or {again}")
         if content["model"] != model:
             raise Trouble(f"profile {path} was made for another model ({str(content['model'])[:8]}, not {model[:8]}): {again}")
         weights = content["weights"]
