@@ -172,9 +172,9 @@ def test_scores_of_a_predictor_that_is_always_off_by_the_same():
 
     def right(gray, box):
         return next(
-            task.portrait.points + np.array([0.02 * eye_distance(task.portrait.points), 0])
+            task.example.points + np.array([0.02 * eye_distance(task.example.points), 0])
             for task in every
-            if task.portrait.gray.shape == gray.shape and (task.portrait.gray == gray).all()
+            if task.example.gray.shape == gray.shape and (task.example.gray == gray).all()
         )
 
     every = list(tasks(portrait, np.random.default_rng(0)).values())
@@ -214,10 +214,10 @@ def test_a_face_that_is_turned_aside_gives_more_examples():
 
 
 def test_people_held_out_are_not_learned_from(folder, gray, capsys):
-    lessons, measured = read_examples(folder, PointPredictor().points)
-    assert [each.gray.shape for each in lessons] == [gray(name).shape for name in ("obama", "biden")]
+    training, measured = read_examples(folder, PointPredictor().points)
+    assert [each.gray.shape for each in training] == [gray(name).shape for name in ("obama", "biden")]
     assert [each.gray.shape for each in measured] == [gray(name).shape for name in ("astronaut", "obama2")]
-    assert (lessons[1].gray == gray("biden")).all()
+    assert (training[1].gray == gray("biden")).all()
     assert "read 5 photos: 2 faces to learn from, 2 of people held out" in capsys.readouterr().out
 
 
@@ -226,10 +226,10 @@ def test_a_tiny_predictor_learns_the_faces_it_is_shown(folder, tmp_path, capsys)
     """The shipped predictor stands in for the teacher, so that this needs no package of 100 MB."""
     out = tmp_path / "tiny.dat"
     make(folder, POINTS, out, [], TINY)
-    lessons, _ = read_examples(folder, PointPredictor().points)
+    training, _ = read_examples(folder, PointPredictor().points)
     tiny = PointPredictor(out)
-    for portrait in lessons:
-        assert np.median(point_errors(tiny.points(portrait.gray, box_around(portrait.points)), portrait.points)) < 6
+    for example in training:
+        assert np.median(point_errors(tiny.points(example.gray, box_around(example.points)), example.points)) < 6
     card = json.loads(out.with_suffix(".json").read_text())
     assert card["settings"]["cascades"] == 6
     assert card["faces"] == {"learned_from": 2, "measured_on": 2}
@@ -240,10 +240,10 @@ def test_a_tiny_predictor_learns_the_faces_it_is_shown(folder, tmp_path, capsys)
 def test_the_same_seed_makes_the_same_file(folder, tmp_path):
     from models.train_landmarks import train
 
-    lessons, _ = read_examples(folder, PointPredictor().points)
+    training, _ = read_examples(folder, PointPredictor().points)
     small = replace(TINY, cascades=1, pictures=3)
     for name, recipe in (("a", small), ("b", small), ("c", replace(small, seed=2))):
-        train(lessons, recipe).save(str(tmp_path / name))
+        train(training, recipe).save(str(tmp_path / name))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() != (tmp_path / "c").read_bytes()
 
 
