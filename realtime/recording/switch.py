@@ -73,8 +73,8 @@ class RecordSwitch:
         return message("recording")
 
 
-def dated(folder: Path, suffix: str, taken: Sequence[Path] = ()) -> Path:
-    """A new file name in `folder` (made if missing) from the time of day, never one that exists or is taken already.
+def dated(folder: Path, suffix: str, reserved: Sequence[Path] = ()) -> Path:
+    """A new file name in `folder` (made if missing) from the time of day, never one that exists or is in `reserved`.
 
     Raises:
         Trouble: the folder cannot be made.
@@ -85,4 +85,4 @@ def dated(folder: Path, suffix: str, taken: Sequence[Path] = ()) -> Path:
         raise Trouble(f"cannot make the folder {folder} ({reason(error)})") from error
     stem = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     names = (folder / f"{stem}{'' if n == 1 else f'_{n}'}{suffix}" for n in range(1, 1000))
-    return next(name for name in names if name not in taken and not name.exists() and not name.with_suffix(".jsonl").exists())
+    return next(name for name in names if name not in reserved and not name.exists() and not name.with_suffix(".jsonl").exists())
