@@ -260,7 +260,7 @@ def write_csv(file: Path, head: Iterable[str], rows: Iterable[Iterable[object]])
 
 
 def write_faces(file: Path, faces: FaceTable, evidence: Evidence, verdict: np.ndarray, why: np.ndarray) -> None:
-    """One row a face; `copies` is the number of its group, empty where the picture is alone."""
+    """One row a face; `copies` is the number of its group, empty where the picture has no copies."""
     answers = evidence.answers()
     columns = {
         "name": faces.names,

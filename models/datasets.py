@@ -23,7 +23,7 @@ COLUMNS = {"train": 170, "public_test": 60, "private_test": 60}
 """The splits of FER2013, and how many tiles lie in a row of each mosaic."""
 
 INDEX = {**{name: index for index, name in enumerate(LABELS)}, "contempt": -1}
-"""Label of an expression in the table. Contempt is none of the seven: its faces are kept, without a label."""
+"""Label of an expression in the table. Contempt is none of the seven: its faces stay in the table, without a label."""
 
 FER2013_CODES = dict(enumerate(("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")))
 CK_CODES = dict(enumerate(("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")))
@@ -259,7 +259,7 @@ def load_wild(folder: Path) -> FaceTable:
 def load_sessions(folder: Path) -> FaceTable:
     """Reads the takes that people gave in `run.py calibrate`: one row a picture, of all confirmed takes of the people in a folder.
 
-    A person is in one split, by the name alone, whoever else is there: "test" for about one in three, "train" for the others.
+    All pictures of a person are in one split, which depends only on the name: "test" for about one in three, "train" for the others.
     """
     folder = Path(folder)
     names, pixels, labels, persons = [], [], [], []

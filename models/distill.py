@@ -177,8 +177,8 @@ def mean_answers(files: list[Path]) -> np.ndarray:
     for path in files:
         with np.load(path) as file:
             parts.append((file["answers"], file["plain"][:, None]))
-    probabilities, alone = map(np.array, zip(*parts, strict=True))
-    return np.sum(probabilities, 0, np.float32, where=alone) / np.maximum(alone.sum(0), 1).astype(np.float32)
+    probabilities, plain = map(np.array, zip(*parts, strict=True))
+    return np.sum(probabilities, 0, np.float32, where=plain) / np.maximum(plain.sum(0), 1).astype(np.float32)
 
 
 @app.command()
@@ -195,7 +195,7 @@ def views(
         float, typer.Option(help="Share of the faces through which another shines; nobody but the teachers labels them.")
     ] = 0.0,
 ) -> None:
-    """Cuts the training faces and asks the teachers; a run that was cut goes on after its last whole view."""
+    """Cuts the training faces and asks the teachers; a run that was stopped continues after its last whole view."""
     out.mkdir(parents=True, exist_ok=True)
     device = best_device()
     framed, whole = (
@@ -251,7 +251,7 @@ def learn(
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the order, the weights and the light.")] = TrainingSettings.seed,
 ) -> None:
-    """Trains a student on the views; continues a run that was cut."""
+    """Trains a student on the views; continues a run that was stopped."""
     settings = replace(SETTINGS[net], seed=seed)
     settings = settings if epochs is None else replace(settings, epochs=epochs)
     settings = settings if start is None else replace(settings, learning_rate=SECOND_RATE)

@@ -18,10 +18,10 @@ class FaceTable:
     Attributes:
         names: (n,) picture names.
         pixels: (n, 48, 48) uint8 gray.
-        votes: (n, 10) float32, how many annotators chose each of `VOTED`; all zero where nobody voted.
+        votes: (n, 10) float32, how many annotators chose each of `VOTED`; all zero where there are no votes.
         labels: (n,) int64, the original single label as an index into `LABELS`; -1 where it is unknown or contempt.
-        near_copy_in: (n,) text, the test splits that hold (nearly) the same picture; empty where none does or nobody looked.
-        persons: (n,) text, who is shown; empty where nobody knows.
+        near_copy_in: (n,) text, the test splits that hold (nearly) the same picture; empty where none does or it was not searched.
+        persons: (n,) text, who is shown; empty where that is unknown.
         splits: (n,) text: "train", "public_test", "private_test", "test" or a split folder's name; empty where there is no split.
         framed: (n,) bool, whether the crop was cut by the camera's chain (detector, points, sampling) and not by somebody else.
     """

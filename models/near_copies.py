@@ -133,7 +133,7 @@ def person_folds(alike: Copies, persons: np.ndarray, k: int, seed: int) -> np.nd
 
     Args:
         alike: pairs among the n pictures.
-        persons: (n,) text, "" where nobody knows who it is.
+        persons: (n,) text, "" where it is unknown.
 
     Returns:
         (n,) int64 in [0, k).

@@ -70,8 +70,8 @@ def plain_label(votes: np.ndarray) -> np.ndarray:
     """The expression with the most votes (n,), however few; -1 where two share the first place or no expression has a vote."""
     seven = votes[:, : len(LABELS)]
     top = seven.max(1)
-    alone = (seven == top[:, None]).sum(1) == 1
-    return np.where(alone & (top > 0), seven.argmax(1), -1)
+    single = (seven == top[:, None]).sum(1) == 1
+    return np.where(single & (top > 0), seven.argmax(1), -1)
 
 
 def scores_by_truth(probs: np.ndarray, truths: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -110,9 +110,9 @@ def votes_or_label(faces: FaceTable) -> tuple[np.ndarray, np.ndarray]:
         (n, 8) float32 distributions over the expressions and reject, and (n,) float32 weights, 0 where there is neither.
     """
     distribution, weight = targets(faces.votes)
-    alone = (faces.votes.sum(1) == 0) & (faces.labels >= 0)
-    distribution[alone] = np.eye(distribution.shape[1], dtype=np.float32)[faces.labels[alone]]
-    return distribution, np.where(alone, 1, weight).astype(np.float32)
+    label_only = (faces.votes.sum(1) == 0) & (faces.labels >= 0)
+    distribution[label_only] = np.eye(distribution.shape[1], dtype=np.float32)[faces.labels[label_only]]
+    return distribution, np.where(label_only, 1, weight).astype(np.float32)
 
 
 def learnable(faces: FaceTable) -> np.ndarray:

@@ -47,7 +47,7 @@ def main(
     ] = None,
     whole_crops: Annotated[bool, typer.Option(help="Show crops as they are, unframed: for a teacher that sees what lies around.")] = False,
 ) -> None:
-    """Trains the classifier; continues a run that was cut."""
+    """Trains the classifier; continues a run that was stopped."""
     settings = replace(SETTINGS[net], seed=seed, original_weight=original_weight)
     settings = settings if epochs is None else replace(settings, epochs=epochs)
     torch.manual_seed(settings.seed)

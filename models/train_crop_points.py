@@ -237,7 +237,7 @@ def main(
     out: Annotated[Path, typer.Option(help="The .tflite file to write, with a .json beside it.")] = CROP_POINTS,
     runs: Annotated[Path, typer.Option(help="Where the teacher's answers, weights and logs go.")] = Path("runs/crop_points"),
 ) -> None:
-    """Trains, exports and scores the network; a run that was cut goes on."""
+    """Trains, exports and scores the network; continues a run that was stopped."""
     path = public_predictor_path()
     teacher = PointPredictor(path)
     runs.mkdir(parents=True, exist_ok=True)
