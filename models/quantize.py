@@ -31,6 +31,7 @@ from models.face_table import FaceTable, majority, targets
 from models.network import N_LOGITS, EmotionNet, to_input
 from models.resting import neutral_of, resting
 from realtime.base.files import replace_file
+from realtime.base.version import __version__
 from realtime.expression.classifier import SCHEMA, EmotionClassifier
 from realtime.faces.align import CHIP
 from realtime.values import LABELS
@@ -204,6 +205,7 @@ def first_card(name: str, content: bytes, model: EmotionNet, train: FaceTable, s
         "prior": [round(float(v), 4) for v in prior(train)],
         "made": date.today().isoformat(),
         "settings": settings,
+        "program": {"version": __version__},
         "versions": {name: metadata.version(name) for name in VERSIONED if any(d.name == name for d in metadata.distributions())},
     }
 
