@@ -35,7 +35,8 @@ from models.quantize import compact, folded
 from models.train_landmarks import LandmarkExample, jittered, read_examples
 from models.training import TrainingSettings, best_device, fit, mixed_precision
 from realtime.base.geometry import box_around
-from realtime.commands.benchmark import package_versions
+from realtime.base.machine import package_versions
+from realtime.base.version import __version__
 from realtime.faces.align import CROP, TEMPLATE, similarity
 from realtime.faces.landmarks import MIRRORED, PointPredictor
 
@@ -260,6 +261,7 @@ def main(
         "teacher": {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
         "faces": {"crops": len(crops.points), "photos": len(photos.points), "measured_on": len(measured.points)},
         "settings": [asdict(FIRST), asdict(SECOND)],
+        "program": {"version": __version__},
         "versions": package_versions(),
     }
     replace_model(out, content, card)

@@ -31,7 +31,8 @@ from models.dlib_files import public_predictor_path
 from models.face_table import held_out
 from models.pictures import SEARCHED, central_box, detector, read_gray
 from realtime.base.geometry import box_around, mirror_box, scale_box, width
-from realtime.commands.benchmark import describe_machine, package_versions
+from realtime.base.machine import describe_machine, package_versions
+from realtime.base.version import __version__
 from realtime.config import POINTS
 from realtime.expression.quality import eye_distance, turn
 from realtime.faces.landmarks import MIRRORED, PointPredictor, corners
@@ -320,6 +321,7 @@ def make(wild: Path, teacher: Path, out: Path, films: list[Path], settings: Pred
             "teacher": {"name": teacher.name, "sha256": hashlib.sha256(teacher.read_bytes()).hexdigest()},
             "faces": {"learned_from": len(training), "measured_on": len(measured)},
             "settings": asdict(settings),
+            "program": {"version": __version__},
             "versions": package_versions(),
             "scores": report(aside, teacher, measured, films),
             "processor": describe_machine()["processor"],
