@@ -19,26 +19,17 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
-
 TICKS = 90_000
 """Time stamps per second: the clock of broadcast video, fine enough for any frame rate."""
-
-
 INTERLEAVE_S = 0.1
 """Seconds that pictures wait for sound of the same time before they are written without it."""
-
-
 SOFTWARE = "libx264"
-
-
 HARDWARE = {
     "darwin": ("h264_videotoolbox",),
     "win32": ("h264_nvenc", "h264_qsv", "h264_mf"),
     "linux": ("h264_nvenc", "h264_qsv", "h264_vaapi", "h264_v4l2m2m"),
 }
 """Hardware encoders by `sys.platform`, in the order in which they are tried."""
-
-
 ALIKE = 6.0
 """Grey levels by which a picture may differ on average after encoding and decoding. With libx264 it is 3, and at its worst quality 12."""
 

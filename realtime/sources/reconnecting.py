@@ -14,10 +14,8 @@ from realtime.sources.source import TICK_S, Source, SourceWrapper
 from realtime.values import Frame
 
 RECONNECTING = "reconnecting"
-
 MESSAGE_AFTER_S = 1.0
 """After this time without a frame the user gets a message."""
-
 MOST_HANGING = 3
 """At most this many readers may hang in their drivers at a time. Another one would hang too, and each occupies a thread."""
 
