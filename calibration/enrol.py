@@ -15,6 +15,7 @@ from calibration.session_folder import SessionFolder
 from calibration.stored_sessions import read_person_takes
 from calibration.takes import StoredTake, Take, TakePicture, cut_surroundings
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import replace_file
 from realtime.config import CaptureSettings, FitSettings
 from realtime.expression.classifier import EmotionClassifier
 from realtime.expression.people import profile_path
@@ -138,8 +139,7 @@ def enrol(root: Path, name: str, classifier: EmotionClassifier, settings: FitSet
     picture = path.with_name(f"{path.stem}_proof.png")
     _, png = cv2.imencode(".png", as_picture(result.proofs[-1]))
     try:
-        picture.write_bytes(png.tobytes())
-        picture.chmod(0o600)
+        replace_file(picture, png.tobytes(), private=True)
     except OSError as error:
         raise Trouble(f"cannot write {picture} ({reason(error)}): free the place; the profile itself is not concerned") from error
     return result, picture

@@ -27,10 +27,12 @@ from models.scores import (
     score_rows,
     score_splits,
     scores_by_truth,
+    weights_of,
     wild_scores,
     wilson,
 )
 from realtime.base.errors import Trouble
+from realtime.config import PRIOR_OF_USE
 from realtime.expression.classifier import EmotionClassifier, softmax
 from realtime.faces.align import enlarge
 
@@ -60,7 +62,9 @@ def on_fer2013(model: EmotionClassifier, faces: FaceTable, chips: np.ndarray, we
     perfect = float((faces.labels == plain).mean())
     print(f"original labels: always the annotators' choice would be {perfect:.1%} right")
     results["annotators_on_original_labels"] = round(perfect, 4)
-    results["ece_before_calibration"] = round(calibration_error(softmax(raw[truth >= 0, :-1]), truth[truth >= 0]), 4)
+    results["ece_before_calibration"] = round(
+        calibration_error(softmax(raw[truth >= 0, :-1]), truth[truth >= 0], weights=weights_of(PRIOR_OF_USE, truth[truth >= 0])), 4
+    )
     print(f"ECE before temperature and bias {results['ece_before_calibration']:.3f}, after {results['official']['ece']:.3f}")
 
     negatives = unseen(faces.pixels, np.random.default_rng(0))

@@ -6,7 +6,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from models.scores import reliability
+from models.scores import reliability, weights_of
+from realtime.config import PRIOR_OF_USE
 from realtime.values import LABELS
 
 matplotlib.use("Agg")
@@ -30,21 +31,21 @@ def save_confusion(counts: np.ndarray, title: str, path: Path) -> None:
 
 
 def save_reliability(curves: dict[str, np.ndarray], truth: np.ndarray, title: str, path: Path) -> None:
-    """Draws how often answers of each confidence are right. On the diagonal, probabilities are as large as these shares.
+    """Draws how often answers of each confidence are right, under the prior of use. On the diagonal, probabilities equal these shares.
 
     `curves` maps a name to probabilities (n, 7) of the same faces.
     """
     figure, (axes, below) = plt.subplots(2, 1, figsize=(5.6, 6.4), height_ratios=(3, 1), sharex=True, layout="constrained")
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="as often as it says")
     for (name, probs), colour, marker in zip(curves.items(), ("#D55E00", "#0072B2"), "so", strict=False):
-        n, sure, right = reliability(probs, truth)
+        n, confidence, right = reliability(probs, truth, weights=weights_of(PRIOR_OF_USE, truth))
         some = n > 0
-        error = np.abs(sure - right).sum() / len(truth)
-        axes.plot(sure[some] / n[some], right[some] / n[some], marker=marker, color=colour, label=f"{name} (ECE {error:.3f})")
+        error = np.abs(confidence - right).sum() / n.sum()
+        axes.plot(confidence[some] / n[some], right[some] / n[some], marker=marker, color=colour, label=f"{name} (ECE {error:.3f})")
         below.step(np.linspace(0, 1, len(n) + 1)[1:], n, where="pre", color=colour)
     axes.set(ylabel="share that is right", title=title, xlim=(0, 1), ylim=(0, 1))
     axes.legend()
-    below.set(xlabel="highest probability", ylabel="faces")
+    below.set(xlabel="highest probability", ylabel="faces, weighted")
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

@@ -30,6 +30,7 @@ from models.evaluate import on_fer2013
 from models.face_table import FaceTable, majority, targets
 from models.network import N_LOGITS, EmotionNet, to_input
 from models.resting import neutral_of, resting
+from models.temperature import calibrate
 from realtime.base.files import replace_file
 from realtime.base.version import __version__
 from realtime.expression.classifier import SCHEMA, EmotionClassifier
@@ -158,37 +159,6 @@ def compact(model: bytes) -> bytes:
     return bytes(builder.Output())
 
 
-def log_sum_exp(values: np.ndarray) -> np.ndarray:
-    """log(sum(exp)) over the last axis, without overflow."""
-    top = values.max(-1, keepdims=True)
-    return (top + np.log(np.exp(values - top).sum(-1, keepdims=True)))[..., 0]
-
-
-def fit_calibration(logits: np.ndarray, truth: np.ndarray) -> tuple[float, np.ndarray]:
-    """The temperature and the offset of each class (7,) that make the true labels (n,) most likely, given logits (n, 7).
-
-    Bias-corrected temperature scaling (Alexandari et al. 2020). The offsets have a normal prior about 0 with a standard
-    deviation of 0.3, because the rare classes have only a few dozen faces.
-    """
-    x, y = torch.from_numpy(logits).double(), torch.from_numpy(truth)
-    log_t, bias = torch.zeros((), dtype=torch.double, requires_grad=True), torch.zeros(x.shape[1], dtype=torch.double, requires_grad=True)
-    optimizer = torch.optim.LBFGS([log_t, bias], max_iter=200, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        value = nn.functional.cross_entropy(x / log_t.exp() + bias, y) + bias.square().sum() / (2 * 0.3**2 * len(x))
-        value.backward()
-        return value
-
-    optimizer.step(loss)
-    return float(log_t.detach().exp()), (bias - bias.mean()).detach().numpy()
-
-
-def reject_offset(scaled: np.ndarray, lost_share: float = 0.005) -> float:
-    """The offset of the reject logit with which a share `lost_share` of real faces, of logits (n, 8), get a reject probability of 0.5."""
-    return -float(np.quantile(scaled[:, -1] - log_sum_exp(scaled[:, :-1]), 1 - lost_share))
-
-
 def first_card(name: str, content: bytes, model: EmotionNet, train: FaceTable, settings: dict[str, Any]) -> dict[str, Any]:
     """The card of a model before it is calibrated: with it the model can be loaded and gives plain logits."""
     return {
@@ -208,19 +178,6 @@ def first_card(name: str, content: bytes, model: EmotionNet, train: FaceTable, s
         "program": {"version": __version__},
         "versions": {name: metadata.version(name) for name in VERSIONED if any(d.name == name for d in metadata.distributions())},
     }
-
-
-def calibrate(card: dict[str, Any], logits: np.ndarray, test: FaceTable) -> None:
-    """Fits temperature and offsets on plain logits (n, 8) of the public test and enters them into the card.
-
-    Rows without a majority, or with a copy in the private test, are left out.
-    """
-    truth = majority(test.votes)
-    rows = (truth >= 0) & np.array(["private_test" not in copies for copies in test.near_copy_in])
-    temperature, bias = fit_calibration(logits[rows, :-1], truth[rows])
-    scaled = logits[rows] / temperature + np.append(bias, 0)
-    card["temperature"] = round(temperature, 4)
-    card["bias"] = [round(float(v), 4) for v in (*bias, reject_offset(scaled))]
 
 
 @one_line

@@ -1,12 +1,14 @@
 """Scores of answers against labels: accuracy, intervals, F1, calibration error. Pure functions."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from models.face_table import FaceTable, majority
 from realtime.base.errors import Trouble
+from realtime.config import PRIOR_OF_USE
 from realtime.values import LABELS
 
 WILD_LABELS = ("happiness", "neutral", "surprise", "anger", "sadness")
@@ -32,25 +34,46 @@ def f1(counts: np.ndarray) -> np.ndarray:
     return 2 * np.diag(counts) / np.maximum(counts.sum(0) + counts.sum(1), 1)
 
 
-def reliability(probs: np.ndarray, truth: np.ndarray, bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """In equal-width bins of the highest probability, (bins,) each: number of answers, sum of their probabilities, right answers."""
-    sure, right = probs.max(1), probs.argmax(1) == truth
-    which = np.minimum((sure * bins).astype(int), bins - 1)
-    return np.bincount(which, None, bins), np.bincount(which, sure, bins), np.bincount(which, right, bins)
+def reliability(
+    probs: np.ndarray, truth: np.ndarray, bins: int = 15, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """In equal-width bins of the highest probability, (bins,) each: number of answers, sum of their probabilities, right answers.
+
+    `weights` (n,) say how much each row counts; None for once each.
+    """
+    confidence, right = probs.max(1), probs.argmax(1) == truth
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    counts = np.ones(len(truth)) if weights is None else weights
+    return np.bincount(which, counts, bins), np.bincount(which, counts * confidence, bins), np.bincount(which, counts * right, bins)
 
 
-def calibration_error(probs: np.ndarray, truth: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error (Guo et al. 2017): mean distance between confidence and accuracy over equal-width bins."""
-    _, sure, right = reliability(probs, truth, bins)
-    return float(np.abs(sure - right).sum() / len(truth))
+def weights_of(prior: Sequence[float], truth: np.ndarray) -> np.ndarray:
+    """Weights (n,) with mean 1 of rows with true labels (n,): with them the labels are as frequent as the prior (7,) says.
+
+    Labels that do not occur are left out of the prior.
+    """
+    counts = np.bincount(truth, minlength=len(LABELS))
+    weights = (np.array(prior) / np.maximum(counts, 1))[truth]
+    return weights / weights.mean()
 
 
-def scores(probs: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    """Accuracy with n and interval, macro-F1, recall and count of each class, confusion and calibration error.
+def calibration_error(probs: np.ndarray, truth: np.ndarray, bins: int = 15, weights: np.ndarray | None = None) -> float:
+    """Expected calibration error (Guo et al. 2017): mean distance between confidence and accuracy over equal-width bins.
+
+    `weights` (n,) of the rows; None for the same weight for all.
+    """
+    counts, confidence, right = reliability(probs, truth, bins, weights)
+    return float(np.abs(confidence - right).sum() / counts.sum())
+
+
+def scores(probs: np.ndarray, truth: np.ndarray, prior: Sequence[float] = PRIOR_OF_USE) -> dict[str, Any]:
+    """Accuracy with n and interval, macro-F1, mean recall, recall and count of each class, confusion and calibration error.
+
+    The calibration error is under `prior` (7,), as the probabilities are.
 
     Args:
         probs: (n, 7), n at least 1.
-        truth: (n,) indices of the true labels. Macro-F1 is over those that occur.
+        truth: (n,) indices of the true labels. Macro-F1 and mean recall are over those that occur.
     """
     counts = confusion(truth, probs.argmax(1))
     right, n = int(np.trace(counts)), len(truth)
@@ -59,9 +82,10 @@ def scores(probs: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
         "accuracy": round(right / n, 4),
         "interval95": [round(v, 4) for v in wilson(right, n)],
         "macro_f1": round(float(f1(counts)[counts.sum(1) > 0].mean()), 4),
+        "mean_recall": round(float((np.diag(counts) / np.maximum(counts.sum(1), 1))[counts.sum(1) > 0].mean()), 4),
         "recall": {name: round(counts[i, i] / max(counts[i].sum(), 1), 3) for i, name in enumerate(LABELS)},
         "count": {name: int(counts[i].sum()) for i, name in enumerate(LABELS)},
-        "ece": round(calibration_error(probs, truth), 4),
+        "ece": round(calibration_error(probs, truth, weights=weights_of(prior, truth)), 4),
         "confusion": counts.tolist(),
     }
 
@@ -141,7 +165,7 @@ def as_text(name: str, part: dict[str, Any]) -> str:
     low, high = part["interval95"]
     head = f"{name}: {part['accuracy']:.1%} right (95 % interval {low:.1%} to {high:.1%}, n = {part['n']})"
     lines = [
-        f"{head}, macro-F1 {part['macro_f1']:.3f}, ECE {part['ece']:.3f}",
+        f"{head}, macro-F1 {part['macro_f1']:.3f}, mean recall {part['mean_recall']:.3f}, ECE {part['ece']:.3f}",
         f"{'true / answer':>14}" + "".join(f"{c:>11}" for c in LABELS),
     ]
     lines += [f"{c:>14}" + "".join(f"{v:>11}" for v in row) for c, row in zip(LABELS, part["confusion"], strict=True)]

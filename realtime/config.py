@@ -79,15 +79,12 @@ class SmoothingSettings:
     """Chosen by `tests/benchmarks/smoothing.py`; docs/smoothing.md shows what other values do."""
 
     dwell_s: float = 2.0  # s; mean time between two changes of expression; values from 1 to 4 give nearly the same results
-    via_neutral: float = 0.75  # share of the changes that end in neutral: faces mostly relax before the next expression
     looks_per_s: float = 7.0  # independent pictures a second; with more, the same noise would count twice
     noise: float = 0.01  # probability that a picture tells nothing about the face: one bad frame must not outweigh many good ones
-    prior_power: float = 0.5  # exponent of the training prior that is divided out, 0 to 1: here macro-F1 of single pictures is highest
-    rarest: float = 0.03  # least prior of a label: else disgust, with 0.9 %, would win over an anger two to three times as likely
-    lead: float = 0.7  # probability by which a new label must lead the shown one
+    lead: float = 0.5  # probability by which a new label must lead the shown one
     hold_s: float = 0.3  # s; shortest time that a label is shown: a shorter one cannot be read
     average_s: float = 0.25  # s; time constant of the shown probabilities: they change about as fast as the label
-    tie: float = 0.08  # lead in probability; with a smaller one no expression stands out, which is a tie
+    tie: float = 0.05  # lead in probability; with a smaller one no expression stands out, which is a tie
     clear: float = 0.6  # lead that ends a tie; with a smaller value a face between two expressions changes all the time
     tie_s: float = 0.5  # s that a tie, or its end, must last before it is shown
 
@@ -125,6 +122,15 @@ DETECTOR = MODELS / "face_detector.svm"
 def model_file(text: str) -> Path:
     """The model's file: `text` is the name of a shipped model or the path of a file."""
     return SHIPPED.get(text) or Path(text)
+
+
+PRIOR_OF_USE = (0.11, 0.03, 0.06, 0.23, 0.16, 0.14, 0.27)
+"""How often each of `realtime.values.LABELS` is expected before a camera; sums to 1. The classifier's probabilities are honest under it.
+
+It lies between FER2013's class mix, in which the models learned (neutral 34 %, disgust 1 %), and an even one: a person before a webcam
+poses more than the people of FER2013. It is the training prior to the power of 0.6, rounded. With a lower power nano takes more than one
+in ten neutral faces of people whom it never saw for something else (faces_wild); with a higher one rare expressions are missed more often.
+models/NOTES.md has the table."""
 
 
 @dataclass(frozen=True)

@@ -114,17 +114,13 @@ class Pipeline:
 
     def _label(self, tracks: list[Track], smoothed: list[FaceState]) -> list[Reading]:
         """Readings of the confirmed tracks. Others are not shown: the detector sees faces in wallpaper."""
-        return [
-            Reading(
-                Face(track.id, track.box, track.points),
-                now.probs,
-                now.label,
-                float(now.probs[now.label_index]),
-                unsure(self._assessments[track.id].doubt, now.tie),
-            )
-            for track, now in zip(tracks, smoothed, strict=True)
-            if self._assessments[track.id].confirmed
-        ]
+        readings = []
+        for track, state in zip(tracks, smoothed, strict=True):
+            assessment = self._assessments[track.id]
+            if assessment.confirmed:
+                face, probs = Face(track.id, track.box, track.points), state.probs
+                readings.append(Reading(face, probs, state.label, float(probs[state.label_index]), unsure(assessment.doubt, state.tie)))
+        return readings
 
 
 def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patience_s: float = math.inf) -> Pipeline:
@@ -154,7 +150,7 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
         tracker=Tracker(settings.tracker, PointPredictor(), detector, timer),
         classifier=classifier,
         profiles=ProfileSwitch(classifier, profile=profile),
-        smoother=Smoother(settings.smoothing, settings.tracker.forget_s, classifier.prior),
+        smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
         quality=settings.quality,
         timer=timer,
     )
@@ -168,6 +164,6 @@ def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
         cuts=CutDetector(settings.cuts),
         finder=Finder(pipeline.finder.search, settings.finder),
         tracker=Tracker(settings.tracker, tracker.predictor, tracker.confirmer, pipeline.timer),
-        smoother=Smoother(settings.smoothing, settings.tracker.forget_s, pipeline.smoother.prior),
+        smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
         _assessments={},
     )

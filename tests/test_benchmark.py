@@ -66,7 +66,7 @@ def build(clock: FakeClock, seconds: float) -> Pipeline:
         Tracker(settings.tracker, BoxPoints(), detector, timer),
         classifier,
         ProfileSwitch(classifier),
-        Smoother(settings.smoothing, 1.0, np.full(7, 1 / 7)),
+        Smoother(settings.smoothing, 1.0),
         settings.quality,
         timer,
     )

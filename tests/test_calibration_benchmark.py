@@ -88,7 +88,7 @@ def test_a_resting_face_alone_gives_biased_people_something_back(bench, films, m
         rng = np.random.default_rng(seed)
         shifted = bench.make_person("rests sad", films, np.eye(7), rng).shift_films(films)
         outcomes.append(bench.calibrate(films, shifted, bench.draw_photos(films, "neutral", rng), model, FitSettings()))
-    alike, _ = bench.mixes(model)
+    alike, _ = bench.mixes()
     assert {outcome.step for outcome in outcomes} == {"none", "resting"}
     assert alike.gain(outcomes).mean() > 0.3 * alike.loss(outcomes).mean() > 0
     assert alike.harm(outcomes) == 0

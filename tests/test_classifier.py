@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from realtime.base.errors import Trouble
-from realtime.config import ClassifierSettings, DetectorSettings
+from realtime.config import PRIOR_OF_USE, ClassifierSettings, DetectorSettings
 from realtime.expression.classifier import EmotionClassifier, dequantize, interpreter_class, softmax
 from realtime.faces.detector import Detector
 from realtime.faces.landmarks import PointPredictor
@@ -134,6 +134,7 @@ def test_a_file_that_is_no_model_but_has_the_right_hash(copy):
         ({"temperature": "warm"}, r"is damaged \(temperature is 'warm', expected a number\)"),
         ({"bias": [0.0] * 7}, "expected 8 numbers"),
         ({"prior": None}, r"prior is None, expected 7 numbers"),
+        ({"prior": [0, 0, 0, 0.5, 0, 0, 0.5]}, r"its prior has values of 0 or less"),
         ({"embedding": [208]}, r"embedding is \[208\], expected a number"),
         ({"embedding": 123}, r"has no embedding tensor \(1, 123\) int8 \(it has"),
     ],
@@ -157,3 +158,16 @@ def test_a_damaged_description(copy):
     path.with_suffix(".json").write_text("{")
     with pytest.raises(Trouble, match="is damaged"):
         EmotionClassifier(path)
+
+
+def test_the_probabilities_are_under_the_prior_of_use(copy):
+    """A card that says the model learned from other shares gets probabilities in which these shares are divided out."""
+    path, change = copy
+    chips = np.random.default_rng(0).integers(0, 256, (3, 64, 64), np.uint8)
+    change(prior=list(PRIOR_OF_USE))
+    even = EmotionClassifier(path).read(chips)
+    prior = np.array([0.2, 0.1, 0.1, 0.1, 0.2, 0.1, 0.2])
+    change(prior=prior.tolist())
+    other = EmotionClassifier(path).read(chips)
+    expected = even.probs * np.array(PRIOR_OF_USE) / prior
+    assert other.probs == pytest.approx(expected / expected.sum(1, keepdims=True), rel=1e-4)

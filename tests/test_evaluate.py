@@ -20,11 +20,12 @@ from models.scores import (
     score_rows,
     score_splits,
     scores,
+    weights_of,
     wild_scores,
     wilson,
 )
 from realtime.base.errors import Trouble
-from realtime.config import ClassifierSettings
+from realtime.config import PRIOR_OF_USE, ClassifierSettings
 from realtime.values import LABELS
 
 
@@ -48,7 +49,10 @@ def test_scores_by_hand():
     assert result["recall"]["anger"] == pytest.approx(2 / 3, abs=1e-3)
     # F1 of the three classes: 2*2/(3+3), 2*2/(2+3), 0; the other four do not occur.
     assert result["macro_f1"] == pytest.approx((2 / 3 + 0.8 + 0) / 3, abs=1e-4)
-    assert result["ece"] == pytest.approx(abs(4 / 6 - 0.7), abs=1e-4)
+    # Mean of the recalls 2/3, 1 and 0. For the error each class counts as under the prior of use, with its share of right answers.
+    assert result["mean_recall"] == pytest.approx((2 / 3 + 1 + 0) / 3, abs=1e-4)
+    anger, disgust, _ = np.array(PRIOR_OF_USE[:3]) / sum(PRIOR_OF_USE[:3])
+    assert result["ece"] == pytest.approx(abs(anger * 2 / 3 + disgust - 0.7), abs=1e-4)
     assert "66.7% right" in as_text("x", result)
 
 
@@ -56,6 +60,16 @@ def test_calibration_error_is_zero_for_honest_answers():
     truth = np.array([0] * 8 + [1] * 2)
     assert calibration_error(one_hot([0] * 10, 0.8), truth) == pytest.approx(0)
     assert calibration_error(one_hot([0] * 10, 1.0), truth) == pytest.approx(0.2)
+    # With weights the eight right answers count as much as the two wrong ones.
+    weights = np.where(truth == 0, 10 / 16, 10 / 4)
+    assert calibration_error(one_hot([0] * 10, 1.0), truth, weights=weights) == pytest.approx(0.5)
+
+
+def test_weights_give_labels_the_frequency_of_the_prior():
+    truth = np.array([3] * 90 + [1] * 10)
+    weights = weights_of(PRIOR_OF_USE, truth)
+    assert weights.mean() == pytest.approx(1)
+    assert weights[truth == 1].sum() / weights[truth == 3].sum() == pytest.approx(PRIOR_OF_USE[1] / PRIOR_OF_USE[3])
 
 
 @pytest.mark.timeout(120)

@@ -44,7 +44,7 @@ def scripted(boxes, labels=("happiness",), reject=0.0, confirmed=True) -> Pipeli
         Tracker(SETTINGS.tracker, BoxPoints(), detector, timer),
         classifier,
         ProfileSwitch(classifier),
-        Smoother(SETTINGS.smoothing, SETTINGS.tracker.forget_s, np.full(7, 1 / 7)),
+        Smoother(SETTINGS.smoothing, SETTINGS.tracker.forget_s),
         PLAIN,
         timer,
     )
@@ -241,9 +241,13 @@ def test_a_scene_without_a_face(real, shared):
         assert all(pipeline.read(frame) == [] for frame in source)
 
 
-def test_the_smoother_knows_the_prior_of_the_model(real):
-    for pipeline in (real, fresh(real, SETTINGS)):
-        assert pipeline.smoother.prior == pytest.approx(real.classifier.card["prior"])
+def test_the_label_is_the_largest_number_in_every_reading_of_a_lively_film(real, shared):
+    pipeline = fresh(real, SETTINGS)
+    with VideoFile(shared("video/sad_to_laughing.mp4")) as source:
+        readings = [face for frame in source for face in pipeline.read(frame)]
+    assert len(readings) == 472
+    assert all(LABELS[face.probs.argmax()] == face.label for face in readings)
+    assert all(face.confidence == pytest.approx(face.probs.max()) for face in readings)
 
 
 def test_labels_in_code_and_model_agree(real):

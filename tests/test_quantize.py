@@ -10,7 +10,7 @@ from tests.test_datasets import row, write_tree
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
 from models.checkpoint import build, save_trained  # noqa: E402
-from models.quantize import compact, fit_calibration, folded, log_sum_exp, main, reject_offset  # noqa: E402
+from models.quantize import compact, folded, main  # noqa: E402
 from realtime.config import SHIPPED  # noqa: E402
 from realtime.expression.classifier import EmotionClassifier, interpreter_class  # noqa: E402
 from realtime.values import LABELS  # noqa: E402
@@ -50,25 +50,6 @@ def test_a_compact_file_gives_the_same_answers():
     assert len(large) - len(small) > 5000
     assert len(small) <= 150_000
     assert all(np.array_equal(one, other) for one, other in zip(answers(large), answers(small), strict=True))
-
-
-def test_calibration_finds_the_temperature_and_offsets_that_were_put_in():
-    draw = np.random.default_rng(0)
-    honest = draw.normal(0, 2, (20000, 7))
-    honest[:, 3] += 1
-    p = np.exp(honest - log_sum_exp(honest)[:, None])
-    truth = np.array([draw.choice(7, p=row) for row in p])
-    offset = np.array([0.5, 0, 0, -0.5, 0, 0, 0])
-    temperature, bias = fit_calibration(((honest - offset) * 1.7).astype(np.float32), truth)
-    assert temperature == pytest.approx(1.7, abs=0.06)
-    assert bias == pytest.approx(offset, abs=0.12)
-
-
-def test_the_reject_offset_loses_as_many_faces_as_asked():
-    logits = np.random.default_rng(0).normal(0, 1, (5000, 8)).astype(np.float32)
-    logits[:, -1] += reject_offset(logits, lost_share=0.02)
-    odds = np.exp(logits - log_sum_exp(logits)[:, None])[:, -1]
-    assert (odds > 0.5).mean() == pytest.approx(0.02, abs=0.002)
 
 
 LABELLED = [(LABELS[tile % 7], tile) for tile in range(60)]

@@ -10,11 +10,13 @@ from models.pictures import cut_out
 from realtime.base.timing import decay
 from realtime.config import SmoothingSettings
 from realtime.expression.smoothing import (
+    AHEAD,
     FaceState,
     Smoother,
+    agree_with_label,
     choose_label,
     contradicts,
-    likelihood,
+    evidence,
     start_state,
     transition,
     weigh_evidence,
@@ -24,13 +26,12 @@ from realtime.faces.align import enlarge
 from realtime.values import LABELS
 
 SETTINGS = SmoothingSettings()
-EVEN = np.full(7, 1 / 7)
 ANGER, FEAR, HAPPINESS, NEUTRAL = (LABELS.index(name) for name in ("anger", "fear", "happiness", "neutral"))
 YES, NO = np.array([True]), np.array([False])
 
 
-def make_smoother(prior=EVEN, **changes: float) -> Smoother:
-    return Smoother(replace(SETTINGS, **changes), 1.0, prior)
+def make_smoother(**changes: float) -> Smoother:
+    return Smoother(replace(SETTINGS, **changes), 1.0)
 
 
 def probs(**shares: float) -> np.ndarray:
@@ -67,68 +68,33 @@ def test_decay_is_exponential(elapsed, weight_left):
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "chance"),
-    [
-        # In a thousandth of the dwell time the probability of a change is 0.001; from anger 75 % go to neutral, 5 % to each other label.
-        ("anger", "anger", 0.999),
-        ("anger", "neutral", 0.00075),
-        ("anger", "fear", 0.00005),
-        ("neutral", "neutral", 0.999),
-        ("neutral", "fear", 0.001 / 6),
-    ],
+    ("before", "now", "chance"), [("anger", "anger", 0.999), ("anger", "fear", 0.001 / 6), ("neutral", "anger", 0.001 / 6)]
 )
 def test_transition_probabilities_of_a_short_time(before, now, chance):
-    settings = replace(SETTINGS, dwell_s=2.0, via_neutral=0.75)
-    assert transition(0.002, settings)[LABELS.index(before), LABELS.index(now)] == pytest.approx(chance, rel=0.002)
+    """In a thousandth of the dwell time the probability of a change is 0.001, the same to each other label."""
+    matrix = transition(0.002, replace(SETTINGS, dwell_s=2.0))
+    assert matrix[LABELS.index(before), LABELS.index(now)] == pytest.approx(chance, rel=0.002)
 
 
-def test_the_long_run_distribution():
-    long_run = transition(1000.0, replace(SETTINGS, via_neutral=0.75))
-    assert long_run == pytest.approx(np.tile([0.25 / 1.75 * 4 / 6] * 6 + [0.75 / 1.75], (7, 1)))
+def test_in_the_long_run_no_label_is_preferred():
+    assert transition(1000.0, SETTINGS) == pytest.approx(np.full((7, 7), 1 / 7))
 
 
 @pytest.mark.parametrize("elapsed", [0.0, 0.033, 0.7, 5.0])
 def test_the_closed_form_equals_many_tiny_steps(elapsed):
-    settings = replace(SETTINGS, dwell_s=0.8, via_neutral=0.6)
-    jumps = np.full((7, 7), 0.4 / 5)
-    jumps[:, NEUTRAL], jumps[NEUTRAL] = 0.6, 1 / 6
-    np.fill_diagonal(jumps, 0)
-    tiny = np.eye(7) + (jumps - np.eye(7)) * elapsed / 0.8 / 2**20
-    assert transition(elapsed, settings) == pytest.approx(np.linalg.matrix_power(tiny, 2**20), abs=1e-5)
+    changes = np.full((7, 7), 1 / 6)
+    np.fill_diagonal(changes, -1)
+    tiny = np.eye(7) + changes * elapsed / 0.8 / 2**20
+    assert transition(elapsed, replace(SETTINGS, dwell_s=0.8)) == pytest.approx(np.linalg.matrix_power(tiny, 2**20), abs=1e-5)
 
 
 def test_two_transitions_equal_one_of_the_summed_time():
     assert transition(0.1, SETTINGS) @ transition(0.3, SETTINGS) == pytest.approx(transition(0.4, SETTINGS))
 
 
-@pytest.mark.parametrize(
-    ("power", "fear", "neutral"),
-    [
-        (0.0, 1 / 3, 2 / 3),  # the model's own
-        (0.5, 1 / 2, 1 / 2),  # 0.3 / 0.3 against 0.6 / 0.6
-        (1.0, 2 / 3, 1 / 3),  # 0.3 / 0.09 against 0.6 / 0.36
-    ],
-)
-def test_the_prior_is_divided_out_by_its_power(power, fear, neutral):
-    reading, prior = np.zeros(7), np.full(7, 0.11)
-    reading[[FEAR, NEUTRAL]], prior[[FEAR, NEUTRAL]] = (0.3, 0.6), (0.09, 0.36)
-    result = likelihood(reading, prior, replace(SETTINGS, prior_power=power, noise=0.0))
-    assert result[[FEAR, NEUTRAL]] == pytest.approx([fear, neutral])
-    assert result.sum() == pytest.approx(1)
-
-
-@pytest.mark.parametrize(("prior", "ratio"), [(0.0, 4.0), (0.01, 4.0), (0.04, 2.0)])
-def test_a_prior_below_the_least_counts_as_the_least(prior, ratio):
-    """Two labels with equal probability. The ratio is the root of 0.16 to 0.01, or to the prior if that is more."""
-    reading, priors = np.zeros(7), np.full(7, 0.16)
-    reading[[ANGER, FEAR]], priors[FEAR] = 0.5, prior
-    result = likelihood(reading, priors, replace(SETTINGS, prior_power=0.5, rarest=0.01, noise=0.0))
-    assert result[FEAR] / result[ANGER] == pytest.approx(ratio)
-
-
 def test_noise_leaves_every_label_possible():
     reading = np.eye(7)[ANGER]
-    assert likelihood(reading, EVEN, replace(SETTINGS, noise=0.07)) == pytest.approx([0.94] + [0.01] * 6)
+    assert evidence(reading, replace(SETTINGS, noise=0.07)) == pytest.approx([0.94] + [0.01] * 6)
 
 
 @pytest.mark.parametrize(("elapsed", "counts"), [(0.0, 0.0), (1 / 30, 0.15), (0.1, 0.45), (0.2, 0.9), (0.3, 1.0), (9.0, 1.0)])
@@ -137,7 +103,7 @@ def test_weight_grows_with_the_time_up_to_one(elapsed, counts):
 
 
 @pytest.mark.parametrize(
-    ("belief", "likelihood", "counts", "expected"),
+    ("belief", "picture", "counts", "expected"),
     [
         ((0.5, 0.5), (0.8, 0.2), 1.0, (0.8, 0.2)),
         ((0.2, 0.8), (0.8, 0.2), 1.0, (0.5, 0.5)),
@@ -145,8 +111,8 @@ def test_weight_grows_with_the_time_up_to_one(elapsed, counts):
         ((0.7, 0.3), (0.8, 0.2), 0.0, (0.7, 0.3)),
     ],
 )
-def test_belief_is_updated_by_bayes_rule(belief, likelihood, counts, expected):
-    assert weigh_evidence(np.array(belief), np.array(likelihood), counts) == pytest.approx(expected)
+def test_belief_is_updated_by_bayes_rule(belief, picture, counts, expected):
+    assert weigh_evidence(np.array(belief), np.array(picture), counts) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +140,7 @@ def test_a_tie_begins_and_ends_at_different_leads(best, second, tie, expected):
 
 @pytest.mark.parametrize("t", [0.0, 12.5])
 def test_the_first_reading_is_not_changed(t):
-    face = feed(make_smoother(prior=probs(neutral=0.9)), probs(happiness=0.55, neutral=0.35), t)
+    face = feed(make_smoother(), probs(happiness=0.55, neutral=0.35), t)
     assert (face.label, face.tie) == ("happiness", False)
     assert face.probs == pytest.approx(probs(happiness=0.55, neutral=0.35))
     assert face.belief == pytest.approx(face.probs)
@@ -185,8 +151,8 @@ def test_step_response_of_the_shown_probabilities():
     feed(smoother, "neutral", 0.0)
     face = feed(smoother, "happiness", 0.2)
     before, after = sure("neutral")[HAPPINESS], sure("happiness")[HAPPINESS]
-    assert face.probs[HAPPINESS] == pytest.approx(before + (1 - math.exp(-1)) * (after - before), abs=1e-5)
-    assert face.probs.dtype == np.float32
+    assert face.average[HAPPINESS] == pytest.approx(before + (1 - math.exp(-1)) * (after - before), abs=1e-5)
+    assert face.average.dtype == face.probs.dtype == np.float32
 
 
 def test_a_clear_change_shows_within_300_ms_and_a_faint_one_later():
@@ -291,13 +257,41 @@ def test_no_faces():
     assert make_smoother().update([], np.zeros((0, 7), np.float32), np.zeros(0, bool), 0.0) == []
 
 
-def test_dividing_out_the_prior_helps_a_rare_label():
-    prior = probs(fear=0.03, neutral=0.34)
-    reading = probs(fear=0.40, neutral=0.55)
-    for power, label in ((0.5, "fear"), (0.0, "neutral")):
-        smoother = make_smoother(prior, prior_power=power)
-        feed_all(smoother, "neutral", every(0.1, 0.0, 1.0))
-        assert feed_all(smoother, reading, every(0.1, 1.0, 5.0))[-1].label == label
+@pytest.mark.parametrize(("leader", "label"), [(0.55, "fear"), (0.35, "neutral")])
+def test_a_steady_face_ends_at_the_label_that_the_classifier_prefers(leader, label):
+    """The probabilities are under the prior of use: the filter adds no preference of its own."""
+    smoother = make_smoother()
+    feed_all(smoother, "neutral" if label == "fear" else "fear", every(0.1, 0.0, 1.0))
+    face = feed_all(smoother, probs(fear=leader, neutral=0.9 - leader), every(0.1, 1.0, 8.0))[-1]
+    assert face.label == label
+
+
+def test_where_filter_and_average_agree_the_average_is_shown():
+    average = probs(happiness=0.6, neutral=0.3)
+    assert agree_with_label(average, HAPPINESS) is average
+
+
+@pytest.mark.parametrize(
+    "shares", [{"happiness": 0.2, "neutral": 0.7}, {"happiness": 0.45, "neutral": 0.45}, {"happiness": 0.0, "neutral": 1.0}]
+)
+def test_the_shown_label_has_the_largest_number_by_as_little_as_possible(shares):
+    average = probs(**shares)
+    mixed = agree_with_label(average, HAPPINESS)
+    assert mixed.sum() == pytest.approx(1) and mixed.dtype == np.float32
+    assert mixed[HAPPINESS] - mixed[NEUTRAL] == pytest.approx(AHEAD, abs=1e-6)
+    others = np.delete(np.arange(7), HAPPINESS)
+    assert mixed[others] / mixed[others].sum() == pytest.approx(average[others] / average[others].sum(), abs=1e-6)
+
+
+@pytest.mark.parametrize("step_s", [1 / 30, 1 / 10])
+def test_while_expressions_change_the_label_always_has_the_largest_number(step_s):
+    rng, smoother = np.random.default_rng(0), make_smoother()
+    for t in every(step_s, 0.0, 60.0):
+        expression = int(t / 0.9) % 6
+        reading = rng.dirichlet(0.3 + 3 * np.eye(7)[expression]).astype(np.float32)
+        face = feed(smoother, reading, t)
+        assert np.round(face.probs, 4).argmax() == face.label_index
+        assert (np.round(face.probs, 4) == np.round(face.probs, 4).max()).sum() == 1
 
 
 @pytest.mark.parametrize(("hold_s", "shortest"), [(0.0, 0.1), (0.19, 0.2), (0.49, 0.5)])
@@ -357,7 +351,7 @@ def test_labels_of_portraits_are_stable_and_follow_a_cut(classifier, gray, rate)
     """Two seconds each of a neutral, a laughing and a neutral face, through the real classifier: exactly two changes."""
     crops = [cut_out(gray(name)).pixels for name in ("biden", "obama", "biden")]
     readings = np.concatenate([classifier.probabilities(shaken_chips(crop, 2 * rate)) for crop in crops])
-    smoother = Smoother(SETTINGS, 1.0, classifier.prior)
+    smoother = Smoother(SETTINGS, 1.0)
     faces = [feed(smoother, reading, i / rate) for i, reading in enumerate(readings)]
     labels = [face.label for face in faces]
     changes = [i / rate for i in range(1, len(labels)) if labels[i] != labels[i - 1]]

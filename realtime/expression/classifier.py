@@ -12,6 +12,7 @@ import numpy as np
 from realtime.base.errors import Trouble, reason
 from realtime.base.silence import quiet
 from realtime.base.version import RELEASE
+from realtime.config import PRIOR_OF_USE
 from realtime.faces.align import CHIP
 from realtime.values import LABELS
 
@@ -88,6 +89,10 @@ class EmotionClassifier:
         self.bias = self._numbers("bias", (len(LABELS) + 1,)).astype(np.float32)
         self.prior = self._numbers("prior", (len(LABELS),)).astype(np.float32)
         """How often each label occurs in what the model learned from; (7,), sums to 1."""
+        if (self.prior <= 0).any():
+            raise Trouble(f"{path.with_suffix('.json')} is damaged (its prior has values of 0 or less): restore it from {RELEASE}")
+        self._shift = np.append(np.log(np.array(PRIOR_OF_USE) / self.prior), 0).astype(np.float32)
+        """What is added to the scaled logits (8,), so that the training prior is replaced by the prior of use."""
         self.resting = None if self.card.get("resting") is None else self._numbers("resting", (len(LABELS),))
         """Mean log-probabilities (7,) of everybody's resting face; None where the card does not tell."""
         self.embedding = int(self._numbers("embedding", ()))
@@ -174,12 +179,13 @@ class EmotionClassifier:
         return Opinion(probs, reject, embedding)
 
     def calibrated(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (n, 7) and reject probability (n,) of raw logits (n, 8): bias-corrected temperature scaling.
+        """Probabilities (n, 7) and reject probability (n,) of raw logits (n, 8), under `realtime.config.PRIOR_OF_USE`.
 
-        One divisor and one offset a class, fitted when the model was made (Alexandari et al. 2020). The offset of reject puts the
-        threshold that loses 1 of 200 real faces at 0.5.
+        Bias-corrected temperature scaling (Alexandari et al. 2020): one divisor and one offset a class, fitted when the model was made.
+        Bayes' rule replaces the training prior by the prior of use, which adds the logarithm of their ratio. The offset of reject puts
+        the threshold that loses 1 of 200 real faces at 0.5.
         """
-        scaled = logits / self.temperature + self.bias
+        scaled = logits / self.temperature + self.bias + self._shift
         return softmax(scaled[:, :-1]), softmax(scaled)[:, -1]
 
     def probabilities(self, chips: np.ndarray) -> np.ndarray:

@@ -287,38 +287,35 @@ def one_euro(cutoff_hz: float, beta: float, lead: float) -> Filter:
     return run
 
 
-def run_smoother(settings: SmoothingSettings, prior: np.ndarray, probs: np.ndarray, rate: int) -> list[list[FaceState]]:
+def run_smoother(settings: SmoothingSettings, probs: np.ndarray, rate: int) -> list[list[FaceState]]:
     """The states (frames, clips) of the program's own smoother."""
-    smoother, ids, trusted = Smoother(settings, 1.0, prior), list(range(len(probs))), np.ones(len(probs), bool)
+    smoother, ids, trusted = Smoother(settings, 1.0), list(range(len(probs))), np.ones(len(probs), bool)
     return [smoother.update(ids, probs[:, i], trusted, i / rate) for i in range(probs.shape[1])]
 
 
-def forward(settings: SmoothingSettings, prior: np.ndarray, ties: bool = False) -> Filter:
+def forward(settings: SmoothingSettings, ties: bool = False) -> Filter:
     """The program's own smoother: the label alone, or also "unsure (tie)" as the screen has it."""
 
     def run(probs: np.ndarray, rate: int) -> np.ndarray:
-        states = run_smoother(settings, prior, probs, rate)
+        states = run_smoother(settings, probs, rate)
         return np.array([[TIE if ties and face.tie else face.label_index for face in frame] for frame in states]).T
 
     return run
 
 
-def families(settings: SmoothingSettings, prior: np.ndarray) -> dict[str, dict[str, Filter]]:
+def families(settings: SmoothingSettings) -> dict[str, dict[str, Filter]]:
     """Every filter by family and setting. Within a family one constant goes from slow to fast."""
 
     def with_change(ties: bool = False, **field: float) -> Filter:
-        return forward(replace(settings, **field), prior, ties)
+        return forward(replace(settings, **field), ties)
 
     label = {
-        "lead": (0.2, 0.4, 0.8),
+        "lead": (0.2, 0.4, 0.7),
         "dwell_s": (0.5, 1.0, 4.0),
-        "via_neutral": (1 / 6,),
-        "prior_power": (0.0, 1.0),
-        "rarest": (0.001,),
         "noise": (0.0,),
         "hold_s": (0.0,),
     }
-    screen = {"tie": (0.05, 0.15), "clear": (0.4,), "tie_s": (1.0,)}
+    screen = {"tie": (0.08, 0.15), "clear": (0.4,), "tie_s": (1.0,)}
     looks = (2.0, 3.5, 5.0, settings.looks_per_s, 10.0)
     return {
         "none": {"the classifier's best": lambda probs, rate: probs.argmax(2)},
@@ -406,9 +403,9 @@ def draw_figure(scores: dict[str, dict[str, tuple[Score, Score]]], chosen: tuple
     plt.close(figure)
 
 
-def describe_calibration(clips: Clips, settings: SmoothingSettings, prior: np.ndarray) -> str:
+def describe_calibration(clips: Clips, settings: SmoothingSettings) -> str:
     """A paragraph: the calibration of both probabilities after a second, and the accuracy with and without a tie."""
-    states = run_smoother(settings, prior, clips.probs, RATE)[-1]
+    states = run_smoother(settings, clips.probs, RATE)[-1]
     truth = clips.truth[:, -1]
     probs, belief = (np.stack([getattr(face, name) for face in states]) for name in ("probs", "belief"))
     tie = np.array([face.tie for face in states])
@@ -449,17 +446,16 @@ def make_scenes(folder: Path, model: EmotionClassifier) -> Scenes:
     )
 
 
-def report(scenes: Scenes, settings: SmoothingSettings, prior: np.ndarray, model_name: str, out: Path) -> None:
+def report(scenes: Scenes, settings: SmoothingSettings, model_name: str, out: Path) -> None:
     """Scores every filter and writes the table and the picture."""
 
     def both(label_filter: Filter) -> tuple[Score, Score]:
         return score_filter(label_filter, 30, scenes), score_filter(label_filter, 10, scenes)
 
     scores = {
-        family: {name: both(label_filter) for name, label_filter in filters.items()}
-        for family, filters in families(settings, prior).items()
+        family: {name: both(label_filter) for name, label_filter in filters.items()} for family, filters in families(settings).items()
     }
-    displayed = both(forward(settings, prior, ties=True))
+    displayed = both(forward(settings, ties=True))
     label = scores["forward filter"][f"{settings.looks_per_s} looks a second"]
     n = f"{len(scenes.frozen.cuts)} frozen clips of {FROZEN_S} s, {len(label[0].latency)} clear and {len(label[0].faint)} faint changes"
     command = "python tests/benchmarks/smoothing.py ../shared/data/faces_wild"
@@ -506,7 +502,7 @@ Each cell has the value at 30 and at 10 frames a second. "On the screen" counts 
 
 The chosen settings at 30 frames a second, on the screen: {describe_delays(displayed[0], scenes.same)}.
 
-{describe_calibration(scenes.still, settings, prior)}
+{describe_calibration(scenes.still, settings)}
 """
     (out / "smoothing.md").write_text(page, encoding="utf-8")
     print(page)
@@ -520,4 +516,4 @@ if __name__ == "__main__":
     args = parser.parse_args()
     classifier = EmotionClassifier(args.model)
     model_name = f"{classifier.path.name} {classifier.sha256[:8]}"
-    report(make_scenes(args.folder, classifier), SmoothingSettings(), classifier.prior, model_name, args.out)
+    report(make_scenes(args.folder, classifier), SmoothingSettings(), model_name, args.out)
