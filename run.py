@@ -132,15 +132,15 @@ def live(
 ) -> None:
     """Show expressions live: in a window, in browsers, or as a line in the terminal."""
     from realtime.base.machine import small_board
+    from realtime.commands.choose import choose_model, choose_profile
     from realtime.commands.live import LiveOptions, LiveSession
-    from realtime.commands.suited import profile_of, suited
 
     console, interrupted = new_console(), stop_on_signal()
-    model, efforts = suited(model, small_board(), console.print)
+    model, efforts = choose_model(model, small_board(), console.print)
     settings = Settings(
         efforts,
         classifier=ClassifierSettings(model),
-        profile=profile_of(profile, model, console.print),
+        profile=choose_profile(profile, model, console.print),
         finder=FinderSettings(min_face=min_face),
         governor=GovernorSettings(target_fps, max_cpu),
     )
@@ -181,11 +181,11 @@ def record(
     lang: o.Lang = "en",
 ) -> None:
     """Write an annotated video and its readings: every frame of a file, with its sound, or what a camera sees."""
+    from realtime.commands.choose import choose_profile
     from realtime.commands.record import RecordOptions, record_many, record_one
-    from realtime.commands.suited import profile_of
 
     settings = Settings(
-        classifier=ClassifierSettings(model), profile=profile_of(profile, model, print), finder=FinderSettings(min_face=min_face)
+        classifier=ClassifierSettings(model), profile=choose_profile(profile, model, print), finder=FinderSettings(min_face=min_face)
     )
     choices = o.choices_of(overlay, clean, privacy, size, fps, csv, srt, lang)
     options = RecordOptions(settings, choices, CameraSettings(raw_wh=raw), seconds, overwrite)
@@ -212,9 +212,9 @@ def bench(
     """Measure speed: each stage, frames a second, latency, load, memory, on this machine."""
     from realtime.base.machine import small_board
     from realtime.commands.bench import BenchOptions, run_bench
-    from realtime.commands.suited import suited
+    from realtime.commands.choose import choose_model
 
-    model, efforts = suited(model, small_board(), print)
+    model, efforts = choose_model(model, small_board(), print)
     settings = Settings(efforts, classifier=ClassifierSettings(model))
     if not run_bench(BenchOptions(source, seconds, exact, live_rate, faces, size, out, compare, settings), new_console()):
         raise typer.Exit(1)
@@ -236,7 +236,7 @@ def calibrate(
     """Learn a face: a guided capture, a profile for `live --profile NAME`, and the proof that it helps."""
     from calibration.command import CaptureOptions, calibrate_person, delete_person, merge_people
     from realtime.base.machine import small_board
-    from realtime.commands.suited import suited
+    from realtime.commands.choose import choose_model
 
     if delete is not None:
         delete_person(delete)
@@ -245,7 +245,7 @@ def calibrate(
         merge_people(merge)
         return
     # A profile belongs to a model: the one that live will take.
-    model, _ = suited(model, small_board(), print)
+    model, _ = choose_model(model, small_board(), print)
     options = CaptureOptions(name, plan, tuple(source or ()), anonymous, practising, agreed, window is not False, model)
     calibrate_person(options, new_console(), stop_on_signal())
 
@@ -255,7 +255,7 @@ def image(
     files: o.Pictures, as_json: o.JsonPerFace = False, model: o.Model = ClassifierSettings.model, profile: o.ProfileName = None
 ) -> None:
     """Read the expressions in photos: a line a face."""
-    from realtime.commands.suited import profile_of
+    from realtime.commands.choose import choose_profile
     from realtime.pipeline import build_pipeline, fresh
     from realtime.readings.format import face_values
     from realtime.sources.photos import Photo
@@ -264,7 +264,7 @@ def image(
     settings = Settings(
         efforts=(PHOTO,),
         classifier=ClassifierSettings(model),
-        profile=profile_of(profile, model, partial(print, file=sys.stderr)),
+        profile=choose_profile(profile, model, partial(print, file=sys.stderr)),
     )
     pipeline = build_pipeline(settings, time.monotonic)
     failed = 0
@@ -301,11 +301,11 @@ def cameras(as_json: o.JsonForAll = False) -> None:
 def doctor(as_json: o.JsonChecks = False, model: o.SuitedModel = None) -> None:
     """Look at all that a session needs: a line each, with what helps; exit code 1 if something will not work."""
     from realtime.base.machine import small_board
+    from realtime.commands.choose import choose_model
     from realtime.commands.doctor import examine
-    from realtime.commands.suited import suited
 
     checks = []
-    model, efforts = suited(model, small_board(), lambda line: None)
+    model, efforts = choose_model(model, small_board(), lambda line: None)
     for check in examine(Settings(efforts, classifier=ClassifierSettings(model)), Path(__file__).parent / "requirements.txt", RECORDINGS):
         checks.append(check)
         if not as_json:

@@ -19,7 +19,7 @@ from conftest import DATA, ROOT
 from fakes import NetworkCamera
 
 from realtime.commands.benchmark import STAGES
-from realtime.commands.suited import suited
+from realtime.commands.choose import choose_model
 from realtime.config import EFFORTS, SHIPPED, SMALL_EFFORTS, ClassifierSettings
 from realtime.values import LABELS
 from run import not_installed
@@ -295,12 +295,12 @@ def test_live_reads_raw_pictures_from_a_pipe(tmp_path):
 def test_a_small_board_gets_the_small_model_unless_another_is_named():
     told = []
     board = "Raspberry Pi 4 Model B Rev 1.4"
-    assert suited(None, board, told.append) == (SHIPPED["nano"], SMALL_EFFORTS)
+    assert choose_model(None, board, told.append) == (SHIPPED["nano"], SMALL_EFFORTS)
     assert len(told) == 1
     assert told[0].startswith(board)
     assert "--model emotion" in told[0]
-    assert suited(SHIPPED["emotion"], board, told.append) == (SHIPPED["emotion"], EFFORTS)
-    assert suited(None, None, told.append) == (SHIPPED["emotion"], EFFORTS)
+    assert choose_model(SHIPPED["emotion"], board, told.append) == (SHIPPED["emotion"], EFFORTS)
+    assert choose_model(None, None, told.append) == (SHIPPED["emotion"], EFFORTS)
     assert len(told) == 1
     # Fewer searches than all, from the start.
     assert SMALL_EFFORTS[0].far_s > EFFORTS[0].far_s

@@ -99,7 +99,7 @@ class LiveSession:
             console.print(f"No display: readings follow here; {where}. To keep it, use --record FILE.mp4. Ctrl-C ends.")
 
     def run(self) -> None:
-        """Reads, shows and records until the session ends, and tells what came of it."""
+        """Reads, shows and records until the session ends, and prints a summary."""
         sinks: list[Sink] = [*self.viewers, self.controls, self.recordings, Tap(self.countdown.update)]
         try:
             run_loop(self.frames, self.pipeline, Sinks(sinks), self._over)
@@ -181,5 +181,6 @@ class LiveSession:
         except (Trouble, ModuleNotFoundError) as error:
             if self.options.web:
                 raise
-            self.console.print(str(error) if isinstance(error, Trouble) else f"no page in a browser: {reason(error)}")
+            remedy = "run `pip install -r requirements.txt` in a venv and start run.py with that venv's Python"
+            self.console.print(str(error) if isinstance(error, Trouble) else f"no page in a browser ({reason(error)}): {remedy}")
             return []

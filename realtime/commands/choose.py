@@ -7,7 +7,7 @@ from realtime.base.errors import Trouble
 from realtime.config import EFFORTS, SHIPPED, SMALL_EFFORTS, ClassifierSettings, Effort
 
 
-def suited(model: Path | None, board: str | None, tell: Callable[[str], None]) -> tuple[Path, tuple[Effort, ...]]:
+def choose_model(model: Path | None, board: str | None, tell: Callable[[str], None]) -> tuple[Path, tuple[Effort, ...]]:
     """The model, and how much is spent on a frame: less on a small board, unless the user names a model."""
     if model is not None or board is None:
         return model or ClassifierSettings.model, EFFORTS
@@ -15,7 +15,7 @@ def suited(model: Path | None, board: str | None, tell: Callable[[str], None]) -
     return SHIPPED["nano"], SMALL_EFFORTS
 
 
-def profile_of(name: str | None, model: Path, tell: Callable[[str], None]) -> Path | None:
+def choose_profile(name: str | None, model: Path, tell: Callable[[str], None]) -> Path | None:
     """The file of a person's profile for a model. None without a name; also where the profile cannot be used, which is told."""
     from realtime.expression.people import PEOPLE, find, usable
 
