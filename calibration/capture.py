@@ -70,8 +70,8 @@ def run_capture(request: CaptureRequest, console: Console, stopped: Callable[[],
     # Nobody can calibrate for the people of the demo clip.
     texts = list(request.sources[:1]) or [text for text in usual_sources() if text != "demo"]
     folder = _open_folder(request, request.sources or texts, console, root)
-    cameras = _Cameras(request, folder, console, lambda: stopped() or guide.closed)
-    source = cameras.open_source(texts, lambda why: guide.idle(why))
+    cameras = _Cameras(request, folder, console, stopped)
+    source = cameras.open_source(texts, cameras.idle)
     further = cameras.further_cameras()
     writer = TakeWriter(folder, lambda: source.current, prompts, capture, further) if folder else None
     practice = _Practice(folder.path.parents[1] if folder else None, console) if practising else None
@@ -89,12 +89,12 @@ def run_capture(request: CaptureRequest, console: Console, stopped: Callable[[],
     session = CaptureSession(prompts, capture, cameras.settings.quality, keep, drop, writer.earlier if writer else ())
     title = f"{folder.person if folder else 'nothing is kept'}, {request.plan}"
     screen = DesktopWindow("Calibration") if request.windowed and has_display() else None
-    guide = Guide(session, capture, lambda: source.mirror, title, console, screen, practising)
+    guide = cameras.guide = Guide(session, capture, lambda: source.mirror, title, console, screen, practising)
     pipeline = cameras.build_pipeline()
     with ExitStack() as stack:
         for camera in further:
             stack.enter_context(camera)
-        run_loop(source, pipeline, Sinks([guide, *cameras.films(1, pipeline)]), cameras.stop)
+        run_loop(source, pipeline, Sinks([guide, *cameras.films(1, pipeline)]), cameras.ended)
     if practice:
         practice.print_table()
     if not session.complete:
@@ -125,20 +125,34 @@ def _open_folder(request: CaptureRequest, sources: Sequence[str], console: Conso
 
 
 class _Cameras:
-    """Opens the sources, and builds their pipelines and recordings, all on one clock."""
+    """Opens the sources, and builds their pipelines and recordings, all on one clock.
 
-    def __init__(self, request: CaptureRequest, folder: SessionFolder | None, console: Console, stop: Callable[[], bool]):
-        """`stop` says whether the capture has ended."""
-        self.request, self.folder, self.console, self.stop = request, folder, console, stop
+    Attributes:
+        guide: shows the capture; None until it is built, which needs the first source.
+    """
+
+    def __init__(self, request: CaptureRequest, folder: SessionFolder | None, console: Console, stopped: Callable[[], bool]):
+        """`stopped` says whether the user or the system asked the program to end."""
+        self.request, self.folder, self.console, self.stopped = request, folder, console, stopped
+        self.guide: Guide | None = None
         self.clock = time.monotonic
         self.settings = Settings(classifier=ClassifierSettings(request.model))
+
+    def ended(self) -> bool:
+        """Whether the capture is over, or the user has left it."""
+        return self.stopped() or (self.guide is not None and self.guide.closed)
+
+    def idle(self, why: Message | None) -> None:
+        """Hands on why the first source gives no frame."""
+        if self.guide is not None:
+            self.guide.idle(why)
 
     def open_source(self, texts: list[str], idle: Callable[[Message | None], None]) -> SourceSwitch:
         """The first of the sources that opens; `idle` is called while it gives no frame."""
         camera, tell = CameraSettings(), self.console.print
 
         def open_text(text: str) -> Source:
-            return open_live(text, self.clock, camera, self.stop, idle, tell, endless=True)
+            return open_live(text, self.clock, camera, self.ended, idle, tell, endless=True)
 
         return SourceSwitch(open_text, texts, list, lambda message: tell(str(message)))
 
