@@ -1,11 +1,38 @@
 """Writes a model file and its card, the `.json` beside it, so that the two always belong together."""
 
+import hashlib
 import json
 import os
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from realtime.base.files import replace_file, replacing
+from realtime.base.machine import package_versions
+from realtime.base.version import __version__
+
+
+def points_card(schema: str, name: str, content: bytes, teacher: Path, faces: dict[str, int], settings: Any) -> dict[str, Any]:
+    """What the cards of both finders of the five points begin with.
+
+    Args:
+        content: the finder's file.
+        teacher: the file of the predictor whose answers were the truth.
+        faces: how many faces were learned from and measured on.
+        settings: of the training, as JSON values.
+    """
+    return {
+        "schema": schema,
+        "name": name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "made": date.today().isoformat(),
+        "teacher": {"name": teacher.name, "sha256": hashlib.sha256(teacher.read_bytes()).hexdigest()},
+        "faces": faces,
+        "settings": settings,
+        "program": {"version": __version__},
+        "versions": package_versions(),
+    }
 
 
 def write_card(path: Path, card: dict[str, Any]) -> None:

@@ -7,11 +7,9 @@ network learns the mean of its answers. Photos of faces_wild, in which it finds 
 as well. The network gets all of them turned, moved, scaled and in other light. Every third person of the photos is only measured on.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -23,7 +21,7 @@ import typer
 from torch import Tensor
 
 from models.augment import lit, placement, uniform
-from models.card import replace_model, write_card
+from models.card import points_card, replace_model, write_card
 from models.checkpoint import save_whole
 from models.cli import one_line
 from models.datasets import load_fer2013
@@ -35,8 +33,6 @@ from models.quantize import compact, folded
 from models.train_landmarks import LandmarkExample, jittered, read_examples
 from models.training import TrainingSettings, best_device, fit, mixed_precision
 from realtime.base.geometry import box_around
-from realtime.base.machine import package_versions
-from realtime.base.version import __version__
 from realtime.faces.align import CROP, TEMPLATE, similarity
 from realtime.faces.landmarks import MIRRORED, PointPredictor
 
@@ -252,18 +248,8 @@ def main(
     learn(crops, photos, measured, PointsNet(), FIRST, runs)
     learn(crops, photos, measured, load_course(runs), SECOND, runs / "second")
     content = convert(load_course(runs / "second"))
-    card = {
-        "schema": "crop_points/1",
-        "name": out.stem,
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "bytes": len(content),
-        "made": date.today().isoformat(),
-        "teacher": {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
-        "faces": {"crops": len(crops.points), "photos": len(photos.points), "measured_on": len(measured.points)},
-        "settings": [asdict(FIRST), asdict(SECOND)],
-        "program": {"version": __version__},
-        "versions": package_versions(),
-    }
+    counts = {"crops": len(crops.points), "photos": len(photos.points), "measured_on": len(measured.points)}
+    card = points_card("crop_points/1", out.stem, content, path, counts, [asdict(FIRST), asdict(SECOND)])
     replace_model(out, content, card)
     # The report loads the file from its final place.
     card["scores"] = report(measured, teacher)

@@ -8,14 +8,12 @@ predictor and beside it its card, a .json with settings, versions, scores and sh
 nothing.
 """
 
-import hashlib
 import math
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -24,15 +22,14 @@ import dlib
 import numpy as np
 import typer
 
-from models.card import replace_model
+from models.card import points_card, replace_model
 from models.cli import one_line
 from models.datasets import read_table
 from models.dlib_files import public_predictor_path
 from models.face_table import held_out
 from models.pictures import SEARCHED, central_box, detector, read_gray
 from realtime.base.geometry import box_around, mirror_box, scale_box, width
-from realtime.base.machine import describe_machine, package_versions
-from realtime.base.version import __version__
+from realtime.base.machine import describe_machine
 from realtime.config import POINTS
 from realtime.expression.quality import eye_distance, turn
 from realtime.faces.landmarks import MIRRORED, PointPredictor, corners
@@ -312,20 +309,9 @@ def make(wild: Path, teacher: Path, out: Path, films: list[Path], settings: Pred
         aside = Path(folder) / out.name
         train(training, settings).save(str(aside))
         content = aside.read_bytes()
-        card = {
-            "schema": "points/1",
-            "name": out.stem,
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "bytes": len(content),
-            "made": date.today().isoformat(),
-            "teacher": {"name": teacher.name, "sha256": hashlib.sha256(teacher.read_bytes()).hexdigest()},
-            "faces": {"learned_from": len(training), "measured_on": len(measured)},
-            "settings": asdict(settings),
-            "program": {"version": __version__},
-            "versions": package_versions(),
-            "scores": report(aside, teacher, measured, films),
-            "processor": describe_machine()["processor"],
-        }
+        faces = {"learned_from": len(training), "measured_on": len(measured)}
+        card = points_card("points/1", out.stem, content, teacher, faces, asdict(settings))
+        card |= {"scores": report(aside, teacher, measured, films), "processor": describe_machine()["processor"]}
     replace_model(out, content, card)
     print(f"wrote {out} and {out.with_suffix('.json')}")
 

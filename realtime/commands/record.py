@@ -9,13 +9,13 @@ from typing import Any
 from rich.console import Console
 
 from realtime.base.errors import Trouble, reason
-from realtime.base.timing import Clock, Countdown
+from realtime.base.timing import Countdown
 from realtime.config import CameraSettings, Choices, Settings
 from realtime.loop import Sinks, Tap, run_loop
-from realtime.pipeline import Pipeline, build_pipeline
+from realtime.pipeline import build_pipeline
 from realtime.readings.format import readings_header
 from realtime.recording.batch import Job, face_search, film_setup, films_in, is_done, outputs, record_all
-from realtime.recording.recording import Recording, RecordingSetup
+from realtime.recording.recording import Recording, RecordingSetup, refuse_to_overwrite
 from realtime.sources.films import VideoFile
 from realtime.sources.opening import film_path, open_live
 from realtime.sources.playing import FirstSeconds
@@ -32,9 +32,10 @@ def new_recording(
         Trouble: it is one, or `out` cannot be written.
     """
     recording = Recording(out, header, setup, overwrite)
-    for film in filter(None, map(film_path, sources)):
-        if out.exists() and film.exists() and out.samefile(film):
-            raise Trouble(f"{out} is the file to be read: choose another name to write to")
+    # Only then: to tell a camera's name from a film's the cameras are listed, which takes time.
+    if out.exists():
+        for film in filter(None, map(film_path, sources)):
+            refuse_to_overwrite(film, out, "name")
     return recording
 
 
@@ -93,17 +94,12 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
         return readings_header(frames.name, pipeline, options.settings, frames.delivery)
 
     recording = new_recording(out, [source], header, setup, options.overwrite)
-    elapsed_s = _run(frames, pipeline, Sinks([recording, bar, Tap(countdown.update)]), over, clock)
+    start = clock()
+    run_loop(frames, pipeline, Sinks([recording, bar, Tap(countdown.update)]), over)
+    elapsed_s = clock() - start
     if not recording.frames:
         raise Trouble(f"nothing was recorded: {frames.name} gave no frame")
     console.print(f"{describe(recording)}: {recording.frames} frames in {elapsed_s:.1f} s ({recording.frames / elapsed_s:.0f} fps)")
-
-
-def _run(frames: Source, pipeline: Pipeline, sinks: Sinks, over: Callable[[], bool], clock: Clock) -> float:
-    """Runs the loop, and gives the seconds that it took."""
-    start = clock()
-    run_loop(frames, pipeline, sinks, over)
-    return clock() - start
 
 
 def record_many(paths: Sequence[Path], folder: Path, options: RecordOptions, console: Console, interrupted: Callable[[], bool]) -> None:

@@ -14,7 +14,7 @@ from realtime.base.errors import Trouble, reason
 from realtime.base.silence import silence_libraries
 from realtime.config import Choices, DetectorSettings, PrivacySettings, Settings
 from realtime.faces.finder import FaceSearch
-from realtime.recording.recording import Recording, RecordingSetup
+from realtime.recording.recording import Recording, RecordingSetup, refuse_to_overwrite
 from realtime.recording.sound import FilmSound
 from realtime.values import Frame
 
@@ -142,8 +142,7 @@ def record_film(
     from realtime.sources.playing import FirstSeconds
 
     film = VideoFile(job.film)
-    if job.out.exists() and job.film.exists() and job.out.samefile(job.film):
-        raise Trouble(f"{job.out} is the file to be read: choose another folder to write to")
+    refuse_to_overwrite(job.film, job.out, "folder")
     pipeline = build_pipeline(job.settings, time.monotonic)
     part = job.out.with_stem(job.out.stem + PART)
     unfinished = Recording(part, lambda: readings_header(film.name, pipeline, job.settings), film_setup(job, tell, stopped), overwrite=True)

@@ -50,8 +50,11 @@ def source_maker(text: str, clock: Clock, camera: CameraSettings) -> Callable[[]
         Trouble: see `film_path`.
     """
     film = film_path(text)
-    if film is not None:
-        return partial(VideoFile, film)
+    return partial(VideoFile, film) if film is not None else _live_maker(text, clock, camera)
+
+
+def _live_maker(text: str, clock: Clock, camera: CameraSettings) -> Callable[[], Source]:
+    """As `source_maker`, for a text that names no film: apart, so that the cameras need not be listed again to find that out."""
     device = text.removeprefix("/dev/video")
     if device.isdecimal():
         return partial(Webcam, int(device), camera, clock)
@@ -109,7 +112,7 @@ def open_live(
     film = film_path(text)
     if film is not None:
         return NewestFrame(as_live(VideoFile(film), clock, endless), stopped, partial(idle, None))
-    make = source_maker(text, clock, camera)
+    make = _live_maker(text, clock, camera)
     if text == "-":
         # A pipe that has ended cannot be opened again.
         return NewestFrame(make(), stopped, partial(idle, None))
