@@ -6,7 +6,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from realtime.faces.align import CHIP, CROP
+from realtime.values import CHIP, CROP
 
 SCHEMA = "session/1"
 CHIPS = "chips"

@@ -10,8 +10,8 @@ import numpy as np
 
 from calibration import old_sessions
 from realtime.base.errors import Trouble, reason
-from realtime.faces.align import CHIP, CROP, enlarge
-from realtime.values import LABELS, Face
+from realtime.faces.align import enlarge
+from realtime.values import CHIP, CROP, LABELS, Face
 
 FACES, SURROUNDINGS = "faces", "crops"
 """Folders of a session: face crops, (48, 48) gray PNG; surroundings of the faces, colour PNG."""

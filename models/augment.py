@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from realtime.faces.align import CHIP
+from realtime.values import CHIP
 
 
 def warp(crops: Tensor, matrix: Tensor) -> Tensor:

@@ -39,8 +39,7 @@ from models.second_opinion import (
     votes_or_label,
 )
 from realtime.base.errors import Trouble
-from realtime.faces.align import CROP
-from realtime.values import LABELS
+from realtime.values import CROP, LABELS
 
 KEEP, SUSPECT, NOT_A_FACE, DUPLICATE = VERDICTS = ("keep", "suspect", "not_a_face", "duplicate")
 

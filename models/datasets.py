@@ -16,8 +16,7 @@ from calibration.stored_sessions import read_person_takes
 from models.face_table import VOTED, FaceTable, joined_tables, without_votes
 from models.pictures import Picture, crop_or_photo, cut_out, read_gray, read_pictures, resized
 from realtime.base.errors import Trouble
-from realtime.faces.align import CROP
-from realtime.values import LABELS
+from realtime.values import CROP, LABELS
 
 COLUMNS = {"train": 170, "public_test": 60, "private_test": 60}
 """The splits of FER2013, and how many tiles lie in a row of each mosaic."""

@@ -17,8 +17,9 @@ import numpy as np
 from realtime.base.errors import Trouble, reason
 from realtime.base.silence import quiet
 from realtime.expression.classifier import interpreter_class
-from realtime.faces.align import CHIP, CROP, TEMPLATE, similarity
+from realtime.faces.align import TEMPLATE, similarity
 from realtime.faces.landmarks import MIRRORED
+from realtime.values import CHIP, CROP
 
 CROP_POINTS = Path(__file__).parent / "crop_points.tflite"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from realtime.base.errors import Trouble
-from realtime.faces.align import CROP
+from realtime.values import CROP
 
 SMALL = 16
 """Side in pixels at which pictures are compared: coarse enough that another compression or a shifted pixel changes little."""

@@ -14,10 +14,11 @@ import numpy as np
 from models.face_table import held_out
 from models.pictures import read_gray
 from realtime.config import DetectorSettings
-from realtime.faces.align import CROP, sample, similarity
+from realtime.faces.align import sample, similarity
 from realtime.faces.detector import Detector
 from realtime.faces.landmarks import PointPredictor
 from realtime.sources.films import VideoFile
+from realtime.values import CROP
 
 
 def noise(draw: np.random.Generator) -> np.ndarray:

@@ -16,10 +16,10 @@ import numpy as np
 from models.face_table import FaceTable, without_votes
 from realtime.base.errors import Trouble
 from realtime.config import DetectorSettings
-from realtime.faces.align import CROP, sample, similarity
+from realtime.faces.align import sample, similarity
 from realtime.faces.detector import Detector
 from realtime.faces.landmarks import PointPredictor
-from realtime.values import Box
+from realtime.values import CROP, Box
 
 LARGEST_CROP = 100
 """Longer side in pixels up to which a picture of a class folder is a face crop: RAF-DB's aligned ones have 100."""

@@ -34,8 +34,7 @@ from models.temperature import calibrate
 from realtime.base.files import replace_file
 from realtime.base.version import __version__
 from realtime.expression.classifier import SCHEMA, EmotionClassifier
-from realtime.faces.align import CHIP
-from realtime.values import LABELS
+from realtime.values import CHIP, LABELS
 
 REPRESENTATIVE = Path(__file__).parent / "representative.txt"
 """The list of pictures whose activations set the int8 ranges."""

@@ -24,9 +24,8 @@ from realtime.base.errors import Trouble, reason
 from realtime.base.files import replace_file, replacing
 from realtime.config import DetectorSettings
 from realtime.expression.classifier import softmax
-from realtime.faces.align import CROP
 from realtime.faces.detector import Detector
-from realtime.values import LABELS
+from realtime.values import CROP, LABELS
 
 TRAIN = "train"
 """The split that networks may learn from. Where several splits have the same picture, its row here is the duplicate."""

@@ -33,8 +33,9 @@ from models.quantize import compact, folded
 from models.train_landmarks import LandmarkExample, jittered, read_examples
 from models.training import TrainingSettings, best_device, fit, mixed_precision
 from realtime.base.geometry import box_around
-from realtime.faces.align import CROP, TEMPLATE, similarity
+from realtime.faces.align import TEMPLATE, similarity
 from realtime.faces.landmarks import MIRRORED, PointPredictor
+from realtime.values import CROP
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from realtime.expression.people import ProfileSwitch
 from realtime.expression.profile import load
 from realtime.expression.quality import doubt
 from realtime.expression.smoothing import FaceState, Smoother
-from realtime.faces.align import CHIP, align
+from realtime.faces.align import align
 from realtime.faces.cuts import CutDetector
 from realtime.faces.detector import Detector
 from realtime.faces.finder import BackgroundFinder, Finder
 from realtime.faces.landmarks import PointPredictor
 from realtime.faces.tracker import Track, Tracker
-from realtime.values import LABELS, Face, Frame, Reading
+from realtime.values import CHIP, LABELS, Face, Frame, Reading
 
 
 def to_gray(image: np.ndarray) -> np.ndarray:

@@ -7,6 +7,12 @@ import numpy as np
 LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 """The seven expressions, in the order of every probability vector."""
 
+CHIP = 64
+"""Side of a chip in pixels: the classifier's input."""
+
+CROP = 48
+"""Side of the square in which a face is sampled, in pixels: the side of the training pictures."""
+
 
 @dataclass(frozen=True)
 class Frame:

@@ -18,8 +18,8 @@ from realtime.base.geometry import box_around, box_distance, width
 from realtime.base.messages import Message, message
 from realtime.drawing.words import ENGLISH, Words
 from realtime.expression.classifier import Opinion
-from realtime.faces.align import CROP, TEMPLATE
-from realtime.values import LABELS, Box, Face, Frame, Reading
+from realtime.faces.align import TEMPLATE
+from realtime.values import CROP, LABELS, Box, Face, Frame, Reading
 from realtime.viewers.controls import Controls
 
 

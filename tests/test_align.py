@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.faces.align import CHIP, CROP, TEMPLATE, align, enlarge, misfit, sample, similarity
+from realtime.faces.align import TEMPLATE, align, enlarge, misfit, sample, similarity
+from realtime.values import CHIP, CROP
 
 
 def transform(points: np.ndarray, degrees: float, scale: float, shift: tuple[float, float]) -> np.ndarray:

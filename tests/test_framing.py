@@ -7,9 +7,10 @@ import pytest
 from models.framing import CROP_POINTS, _network, crop_points, framed_chip, placement_of, sampling_matrix
 from realtime.base.errors import Trouble
 from realtime.config import DetectorSettings
-from realtime.faces.align import CROP, TEMPLATE, align, enlarge, similarity
+from realtime.faces.align import TEMPLATE, align, enlarge, similarity
 from realtime.faces.detector import Detector
 from realtime.faces.landmarks import MIRRORED, PointPredictor
+from realtime.values import CROP
 
 
 def crop_of(gray: np.ndarray, scale: float, turn_deg: float) -> np.ndarray:

@@ -6,9 +6,10 @@ import pytest
 
 from realtime.config import DetectorSettings, QualitySettings
 from realtime.expression.quality import doubt, eye_distance, texture, turn
-from realtime.faces.align import CHIP, align
+from realtime.faces.align import align
 from realtime.faces.detector import Detector
 from realtime.faces.landmarks import PointPredictor
+from realtime.values import CHIP
 
 SETTINGS = QualitySettings()
 FRONTAL = np.array([[80, 50], [60, 50], [20, 50], [40, 50], [50, 75]], np.float32)

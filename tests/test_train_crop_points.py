@@ -7,9 +7,10 @@ from models.network import PointsNet  # noqa: E402
 from models.train_crop_points import AROUND, LabelledPictures, augmented, cut_photos, error_summary, from_middle  # noqa: E402
 from models.train_landmarks import LandmarkExample  # noqa: E402
 from realtime.config import DetectorSettings  # noqa: E402
-from realtime.faces.align import CROP, TEMPLATE  # noqa: E402
+from realtime.faces.align import TEMPLATE  # noqa: E402
 from realtime.faces.detector import Detector  # noqa: E402
 from realtime.faces.landmarks import PointPredictor  # noqa: E402
+from realtime.values import CROP  # noqa: E402
 
 
 def dotted(points: np.ndarray, side: int) -> np.ndarray:

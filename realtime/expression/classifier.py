@@ -13,8 +13,7 @@ from realtime.base.errors import Trouble, reason
 from realtime.base.silence import quiet
 from realtime.base.version import RELEASE
 from realtime.config import PRIOR_OF_USE
-from realtime.faces.align import CHIP
-from realtime.values import LABELS
+from realtime.values import CHIP, LABELS
 
 SCHEMA = "model/1"
 RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")

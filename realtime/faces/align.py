@@ -10,11 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-CHIP = 64
-"""Side of a chip in pixels: the classifier's input."""
-
-CROP = 48
-"""Side of the square in which a face is sampled, in pixels: the side of the training pictures."""
+from realtime.values import CHIP, CROP
 
 TEMPLATE = np.array([[0.751, 0.378], [0.609, 0.382], [0.249, 0.378], [0.391, 0.382], [0.500, 0.658]])
 """Where the five points of `realtime.faces.landmarks` lie in a crop, as shares of its side.

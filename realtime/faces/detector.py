@@ -9,8 +9,8 @@ from realtime.base.errors import Trouble, reason
 from realtime.base.geometry import box_around, scale_box, width
 from realtime.base.version import RELEASE
 from realtime.config import DETECTOR, DetectorSettings
-from realtime.faces.align import CROP, TEMPLATE, similarity
-from realtime.values import Box
+from realtime.faces.align import TEMPLATE, similarity
+from realtime.values import CROP, Box
 
 FACE_PX = 84
 """Side of the face in the picture of `confirms`: just above the 80 px that dlib's detector needs."""

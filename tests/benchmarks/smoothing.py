@@ -29,8 +29,7 @@ from models.scores import calibration_error
 from realtime.config import ClassifierSettings, SmoothingSettings
 from realtime.expression.classifier import EmotionClassifier
 from realtime.expression.smoothing import FaceState, Smoother
-from realtime.faces.align import CHIP, CROP
-from realtime.values import LABELS
+from realtime.values import CHIP, CROP, LABELS
 
 RATE = 30
 """Frames a second of the clips. Clips at 10 frames a second are every third frame of them."""
