@@ -1,7 +1,8 @@
-"""Scores a model file: FER2013 by FER+ votes, any other labelled faces, photos through the real chain, and the reject output.
+"""Scores a model file: FER2013 by FER+ votes, other labelled faces, photos and posed faces through the real chain, the reject output.
 
 python -m models.evaluate --model models/emotion.tflite --fer2013 DIR --split public_test --json scores.json --plots DIR
 python -m models.evaluate --model models/emotion.tflite --wild DIR
+python -m models.evaluate --model models/emotion.tflite --posed DIR
 python -m models.evaluate --model models/emotion.tflite --data DIR
 """
 
@@ -15,7 +16,7 @@ import typer
 from models.card import write_card
 from models.chips import chips_of
 from models.cli import one_line
-from models.datasets import load, load_fer2013, load_wild
+from models.datasets import load, load_fer2013, load_posed, load_wild
 from models.face_table import FaceTable, held_out, majority
 from models.framing import framed_chip
 from models.negatives import UNSEEN, false_alarms, unseen
@@ -23,6 +24,8 @@ from models.scores import (
     as_text,
     calibration_error,
     plain_label,
+    posed_as_text,
+    posed_scores,
     reject_scores,
     score_rows,
     score_splits,
@@ -137,11 +140,20 @@ def on_wild(model: EmotionClassifier, folder: Path) -> dict[str, Any]:
     return results
 
 
-def update_card(path: Path, split: str, results: dict[str, Any]) -> None:
-    """Writes a split's scores into a model's card. The scores of the float weights stay as they are if `results` has none."""
+def on_posed(model: EmotionClassifier, folder: Path) -> dict[str, Any]:
+    """Scores on posed faces, which pass detector, points and alignment; prints them as well."""
+    posed = load_posed(folder)
+    results = posed_scores(model.probabilities(chips_of(posed.faces)), posed)
+    print(posed_as_text(f"{model.path.name} on {folder.name}", results))
+    return results
+
+
+def update_card(path: Path, data: str, results: dict[str, Any]) -> None:
+    """Writes the scores of some data into a model's card. Those of the float weights stay as they are if `results` has none."""
     card = json.loads(path.read_text())
     scores = card.setdefault("scores", {})
-    scores[split] = results | {"float": results.get("float") or scores.get(split, {}).get("float")}
+    older = scores.get(data, {})
+    scores[data] = ({"float": older["float"]} if "float" in older else {}) | results
     write_card(path, card)
     print(f"wrote {path}")
 
@@ -152,16 +164,17 @@ def main(
     fer2013: Annotated[Path | None, typer.Option(help="Folder with labels.csv and the mosaics.")] = None,
     split: Annotated[str, typer.Option(help="Of FER2013: train, public_test or private_test.")] = "public_test",
     wild: Annotated[Path | None, typer.Option(help="Folder with labels.csv and photos: goes through detector and alignment.")] = None,
+    posed: Annotated[Path | None, typer.Option(help="Folder with labels.csv and pictures of people asked for an expression.")] = None,
     data: Annotated[Path | None, typer.Option(help="Any other labelled faces that models.datasets can load.")] = None,
     without_faces: Annotated[Path | None, typer.Option(help="A film without faces: is what the detector takes for one rejected?")] = None,
     weights: Annotated[Path | None, typer.Option(help="With --fer2013: the float weights.pt to compare with.")] = None,
     plots: Annotated[Path | None, typer.Option(help="With --fer2013: folder for the plots.")] = None,
     out: Annotated[Path | None, typer.Option("--json", help="Write the scores to this file.")] = None,
-    card: Annotated[bool, typer.Option("--card", help="With --fer2013: write the scores into the model's .json.")] = False,
+    card: Annotated[bool, typer.Option("--card", help="With --fer2013, --posed: write the scores into the model's .json.")] = False,
 ) -> None:
     """Scores a model file."""
-    if not (fer2013 or wild or data or without_faces):
-        raise typer.BadParameter("nothing to score on: give --fer2013, --wild, --data or --without-faces")
+    if not (fer2013 or wild or posed or data or without_faces):
+        raise typer.BadParameter("nothing to score on: give --fer2013, --wild, --posed, --data or --without-faces")
     classifier = EmotionClassifier(model)
     results: dict[str, Any] = {"model": model.name, "sha256": classifier.sha256}
     if fer2013 is not None:
@@ -172,6 +185,10 @@ def main(
             update_card(model.with_suffix(".json"), split, fresh)
     if wild is not None:
         results["wild"] = on_wild(classifier, wild)
+    if posed is not None:
+        results["posed"] = on_posed(classifier, posed)
+        if card:
+            update_card(model.with_suffix(".json"), "posed", results["posed"])
     if data is not None:
         faces = load(data)
         results["data"] = score_splits(classifier.probabilities(chips_of(faces)), faces)

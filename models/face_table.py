@@ -43,6 +43,29 @@ class FaceTable:
         return FaceTable(*(getattr(self, name)[mask] for name in self.__dataclass_fields__))
 
 
+@dataclass(frozen=True)
+class PosedFaces:
+    """Faces of people who were asked for an expression, and what their rows are grouped by.
+
+    Attributes:
+        faces: the n faces that were found, without votes and splits.
+        sets: (n,) text, the data set that a face is of: "london" or "cmu".
+        poses: (n,) text, where the head points: "straight", "left", "right" or "up".
+        eyes: (n,) text: "open" or "sunglasses".
+        sexes: (n,) text, as the data set says; empty where it does not.
+        ethnicities: (n,) text, as the data set says; empty where it does not.
+        searched: how many pictures of each set and pose were searched for a face, by "SET, POSE".
+    """
+
+    faces: FaceTable
+    sets: np.ndarray
+    poses: np.ndarray
+    eyes: np.ndarray
+    sexes: np.ndarray
+    ethnicities: np.ndarray
+    searched: dict[str, int]
+
+
 def without_votes(names: list[str], pixels: list[np.ndarray], labels: list[int], splits: list[str]) -> FaceTable:
     """A table of at least one row without votes, near copies and persons."""
     n = len(names)

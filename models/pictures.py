@@ -87,7 +87,17 @@ def resized(gray: np.ndarray) -> Crop:
 
 def cut_out(gray: np.ndarray) -> Crop | None:
     """The most central face of a photo (h, w) uint8, cut as the camera's chain cuts it; None if no face is found."""
+    return cut_at(gray, central_box(gray))
+
+
+def cut_out_small(gray: np.ndarray) -> Crop | None:
+    """What `cut_out` gives; where that finds no face, the photo is searched once more, enlarged as far as the camera's pictures are."""
     box = central_box(gray)
+    return cut_at(gray, central_box(gray, DetectorSettings.enlarge) if box is None else box)
+
+
+def cut_at(gray: np.ndarray, box: Box | None) -> Crop | None:
+    """The face in a box of a photo (h, w) uint8, cut as the camera's chain cuts it; None without a box."""
     return None if box is None else Crop(sample(gray, similarity(point_predictor().points(gray, box))), True)
 
 
@@ -96,17 +106,17 @@ def crop_or_photo(gray: np.ndarray) -> Crop | None:
     return resized(gray) if max(gray.shape) <= LARGEST_CROP else cut_out(gray)
 
 
-def central_box(gray: np.ndarray) -> Box | None:
-    """The box of the most central face of a photo (h, w) uint8; None if no face is found."""
+def central_box(gray: np.ndarray, enlarge: float = 1.0) -> Box | None:
+    """The box of the most central face of a photo (h, w) uint8, enlarged for the search at most `enlarge` times; None if none is found."""
     middle = np.array(gray.shape[::-1]) / 2
-    boxes = detector().find(gray, SEARCHED)
+    boxes = detector(enlarge).find(gray, SEARCHED)
     return min(boxes, key=lambda box: np.abs(np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2 - middle).sum(), default=None)
 
 
 @cache
-def detector() -> Detector:
+def detector(enlarge: float = 1.0) -> Detector:
     """The detector for photos. It is built at the first photo, because it loads dlib, which data sets of crops do not need."""
-    return Detector(DetectorSettings(enlarge=1.0))
+    return Detector(DetectorSettings(enlarge=enlarge))
 
 
 @cache

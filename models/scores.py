@@ -1,18 +1,22 @@
 """Scores of answers against labels: accuracy, intervals, F1, calibration error. Pure functions."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from models.face_table import FaceTable, majority
+from models.face_table import FaceTable, PosedFaces, majority
 from realtime.base.errors import Trouble
 from realtime.config import PRIOR_OF_USE
 from realtime.values import LABELS
 
 WILD_LABELS = ("happiness", "neutral", "surprise", "anger", "sadness")
 """The classes of faces_wild that have enough photos to be scored."""
+
+POSED_LABELS = ("anger", "happiness", "sadness", "neutral")
+"""The expressions that people were asked for in posed faces."""
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:
@@ -158,6 +162,81 @@ def wild_scores(probs: np.ndarray, photos: FaceTable) -> dict[str, Any]:
     rows = np.isin(photos.labels, picked)
     all_seven = scores(probs[rows], photos.labels[rows])
     return all_seven | {"macro_f1": round(float(f1(np.array(all_seven["confusion"]))[picked].mean()), 4)}
+
+
+def share(right: np.ndarray) -> dict[str, Any]:
+    """How many of n answers are right, from (n,) bool, with the 95 % interval of `wilson`; None as the interval of no answer."""
+    n, count = len(right), int(right.sum())
+    return {"n": n, "right": count, "interval95": [round(v, 4) for v in wilson(count, n)] if n else None}
+
+
+def posed_scores(probs: np.ndarray, posed: PosedFaces) -> dict[str, Any]:
+    """Scores of posed faces: what was found, the faces that look straight, and London's people by sex and ethnicity.
+
+    `expressions` has the share recognised of each of `POSED_LABELS` among the faces that look straight, with sunglasses and without, and
+    among those of them without. Happiness is there that of London's smiles alone; `straight` has the other smiles too. The intervals of
+    `london` count pictures: where smiles and neutral faces are together, most people count twice.
+
+    Args:
+        probs: (n, 7), the answers for these faces.
+        posed: n faces.
+
+    Raises:
+        Trouble: no face looks straight.
+    """
+    labels, straight = posed.faces.labels, posed.poses == "straight"
+    if not straight.any():
+        raise Trouble(f"none of the {len(labels)} posed faces that were found looks straight: nothing to score")
+    right, of_london = probs.argmax(1) == labels, posed.sets == "london"
+    asked = {name: labels == LABELS.index(name) for name in POSED_LABELS}
+    counted = asked | {"happiness": asked["happiness"] & of_london}
+    found = Counter(f"{where}, {pose}" for where, pose in zip(posed.sets, posed.poses, strict=True))
+    looks = {"straight": straight, "straight, open eyes": straight & (posed.eyes == "open")}
+    groups = {"all": {"all": of_london}} | {
+        kind: {group: of_london & (values == group) for group in np.unique(values[of_london]).tolist()}
+        for kind, values in (("sex", posed.sexes), ("ethnicity", posed.ethnicities))
+    }
+    shown = {"both": asked["happiness"] | asked["neutral"], "happiness": asked["happiness"], "neutral": asked["neutral"]}
+    return {
+        "searched": posed.searched,
+        "found": {name: found[name] for name in posed.searched},
+        "expressions": {look: {name: share(right[rows & here]) for name, rows in counted.items()} for look, here in looks.items()},
+        "straight": scores(probs[straight], labels[straight]),
+        "london": {
+            kind: {
+                group: {"people": len(np.unique(posed.faces.persons[here]))}
+                | {name: share(right[here & rows]) for name, rows in shown.items()}
+                for group, here in rows_of.items()
+            }
+            for kind, rows_of in groups.items()
+        },
+    }
+
+
+def posed_as_text(name: str, part: dict[str, Any]) -> str:
+    """What `posed_scores` gives, as text for people."""
+    searched, found = part["searched"], part["found"]
+    missed = ", ".join(f"{n - found[which]} of {n} ({which})" for which, n in searched.items() if n > found[which])
+    lines = [
+        f"a face was found in {sum(found.values())} of {sum(searched.values())} pictures" + (f", but not in {missed}" if missed else "")
+    ]
+    for look, shares in part["expressions"].items():
+        recognised = ", ".join(f"{label} {each['right']} of {each['n']}" for label, each in shares.items())
+        lines.append(f"{look} (happiness: London's smiles): {recognised}")
+    lines.append(as_text(f"{name}, all that look straight", part["straight"]))
+    lines.append(f"{'London: right of n, 95 % interval':<36}{'people':>6}{'smiles and neutral':>29}{'smiles':>29}{'neutral':>29}")
+    for kind, groups in part["london"].items():
+        for group, row in groups.items():
+            title = f"{kind}: {group or 'not said'}" if kind != "all" else "all"
+            cells = "".join(f"{share_as_text(row[which]):>29}" for which in ("both", "happiness", "neutral"))
+            lines.append(f"{title:<36}{row['people']:>6}{cells}")
+    return "\n".join(lines)
+
+
+def share_as_text(part: dict[str, Any]) -> str:
+    """What `share` gives, as "37 of 65 (44.8% to 68.2%)"."""
+    interval = part["interval95"]
+    return f"{part['right']} of {part['n']}" + (f" ({interval[0]:.1%} to {interval[1]:.1%})" if interval else "")
 
 
 def as_text(name: str, part: dict[str, Any]) -> str:

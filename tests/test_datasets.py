@@ -18,6 +18,7 @@ from models.datasets import (
     load_fer2013_csv,
     load_ferplus,
     load_folders,
+    load_posed,
     load_rafdb,
     load_sessions,
     load_wild,
@@ -554,12 +555,75 @@ def test_a_missing_list_of_faces_wild(tmp_path):
     refuses(load_wild, tmp_path, r"labels\.csv is missing: expected a csv file with the columns image, person, label")
 
 
+POSED_HEADER = "image,set,person,label,pose,eyes,sex,ethnicity\n"
+
+
+def posed_tree(folder, gray):
+    """Two large portraits, one whose face is too small for a search without enlarging, and a picture without a face."""
+    smile, plain = "a.png,london,1,happiness,straight,open,male,black\n", "b.png,london,1,neutral,straight,open,male,white\n"
+    write(
+        folder / "labels.csv",
+        POSED_HEADER + smile + plain + "c.png,cmu,1,anger,left,sunglasses,,\nd.png,cmu,1,anger,left,open,,\n",
+    )
+    small = cv2.resize(gray("obama2"), None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA)
+    for name, picture in zip("abcd", (gray("obama"), gray("biden"), small, flat(128, 128)), strict=True):
+        write(folder / f"{name}.png", picture)
+
+
+def test_posed_faces_keep_what_they_are_grouped_by(tmp_path, gray):
+    posed_tree(tmp_path, gray)
+    posed = load_posed(tmp_path)
+    assert posed.faces.names.tolist() == ["a.png", "b.png", "c.png"]
+    assert label_names(posed.faces) == ["happiness", "neutral", "anger"]
+    assert posed.faces.persons.tolist() == ["london 1", "london 1", "cmu 1"]
+    assert (posed.faces.pixels[0] == camera_crop(gray("obama"))).all()
+    assert posed.faces.framed.all()
+    columns = (posed.sets, posed.poses, posed.eyes, posed.sexes, posed.ethnicities)
+    assert [values.tolist() for values in columns] == [
+        ["london", "london", "cmu"],
+        ["straight", "straight", "left"],
+        ["open", "open", "sunglasses"],
+        ["male", "male", ""],
+        ["black", "white", ""],
+    ]
+    assert posed.searched == {"london, straight": 2, "cmu, left": 2}
+
+
+def test_a_small_picture_is_enlarged_only_for_the_search(tmp_path, gray):
+    posed_tree(tmp_path, gray)
+    small = cv2.imread(str(tmp_path / "c.png"), cv2.IMREAD_GRAYSCALE)
+    assert Detector(DetectorSettings(enlarge=1.0)).find(small, 10_000) == []
+    [box] = Detector(DetectorSettings()).find(small, 960)
+    assert (load_posed(tmp_path).faces.pixels[2] == sample(small, similarity(PointPredictor().points(small, box)))).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "image,set,person,label,eyes\na.png,cmu,1,anger,open\n",
+            "line 1: no column 'pose' in 'image,set,person,label,eyes': expected image,",
+        ),
+        (POSED_HEADER + "a.png,cmu,1,anger,ahead,open,,\n", "line 2 has the pose 'ahead': expected one of straight, left, right, up"),
+        (POSED_HEADER + "a.png,cmu,1,anger,up,shut,,\n", "line 2 has the eyes 'shut': expected one of open, sunglasses"),
+        (POSED_HEADER + "a.png,paris,1,anger,up,open,,\n", "line 2 has the set 'paris': expected one of london, cmu"),
+        (POSED_HEADER + "a.png,cmu,1,bored,up,open,,\n", "line 2 has the label 'bored': expected one of anger"),
+        (POSED_HEADER + "a.png,cmu,1,anger,up,open,,\n" * 2, r"line 3 names a\.png again: expected each picture once"),
+        (POSED_HEADER + "a.png,cmu,1,anger,up,open,,\n", r"no face was found in .*a\.png to .*a\.png, 1 in all"),
+    ],
+)
+def test_wrong_posed_faces(tmp_path, text, message):
+    write(tmp_path / "labels.csv", text)
+    write(tmp_path / "a.png", flat(128, 128))
+    refuses(load_posed, tmp_path, message)
+
+
 def same(one, other):
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in one.__dataclass_fields__)
 
 
 def test_load_recognises_each_format(tmp_path, gray, ck_frame):
-    plus, pictures, plain, wild, ck, ck48, raf, classes, splits = (tmp_path / str(number) for number in range(9))
+    plus, pictures, plain, wild, posed, ck, ck48, raf, classes, splits = (tmp_path / str(number) for number in range(10))
     ferplus_tree(plus)
     write_fer2013_csv(plus, fer2013_line(4, 0), fer2013_line(3, 1), fer2013_line(5, 2, "PrivateTest"))
     ferplus_tree(pictures)
@@ -567,6 +631,7 @@ def test_load_recognises_each_format(tmp_path, gray, ck_frame):
     write(pictures / "FER2013Test" / "fer0000001.png", tile(2))
     write_fer2013_csv(plain, fer2013_line(4, 0))
     wild_tree(wild, gray)
+    posed_tree(posed, gray)
     write_sequence(ck, "S005", "001", [ck_frame("obama")] * 4, "   3.0000000e+00\n")
     write(ck48 / "anger" / "S010_004_00000017.png", tile(0))
     rafdb_tree(raf, "EmoLabel/list_patition_label.txt", "Image/aligned")
@@ -577,6 +642,7 @@ def test_load_recognises_each_format(tmp_path, gray, ck_frame):
         pictures: load_ferplus,
         plain: load_fer2013_csv,
         wild: load_wild,
+        posed: lambda folder: load_posed(folder).faces,
         ck: load_ck,
         ck48: load_ck48,
         raf: load_rafdb,

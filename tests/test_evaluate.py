@@ -1,21 +1,25 @@
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from models.chips import chips_of
 from models.datasets import load_fer2013
-from models.evaluate import update_card
-from models.face_table import VOTED, FaceTable
+from models.evaluate import main, update_card
+from models.face_table import VOTED, FaceTable, PosedFaces
 from models.scores import (
     as_text,
     auroc,
     calibration_error,
     confusion,
     plain_label,
+    posed_as_text,
+    posed_scores,
     reject_scores,
     score_rows,
     score_splits,
@@ -155,6 +159,86 @@ def test_faces_without_any_label_are_refused_in_a_line():
     faces = replace(table(["fear"] * 3), labels=np.full(3, -1))
     with pytest.raises(Trouble, match="none of the 3 faces has one of the labels anger"):
         score_splits(one_hot([0, 0, 0], 0.9), faces)
+
+
+POSED = (
+    # person, label, answer, set, pose, eyes, sex, ethnicity
+    ("1", "happiness", "happiness", "london", "straight", "open", "female", "black"),
+    ("1", "neutral", "neutral", "london", "straight", "open", "female", "black"),
+    ("2", "happiness", "neutral", "london", "straight", "open", "male", "white"),
+    ("3", "happiness", "happiness", "london", "straight", "open", "male", ""),
+    ("4", "happiness", "neutral", "cmu", "straight", "open", "", ""),
+    ("4", "anger", "anger", "cmu", "straight", "sunglasses", "", ""),
+    ("4", "anger", "neutral", "cmu", "straight", "open", "", ""),
+    ("4", "neutral", "fear", "cmu", "left", "open", "", ""),
+)
+
+
+def posed_faces(rows) -> tuple[np.ndarray, PosedFaces]:
+    """Answers and faces from rows such as those of `POSED`, and a picture from CMU in which no face was found."""
+    persons, labels, answers, *columns = (list(column) for column in zip(*rows, strict=True))
+    faces = replace(table(labels), persons=np.array(persons))
+    searched = {"london, straight": 4, "cmu, straight": 3, "cmu, left": 2}
+    return one_hot([LABELS.index(name) for name in answers], 0.9), PosedFaces(faces, *map(np.array, columns), searched)
+
+
+def test_posed_faces_that_look_straight():
+    result = posed_scores(*posed_faces(POSED))
+    counts = {look: {label: (part["right"], part["n"]) for label, part in parts.items()} for look, parts in result["expressions"].items()}
+    # Happiness is London's alone; anger is of both sets, with sunglasses too; whoever looks to the left does not count.
+    assert counts["straight"] == {"anger": (1, 2), "happiness": (2, 3), "sadness": (0, 0), "neutral": (1, 1)}
+    assert counts["straight, open eyes"] == {"anger": (0, 1), "happiness": (2, 3), "sadness": (0, 0), "neutral": (1, 1)}
+    assert result["straight"]["n"] == 7
+    assert result["straight"]["accuracy"] == pytest.approx(4 / 7, abs=1e-4)
+    assert result["straight"]["interval95"] == pytest.approx(wilson(4, 7), abs=1e-4)
+    assert result["straight"]["mean_recall"] == pytest.approx((1 / 2 + 2 / 4 + 1) / 3, abs=1e-4)
+    assert result["found"] == {"london, straight": 4, "cmu, straight": 3, "cmu, left": 1}
+
+
+def test_london_is_grouped_by_sex_and_ethnicity():
+    probs, posed = posed_faces(POSED)
+    result = posed_scores(probs, posed)
+    groups = {
+        (kind, group): (row["people"], *((row[which]["right"], row[which]["n"]) for which in ("both", "happiness", "neutral")))
+        for kind, rows in result["london"].items()
+        for group, row in rows.items()
+    }
+    assert groups == {
+        ("all", "all"): (3, (3, 4), (2, 3), (1, 1)),
+        ("sex", "female"): (1, (2, 2), (1, 1), (1, 1)),
+        ("sex", "male"): (2, (1, 2), (1, 2), (0, 0)),
+        ("ethnicity", "black"): (1, (2, 2), (1, 1), (1, 1)),
+        ("ethnicity", "white"): (1, (0, 1), (0, 1), (0, 0)),
+        ("ethnicity", ""): (1, (1, 1), (1, 1), (0, 0)),
+    }
+    assert result["london"]["sex"]["male"]["both"]["interval95"] == pytest.approx(wilson(1, 2), abs=1e-4)
+    assert result["london"]["sex"]["male"]["neutral"]["interval95"] is None
+    text = posed_as_text("x", result)
+    assert "found in 8 of 9 pictures, but not in 1 of 2 (cmu, left)\n" in text
+    assert "anger 1 of 2, happiness 2 of 3, sadness 0 of 0, neutral 1 of 1" in text
+    assert "ethnicity: not said" in text
+
+
+def test_posed_faces_of_which_none_looks_straight():
+    with pytest.raises(Trouble, match="none of the 1 posed faces that were found looks straight: nothing to score"):
+        posed_scores(*posed_faces(POSED[-1:]))
+
+
+def test_posed_faces_are_scored_printed_and_entered_into_the_card(tmp_path, gray, capsys):
+    for suffix in (".tflite", ".json"):
+        shutil.copy(ClassifierSettings().model.with_suffix(suffix), tmp_path / f"copy{suffix}")
+    rows = ("obama.png,london,1,happiness,straight,open,male,black", "biden.png,london,2,anger,straight,open,male,white")
+    (tmp_path / "labels.csv").write_text("\n".join(["image,set,person,label,pose,eyes,sex,ethnicity", *rows]) + "\n")
+    for name in ("obama", "biden"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), gray(name))
+    before = json.loads((tmp_path / "copy.json").read_text())
+    main(model=tmp_path / "copy.tflite", posed=tmp_path, out=tmp_path / "scores.json", card=True)
+    card, scored = json.loads((tmp_path / "copy.json").read_text()), json.loads((tmp_path / "scores.json").read_text())
+    assert card == before | {"scores": before["scores"] | {"posed": scored["posed"]}}
+    # Obama's portrait is a smile. Biden's is not angry.
+    printed = capsys.readouterr().out
+    assert "a face was found in 2 of 2 pictures\n" in printed
+    assert "anger 0 of 1, happiness 1 of 1, sadness 0 of 0, neutral 0 of 0\n" in printed
 
 
 @pytest.mark.parametrize("script", ["evaluate", "clean"])
