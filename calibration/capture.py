@@ -8,17 +8,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
-from calibration.enrol import TakeWriter
+from calibration.enrol import TakeWriter, read_rest
 from calibration.guide import Guide
 from calibration.plan import PRACTICE, ROOM, Prompt, make_practice_prompts, make_prompts
-from calibration.practice import read_attempts, score_attempt, store_attempt, tabulate
+from calibration.practice import describe_attempt, read_attempts, score_attempt, store_attempt, tabulate
+from calibration.rest import OwnRest
 from calibration.room import FurtherCamera
 from calibration.session import CaptureSession, Observation
 from calibration.session_folder import SessionFolder
 from realtime.base.messages import Message
 from realtime.config import CameraSettings, CaptureSettings, Choices, ClassifierSettings, Settings
+from realtime.expression.classifier import EmotionClassifier
 from realtime.expression.people import PEOPLE
 from realtime.loop import Sinks, run_loop
 from realtime.pipeline import Pipeline, build_pipeline
@@ -70,15 +73,16 @@ def run_capture(request: CaptureRequest, console: Console, stopped: Callable[[],
     # Nobody can calibrate for the people of the demo clip.
     texts = list(request.sources[:1]) or [text for text in usual_sources() if text != "demo"]
     folder = _open_folder(request, request.sources or texts, console, root)
+    rest = OwnRest(read_rest(root, folder.person, EmotionClassifier(request.model)) if practising and folder else None)
     cameras = _Cameras(request, folder, console, stopped)
     source = cameras.open_source(texts, cameras.idle)
     further = cameras.further_cameras()
     writer = TakeWriter(folder, lambda: source.current, prompts, capture, further) if folder else None
-    practice = _Practice(folder.path.parents[1] if folder else None, console) if practising else None
+    practice = _Practice(folder.path.parents[1] if folder else None, capture, console) if practising else None
 
     def keep(prompt: Prompt, frames: Sequence[Observation]) -> None:
         if practice:
-            practice.add(prompt, frames)
+            practice.add(prompt, frames, rest.logs)
         if writer:
             writer.keep(prompt, frames)
 
@@ -86,7 +90,7 @@ def run_capture(request: CaptureRequest, console: Console, stopped: Callable[[],
         if writer:
             writer.drop(prompt)
 
-    session = CaptureSession(prompts, capture, cameras.settings.quality, keep, drop, writer.earlier if writer else ())
+    session = CaptureSession(prompts, capture, cameras.settings.quality, keep, drop, writer.earlier if writer else (), rest)
     title = f"{folder.person if folder else 'nothing is kept'}, {request.plan}"
     screen = DesktopWindow("Calibration") if request.windowed and has_display() else None
     guide = cameras.guide = Guide(session, capture, lambda: source.mirror, title, console, screen, practising)
@@ -179,14 +183,14 @@ class _Cameras:
 class _Practice:
     """The attempts of a person, or of nobody: then they are not stored."""
 
-    def __init__(self, person: Path | None, console: Console):
-        self.person, self.console = person, console
+    def __init__(self, person: Path | None, settings: CaptureSettings, console: Console):
+        self.person, self.settings, self.console = person, settings, console
         self._attempts = read_attempts(person) if person else []
 
-    def add(self, prompt: Prompt, frames: Sequence[Observation]) -> None:
-        attempt = score_attempt(prompt, frames)
+    def add(self, prompt: Prompt, frames: Sequence[Observation], rest: np.ndarray | None) -> None:
+        attempt = score_attempt(prompt, frames, rest, self.settings)
         self._attempts.append(attempt)
-        self.console.print(f"{prompt.expression}: recognised as {attempt.answer}, match {attempt.match:.0%}")
+        self.console.print(describe_attempt(attempt))
         if self.person:
             store_attempt(self.person, attempt)
 

@@ -9,6 +9,7 @@ import numpy as np
 from calibration.fit import Fit, Takes, fit
 from calibration.plan import FRONT, SIDE, Prompt
 from calibration.proof import as_picture
+from calibration.rest import average_logs
 from calibration.room import FurtherCamera
 from calibration.session import Observation, average_measures
 from calibration.session_folder import SessionFolder
@@ -119,6 +120,19 @@ def read_for_fit(root: Path, name: str, classifier: EmotionClassifier) -> Takes:
         # Two sessions may use one name for different lights.
         lights=np.repeat([f"{take.session.name} {take.light}" for take in takes], counts),
     )
+
+
+def read_rest(root: Path, name: str, classifier: EmotionClassifier) -> np.ndarray | None:
+    """A person's resting face in their takes from the front: mean log-probabilities (7,), where every take counts once.
+
+    None if there are no such takes.
+
+    Raises:
+        Trouble: their files are damaged.
+    """
+    takes = [take for take in read_person_takes(root, name) if (take.expression, take.pose) == ("neutral", FRONT)]
+    logs = [average_logs(list(classifier.probabilities(take.chips()))) for take in takes]
+    return np.mean(logs, axis=0) if logs else None
 
 
 def enrol(root: Path, name: str, classifier: EmotionClassifier, settings: FitSettings) -> tuple[Fit, Path | None]:

@@ -70,11 +70,14 @@ def make_prompts(plan: str, hold_s: float, rest_s: float) -> tuple[Prompt, ...]:
 
 
 def make_practice_prompts(rounds: int, hold_s: float, rng: random.Random) -> tuple[Prompt, ...]:
-    """The seven expressions, each round in another random order; no expression comes twice in a row."""
+    """The seven expressions, each round in another random order; no expression comes twice in a row. The very first is the resting face."""
     order: list[Prompt] = []
     for number in range(rounds):
         prompts = [Prompt(expression, FRONT, "first", hold_s, number) for expression in LABELS]
         rng.shuffle(prompts)
+        if not order:
+            # What comes after it is measured from it.
+            prompts.sort(key=lambda prompt: prompt.expression != "neutral")
         if order and prompts[0].expression == order[-1].expression:
             prompts.append(prompts.pop(0))
         order += prompts

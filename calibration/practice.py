@@ -1,4 +1,7 @@
-"""Practice: how well the model recognises the expressions that a person tries to show, stored over the days."""
+"""Practice: how well the model recognises the expressions that a person tries to show, stored over the days.
+
+An expression was asked for and is held, so the face is compared with the same person's resting face (`calibration.rest`).
+"""
 
 import json
 from collections.abc import Sequence
@@ -8,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from calibration.plan import Prompt
+from calibration.rest import choose_shown, match_asked
 from calibration.session import Observation
 from realtime.base.errors import Trouble, reason
+from realtime.config import CaptureSettings
 from realtime.values import LABELS
 
 FILE = "practice.jsonl"
@@ -21,19 +26,31 @@ class Attempt:
 
     Attributes:
         expression: the one that was asked for.
-        answer: the most probable expression.
-        match: mean probability of the expression that was asked for, 0 to 1.
+        answer: the expression that was recognised.
+        match: how far the face went from the own rest towards the expression that was asked for, 0 to 1: `calibration.rest.match_asked`;
+            where no rest was known, the mean probability of that expression.
+        rest_known: whether the own rest was known; else the answer is the most probable expression.
     """
 
     expression: str
     answer: str
     match: float
+    rest_known: bool = False
 
 
-def score_attempt(prompt: Prompt, frames: Sequence[Observation]) -> Attempt:
-    """The attempt of a take's frames, by their mean probabilities; one frame at least must have a face."""
-    probs = np.mean([frame.probs for frame in frames if frame.probs is not None], 0)
-    return Attempt(prompt.expression, LABELS[int(probs.argmax())], round(float(probs[LABELS.index(prompt.expression)]), 4))
+def score_attempt(prompt: Prompt, frames: Sequence[Observation], rest: np.ndarray | None, settings: CaptureSettings) -> Attempt:
+    """The attempt of a take's frames; one at least must have a face. `rest`: mean log-probabilities (7,) of the resting face, if known."""
+    asked, probs = prompt.expression, [frame.probs for frame in frames if frame.probs is not None]
+    shown, match = choose_shown(asked, probs, rest, settings), match_asked(asked, probs, rest, settings)
+    return Attempt(asked, shown, round(match, 4), rest is not None)
+
+
+def describe_attempt(attempt: Attempt) -> str:
+    """An attempt in one line; says where the own rest was not known."""
+    line = f"{attempt.expression}: recognised as {attempt.answer}, match {attempt.match:.0%}"
+    if attempt.rest_known:
+        return line
+    return f"{line} (by everybody's rest: yours {'is known from now on' if attempt.expression == 'neutral' else 'is not known yet'})"
 
 
 def store_attempt(person: Path, attempt: Attempt) -> None:
@@ -43,16 +60,17 @@ def store_attempt(person: Path, attempt: Attempt) -> None:
         Trouble: it cannot be written.
     """
     path = person / FILE
+    line = {"asked": attempt.expression, "shown": attempt.answer, "match": attempt.match, "rest_known": attempt.rest_known}
     try:
         with path.open("a", encoding="utf-8") as file:
             path.chmod(0o600)
-            file.write(json.dumps({"asked": attempt.expression, "shown": attempt.answer, "match": attempt.match}) + "\n")
+            file.write(json.dumps(line) + "\n")
     except OSError as error:
         raise Trouble(f"cannot write {path} ({reason(error)}): free the place; the tries before are kept") from error
 
 
 def read_attempts(person: Path) -> list[Attempt]:
-    """The attempts that a person's folder holds, oldest first; damaged lines are left out.
+    """The attempts that a person's folder holds, oldest first; damaged lines are left out. Lines of 0.9.0 do not know of a rest.
 
     Raises:
         Trouble: the file cannot be read.
@@ -65,19 +83,24 @@ def read_attempts(person: Path) -> list[Attempt]:
     for text in lines:
         try:
             line = json.loads(text)
-            attempts.append(Attempt(LABELS[LABELS.index(line["asked"])], LABELS[LABELS.index(line["shown"])], float(line["match"])))
+            asked, shown = (LABELS[LABELS.index(line[name])] for name in ("asked", "shown"))
+            attempts.append(Attempt(asked, shown, float(line["match"]), line.get("rest_known") is True))
         except (ValueError, KeyError, TypeError):
             continue
     return attempts
 
 
 def tabulate(attempts: Sequence[Attempt]) -> list[tuple[str, ...]]:
-    """A row for each expression that was asked for: how often each of `LABELS` was the answer, and the mean match."""
+    """A row for each expression that was asked for: how often each of `LABELS` was the answer, and the mean match.
+
+    The mean is over the attempts with a known rest, as the others' match is a probability; empty where there are none.
+    """
     table = []
     for expression in LABELS:
         mine = [attempt for attempt in attempts if attempt.expression == expression]
         if mine:
             counts = (sum(attempt.answer == answer for attempt in mine) for answer in LABELS)
-            match = np.mean([attempt.match for attempt in mine])
-            table.append((expression, *(str(count) if count else "" for count in counts), f"{match:.0%}"))
+            matches = [attempt.match for attempt in mine if attempt.rest_known]
+            mean = f"{np.mean(matches):.0%}" if matches else ""
+            table.append((expression, *(str(count) if count else "" for count in counts), mean))
     return table

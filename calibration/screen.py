@@ -110,13 +110,19 @@ def _draw_requirements(panel: np.ndarray, view: View, top: int) -> None:
 
 
 def _draw_match(panel: np.ndarray, view: View, top: int) -> None:
+    """The match as a bar; once the own rest is known, with a line from which on the expression counts."""
     share = view.match or 0.0
-    draw_text(panel, "match", PAD, top + 22, 16, QUIET)
+    of_rest = view.prompt is not None and view.prompt.expression == "neutral"
+    name = "match" if view.match_needed is None else "like your rest" if of_rest else "away from your rest"
+    draw_text(panel, name, PAD, top + 22, 16, QUIET)
     number = f"{share:.0%}" if view.match is not None else "no face"
     draw_text(panel, number, PANEL - PAD - text_width(number, 22, 600), top + 24, 22, WHITE, 600)
     full = PANEL - 2 * PAD
     cv2.rectangle(panel, (PAD, top + 36), (PAD + full, top + 50), LINE, cv2.FILLED)
     cv2.rectangle(panel, (PAD, top + 36), (PAD + round(full * share), top + 50), _accent_colour(view), cv2.FILLED)
+    if view.match_needed:
+        x = PAD + round(full * view.match_needed)
+        cv2.line(panel, (x, top + 32), (x, top + 54), WHITE, 2)
 
 
 def _draw_countdown(picture: np.ndarray, view: View) -> None:

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibration.plan import FRONT, Prompt
+from calibration.rest import OwnRest, match_asked, match_needed
 from realtime.config import CaptureSettings, QualitySettings
 from realtime.expression.quality import MIDDLE, eye_distance, texture, turn
 from realtime.faces.align import enlarge, sample, similarity
-from realtime.values import LABELS, Box, Face, Frame, Reading
+from realtime.values import Box, Face, Frame, Reading
 
 LIGHT, READY, COUNTDOWN, TAKE, REVIEW, DONE = "light", "ready", "countdown", "take", "review", "done"
 NEVER = -math.inf
@@ -69,7 +70,9 @@ class View:
         remaining: share of the countdown, take or review that is still to come, 1 to 0.
         remaining_s: the same in seconds.
         chips: of the take, (64, 64) uint8 each, in its review.
-        match: the probability that the face shows the expression that is asked for, 0 to 1; None without a face.
+        match: how far the face has gone from the own rest towards the expression that is asked for, 0 to 1; as long as no rest is known,
+            the probability of that expression. None without a face.
+        match_needed: the match from which on the expression counts as shown; None as long as no rest is known.
         box: the person's face.
         message: what the user should do now, one sentence.
     """
@@ -83,6 +86,7 @@ class View:
     remaining_s: float = 0.0
     chips: tuple[np.ndarray, ...] = ()
     match: float | None = None
+    match_needed: float | None = None
     box: Box | None = None
     message: str = ""
 
@@ -167,17 +171,20 @@ class CaptureSession:
         keep: Callable[[Prompt, Sequence[Observation]], None],
         drop: Callable[[Prompt], None],
         earlier: Sequence[tuple[Prompt, dict[str, float]]] = (),
+        rest: OwnRest | None = None,
     ):
         """
         Args:
             keep: called with a take that is to be stored.
             drop: called with a prompt whose stored take is to be erased, as it will be repeated.
             earlier: the stored takes of a session that is continued, each with its mean measures.
+            rest: what is known of the person's resting face; this session's takes are added to it.
         """
         self.prompts, self.settings, self.quality = tuple(prompts), settings, quality
         self.keep, self.drop = keep, drop
         self._measures = dict(earlier)
         """Of the stored takes."""
+        self._rest = rest or OwnRest()
         self._skipped: set[Prompt] = set()
         self._step, self._step_began = READY, NEVER
         self._unmet_since: float | None = None
@@ -225,6 +232,7 @@ class CaptureSession:
         before = [prompt for prompt in self.prompts if prompt in self._measures and prompt != self._prompt]
         if before:
             self._measures.pop(before[-1])
+            self._rest.drop(before[-1])
             self.drop(before[-1])
             self._begin(before[-1])
 
@@ -290,6 +298,7 @@ class CaptureSession:
         if self._prompt is not None:
             self.keep(self._prompt, self._frames)
             self._measures[self._prompt] = average_measures(self._frames)
+            self._rest.add(self._prompt, [frame.probs for frame in self._frames if frame.probs is not None])
         self._begin(self._next_prompt())
 
     def _check_requirements(self, observation: Observation) -> tuple[Requirement, ...]:
@@ -347,7 +356,7 @@ class CaptureSession:
         return math.dist(position, earlier) / observation.measures["eyes_px"] / max(observation.t - t, self.settings.calm_s)
 
     def _view(self, observation: Observation, requirements: tuple[Requirement, ...]) -> View:
-        prompt, settings, probs = self._prompt, self.settings, observation.probs
+        prompt, settings, probs, rest = self._prompt, self.settings, observation.probs, self._rest.logs
         duration_s = {
             COUNTDOWN: settings.countdown_s,
             TAKE: prompt.seconds if prompt else 0.0,
@@ -364,7 +373,8 @@ class CaptureSession:
             remaining=remaining_s / duration_s if duration_s else 0.0,
             remaining_s=remaining_s,
             chips=tuple(enlarge(crop) for crop in crops),
-            match=None if prompt is None or probs is None else float(probs[LABELS.index(prompt.expression)]),
+            match=None if prompt is None or probs is None else match_asked(prompt.expression, [probs], rest, settings),
+            match_needed=None if prompt is None or rest is None else match_needed(prompt.expression, settings),
             box=observation.face.box if observation.face else None,
             message=self._message(requirements),
         )

@@ -108,6 +108,9 @@ def test_practice_without_a_name_keeps_nothing(person, tmp_path):
     who, text = capture(make_request(person, who="me", plan=PRACTICE, consent=None), tmp_path / "people")
     assert who is None and not (tmp_path / "people").exists()
     assert text.count(": recognised as ") == 7 and "asked for, and recognised as" in text
+    # The resting face comes first; all the others are measured from it.
+    lines = [line for line in text.splitlines() if ": recognised as " in line]
+    assert ["by everybody's rest" in line for line in lines] == [True] + [False] * 6 and lines[0].startswith("neutral:")
 
 
 def test_practice_with_a_name_adds_to_the_table_and_feeds_the_profile(person, tmp_path):
@@ -116,6 +119,8 @@ def test_practice_with_a_name_adds_to_the_table_and_feeds_the_profile(person, tm
         assert who == "ada"
         lines = (tmp_path / "ada" / "practice.jsonl").read_text().splitlines()
         assert len(lines) == 7 * rounds and {json.loads(line)["asked"] for line in lines} == set(LABELS)
+    # The second session knows the rest from the takes of the first.
+    assert [json.loads(line)["rest_known"] for line in lines] == [False] + [True] * 13
     assert len(read_person_takes(tmp_path, "ada")) == 14
 
 

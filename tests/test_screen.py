@@ -6,6 +6,7 @@ from calibration.icons import FEATURES, draw_icon, paste_icon
 from calibration.plan import FRONT, HOW, SIDE, Prompt
 from calibration.screen import HEIGHT, PAD, PANEL, draw_guide, wrap_text
 from calibration.session import COUNTDOWN, DONE, LIGHT, READY, REVIEW, TAKE, Requirement, View
+from realtime.drawing.draw import COLOURS, WHITE
 from realtime.drawing.text import text_width
 from realtime.values import LABELS, Box
 
@@ -73,6 +74,18 @@ def test_the_countdown_and_the_chips_leave_the_face_free():
 def test_practice_shows_the_match_and_a_side_take_a_turned_face():
     low, high = (draw_guide(IMAGE, view(match=match), False, "Ada", practice=True) for match in (0.1, 0.9))
     assert (low[:, -PANEL:] != high[:, -PANEL:]).any()
+    # With a known rest there is a line from which on it counts, to the right of a low match.
+    known = draw_guide(IMAGE, view(match=0.1, match_needed=0.5), False, "Ada", practice=True)
+    x = 800 + PAD + (PANEL - 2 * PAD) // 2
+    bar = np.flatnonzero((known[:, 800 + PAD + 10] == COLOURS["fear"]).all(1))
+    assert (known[bar, x] == WHITE).all() and not (low[bar, x] == WHITE).any()
+    unknown, resting = (
+        draw_guide(IMAGE, view(expression="neutral", match=0.9, match_needed=n), False, "Ada", practice=True) for n in (None, 0.0)
+    )
+    # The words tell them apart, and there is no line where every match counts.
+    changed = np.argwhere((unknown != resting).any(2))
+    bar = np.flatnonzero((resting[300:, 800 + PAD + 10] == COLOURS["neutral"]).all(1)) + 300
+    assert len(changed) and changed[:, 0].max() < bar.min() - 4
     front, side = (draw_guide(IMAGE, view(pose=pose), False, "Ada") for pose in (FRONT, SIDE))
     assert (front[84:234, -PANEL:] != side[84:234, -PANEL:]).any()
 

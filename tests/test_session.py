@@ -1,10 +1,12 @@
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from calibration.plan import FRONT, ORDER, SIDE, Prompt, make_practice_prompts, make_prompts
+from calibration.rest import OwnRest
 from calibration.session import COUNTDOWN, DONE, LIGHT, READY, REVIEW, TAKE, CaptureSession, Observation, light_changed, observe
 from realtime.config import CaptureSettings, QualitySettings, Settings
 from realtime.pipeline import build_pipeline, to_gray
@@ -79,6 +81,9 @@ def test_practice_asks_for_all_and_never_for_the_same_twice_in_a_row():
         prompts = make_practice_prompts(3, 1.5, random.Random(seed))
         assert len(set(prompts)) == 21
         assert all(a.expression != b.expression for a, b in pairwise(prompts))
+        # The others are measured from it.
+        assert prompts[0].expression == "neutral"
+    assert len({make_practice_prompts(3, 1.5, random.Random(seed))[7].expression for seed in range(30)}) > 1
 
 
 def test_a_take_is_counted_down_collected_reviewed_and_kept():
@@ -181,6 +186,30 @@ def test_a_session_continues_after_its_stored_takes():
     assert (view.prompt, view.number) == (plan[5], 6)
     play(session, DONE, STEP_S, most_s=40)
     assert [prompt for prompt, _ in store.takes] == list(plan[5:])
+
+
+def test_the_match_is_measured_from_the_rest_of_the_session_s_own_take():
+    """At rest the face seems sad: 0.6 by the world, and happiness has risen by ln(0.2 / 0.8) - ln(0.02 / 0.98) nats when it smiles."""
+
+    def showing(**probs):
+        rest = 1 - sum(probs.values())
+        values = np.array([probs.get(name, rest if name == "neutral" else 0) for name in LABELS], np.float32)
+        return lambda t: replace(look(t), probs=values)
+
+    at_rest, smiling = showing(sadness=0.6, happiness=0.02), showing(sadness=0.4, happiness=0.2)
+    rest = OwnRest()
+    store = FakeStore()
+    plan = [Prompt("neutral", FRONT, "first", 1.5), Prompt("happiness", FRONT, "first", 1.5)]
+    session = CaptureSession(plan, SETTINGS, QUALITY, store.keep, store.drop, rest=rest)
+    t, view = play(session, TAKE, look_at=at_rest)
+    assert (view.match, view.match_needed, rest.logs) == (pytest.approx(0.38), None, None)
+    t, _ = play(session, REVIEW, t, at_rest)
+    t, view = play(session, READY, t, smiling)
+    assert np.exp(rest.logs)[LABELS.index("sadness")] == pytest.approx(0.6)
+    assert (view.match, view.match_needed) == (pytest.approx(2.506 / SETTINGS.risen_unasked, abs=1e-3), 0.5)
+    # The take before is repeated: its rest is forgotten.
+    session.repeat()
+    assert rest.logs is None and session.update(smiling(t)).match == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize("change", [{"brightness": 95.0}, {"room": 115.0}, {"balance": -40.0}])
