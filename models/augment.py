@@ -45,8 +45,8 @@ def sometimes(chips: Tensor, changed: Tensor, share: float) -> Tensor:
 
 def composed(outer: Tensor, inner: Tensor) -> Tensor:
     """(n, 2, 3) matrices that apply `inner` first, then `outer`."""
-    last = torch.tensor([0.0, 0.0, 1.0], device=outer.device).expand(len(outer), 1, 3)
-    return (torch.cat([outer, last], 1) @ torch.cat([inner, last], 1))[:, :2]
+    product = outer[:, :, :2] @ inner
+    return torch.cat([product[:, :, :2], product[:, :, 2:] + outer[:, :, 2:]], 2)
 
 
 def placed(crops: Tensor, framing: Tensor, negative: Tensor) -> Tensor:

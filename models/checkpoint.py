@@ -5,20 +5,22 @@ from typing import Any
 
 import torch
 
-from models.network import NETWORKS, EmotionNet, TwoHeaded
+from models.network import LARGE_NETWORKS, NETWORKS, EmotionNet, LargeNet, ManyHeaded
 from models.teacher import TEACHERS, FaceNet
 from models.teacher_mobile import MOBILE_TEACHERS, MobileFaceNet
 from realtime.base.files import replacing
 
 
-def build(net: str) -> TwoHeaded:
+def build(net: str) -> ManyHeaded:
     """An untrained network by its name."""
+    if net in LARGE_NETWORKS:
+        return LargeNet(**LARGE_NETWORKS[net])
     if net in MOBILE_TEACHERS:
         return MobileFaceNet(**MOBILE_TEACHERS[net])
     return EmotionNet(**NETWORKS[net]) if net in NETWORKS else FaceNet(**TEACHERS[net])
 
 
-def load_trained(weights: Path) -> TwoHeaded:
+def load_trained(weights: Path) -> ManyHeaded:
     """The network of a `weights.pt`, in evaluation mode."""
     saved = torch.load(weights, map_location="cpu", weights_only=True)
     model = build(saved["net"])

@@ -24,18 +24,17 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor
 
-from models.augment import covered, crowded, jumbled, lit, patched, placed, smeared, torn, twisted
+from models.augment import lit
 from models.checkpoint import build, load_trained, save_whole
 from models.cli import one_line
-from models.datasets import load_fer2013
-from models.face_table import VOTED, mark
-from models.negatives import backgrounds, textures
-from models.network import N_EXPRESSIONS, N_LOGITS, TwoHeaded, to_input
+from models.face_table import mark
+from models.negatives import read_scenery
+from models.network import N_EXPRESSIONS, N_LOGITS, ManyHeaded, to_input
 from models.training import TrainingSettings, best_device, fit, mixed_precision
-from models.training_set import TrainingSet, public_test, read_training_set
+from models.training_set import public_test, read_training_set
+from models.views import Faces, no_faces, row_numbers, view, whole_framing
 from realtime.base.errors import Trouble
 from realtime.base.files import replacing
-from realtime.values import LABELS
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -78,54 +77,10 @@ def to_bytes(chips: Tensor) -> np.ndarray:
     return chips.round().clamp(0, 255).to(torch.uint8).squeeze(1).cpu().numpy()
 
 
-def cut(crops: Tensor, framing: Tensor, negative: bool = False) -> Tensor:
-    """One cut of each (n, 1, 48, 48) uint8 crop by `models.augment.placed`; with `negative` all are badly placed, else none."""
-    return placed(crops.float(), framing, torch.full((len(crops),), negative, device=crops.device))
-
-
-def view(data: TrainingSet, draw: np.random.Generator) -> np.ndarray:
-    """One cut of each face: (n, 64, 64) uint8, some partly covered, without changes of light."""
-    parts = [patched(cut(*part) / 255) * 255 for part in zip(data.crops.split(BATCH), data.framing.split(BATCH), strict=True)]
+def view_bytes(data: Faces, draw: np.random.Generator) -> np.ndarray:
+    """A view (`models.views.view`) of each face, (n, 64, 64) uint8, some compressed."""
+    parts = [view(*part) for part in zip(data.crops.split(BATCH), data.framing.split(BATCH), strict=True)]
     return compressed(to_bytes(torch.cat(parts)), draw)
-
-
-def beside(crops: Tensor, framing: Tensor, scenery: Tensor) -> Tensor:
-    """Badly placed cuts of (n, 1, 48, 48) uint8 crops; where a crop ends, the cut shows (n, 1, 64, 64) scenery, not the repeated edge."""
-    inside = F.pad(torch.full((len(crops), 1, 46, 46), 255, dtype=torch.uint8, device=crops.device), (1, 1, 1, 1))
-    face, mask = cut(torch.cat([crops, inside], 1), framing, negative=True).split(1, 1)
-    return torch.lerp(scenery, face, mask / 255)
-
-
-def negative_view(data: TrainingSet, scenery: Tensor, n: int, draw: np.random.Generator) -> np.ndarray:
-    """(n, 64, 64) uint8 pictures without a readable face: a third misplaced faces, a third spoilt ones, a third scenery.
-
-    Half of the misplaced faces have other scenery around them. Spoilt ones are covered, smeared, jumbled, twisted, torn or crowded, a sixth
-    each.
-    """
-    third = n // 3
-    misplaced, spoilt = torch.randint(len(data), (third,)), torch.randint(len(data), (third,))
-    other = cut(scenery[torch.randint(len(scenery), (n,))], torch.eye(2, 3).expand(n, 2, 3))
-    near = cut(data.crops[spoilt], data.framing[spoilt])
-    half, sixth = third // 2, third // 6
-    parts = [
-        cut(data.crops[misplaced[:half]], data.framing[misplaced[:half]], negative=True),
-        beside(data.crops[misplaced[half:]], data.framing[misplaced[half:]], other[half:third]),
-        covered(near[:sixth], other[third : third + sixth]),
-        smeared(near[sixth : 2 * sixth]),
-        jumbled(near[2 * sixth : 3 * sixth]),
-        twisted(near[3 * sixth : 4 * sixth]),
-        torn(near[4 * sixth : 5 * sixth]),
-        crowded(near[5 * sixth :]),
-        other[2 * third :],
-    ]
-    return compressed(to_bytes(torch.cat(parts)), draw)
-
-
-def repeated(data: TrainingSet) -> TrainingSet:
-    """The training set with photos (rows without a FER2013 label) four times where their expression is rare: neither happy nor neutral."""
-    expressions = data.distribution.argmax(1)
-    rare = (data.single < 0) & ~torch.isin(expressions, torch.tensor([LABELS.index("happiness"), LABELS.index("neutral")]))
-    return data.rows(torch.cat([torch.arange(len(data)), rare.nonzero()[:, 0].repeat(3)]))
 
 
 @dataclass(frozen=True)
@@ -152,7 +107,7 @@ def mixture(n: int, share: float, draw: np.random.Generator) -> Mixture:
 
 
 @torch.no_grad()
-def answers(teachers: dict[TwoHeaded, int], chips: np.ndarray, device: torch.device) -> np.ndarray:
+def answers(teachers: dict[ManyHeaded, int], chips: np.ndarray, device: torch.device) -> np.ndarray:
     """(n, 8 + 7) float16: the weighted sum of the teachers' probabilities, by both heads, for (n, 64, 64) uint8 chips."""
     sums = []
     for part in np.array_split(chips, max(1, len(chips) // BATCH)):
@@ -160,7 +115,7 @@ def answers(teachers: dict[TwoHeaded, int], chips: np.ndarray, device: torch.dev
         total = torch.zeros(len(part), N_LOGITS + N_EXPRESSIONS, device=device)
         for teacher, weight in teachers.items():
             with mixed_precision(device):
-                logits, original = teacher.training_logits(x)
+                logits, original, _ = teacher.training_logits(x)
             total += weight * torch.cat([logits.float().softmax(1), original.float().softmax(1)], 1)
         sums.append(total.half().cpu().numpy())
     return np.concatenate(sums)
@@ -202,9 +157,10 @@ def views(
         {load_trained(folder / "weights.pt").to(device, memory_format=torch.channels_last): n for folder, n in Counter(folders).items()}
         for folders in (teacher, whole_teacher or [])
     )
-    data = repeated(read_training_set(fer2013, wild, people))
-    whole_crops = replace(data, framing=torch.eye(2, 3).expand(len(data), 2, 3))
-    scenery = read_scenery(fer2013, wild)
+    data = read_training_set(fer2013, wild, people)
+    data = data.rows(row_numbers(data))
+    whole_crops = replace(data, framing=whole_framing(data))
+    scenery = torch.from_numpy(read_scenery(fer2013, wild)[:, None])
     both = (teacher, whole_teacher or [])
     origin = mark(data.mark(), mixed, *([contents([folder / "weights.pt"]) for folder in folders] for folders in both))
     origin_file = out / "made_with.txt"
@@ -218,26 +174,17 @@ def views(
             continue
         torch.manual_seed(number)
         draw = np.random.default_rng(number)
-        chips = view(data, draw)
-        negatives = negative_view(data, scenery, len(chips) // 8, draw)
+        chips = view_bytes(data, draw)
+        negatives = compressed(to_bytes(no_faces(data, scenery, len(chips) // 8)), draw)
         mix = mixture(len(chips), mixed, np.random.default_rng((number, 1)))
         chips = mix.of(chips)
         probabilities = answers(framed, chips, device)
         if whole:
-            probabilities += answers(whole, mix.of(view(whole_crops, draw)), device)
+            probabilities += answers(whole, mix.of(view_bytes(whole_crops, draw)), device)
         probabilities /= sum(framed.values()) + sum(whole.values())
         with replacing(out / f"{number:02}.npz") as file:
             np.savez(file, chips=chips, negatives=negatives, answers=probabilities, plain=mix.own == 1)
         print(f"view {number + 1} of {count}", flush=True)
-
-
-def read_scenery(fer2013: Path, wild: Path) -> Tensor:
-    """(n, 1, 48, 48) uint8 pictures without a face: those that annotators of FER2013 called no face, drawn textures, and backgrounds."""
-    faces = load_fer2013(fer2013, "train")
-    no_faces = faces.pixels[(faces.votes[:, VOTED.index("not_face")] > 5) & (faces.near_copy_in == "")]
-    draw = np.random.default_rng(0)
-    scenery = np.concatenate([no_faces, textures(3000, draw), backgrounds(wild, 4000, draw)])
-    return torch.from_numpy(scenery).unsqueeze(1)
 
 
 @app.command()
@@ -258,7 +205,7 @@ def learn(
     torch.manual_seed(settings.seed)
     device = best_device()
     out.mkdir(parents=True, exist_ok=True)
-    data = TrainingSet(**torch.load(views / "lesson.pt", weights_only=True)).to(device)
+    data = Faces(**torch.load(views / "lesson.pt", weights_only=True)).to(device)
     files = sorted(views.glob("[0-9][0-9].npz"))
     if not files:
         raise Trouble(f"{views} holds no view yet: run `python -m models.distill views --out {views} ...` first")
@@ -274,7 +221,7 @@ def n_negatives(settings: StudentSettings) -> int:
     return round(settings.batch * settings.negatives)
 
 
-def distillation_losses(data: TrainingSet, files: list[Path], settings: StudentSettings) -> Callable[[TwoHeaded, int], Iterator[Tensor]]:
+def distillation_losses(data: Faces, files: list[Path], settings: StudentSettings) -> Callable[[ManyHeaded, int], Iterator[Tensor]]:
     """The `losses_of` for `models.training.fit`: cross-entropy with the teachers' answers, mixed with votes and single labels.
 
     Args:
@@ -288,7 +235,7 @@ def distillation_losses(data: TrainingSet, files: list[Path], settings: StudentS
     n_faces = settings.batch - n_negative
     reject = F.one_hot(torch.full((n_negative,), N_LOGITS - 1), N_LOGITS).float().to(device)
 
-    def losses_of(model: TwoHeaded, epoch: int) -> Iterator[Tensor]:
+    def losses_of(model: ManyHeaded, epoch: int) -> Iterator[Tensor]:
         with np.load(files[epoch % len(files)]) as file:
             faces, negatives, probabilities = (torch.from_numpy(file[name]).to(device) for name in ("chips", "negatives", "answers"))
             plain = torch.from_numpy(file["plain"]).to(device)
@@ -302,14 +249,14 @@ def distillation_losses(data: TrainingSet, files: list[Path], settings: StudentS
             chips = (lit(chips).clamp(0, 1) * (255 / 128) - 1).contiguous(memory_format=torch.channels_last)
             target, single_target = student_targets(data.rows(rows), probabilities[rows], plain[rows], settings)
             with mixed_precision(device):
-                logits, original = model.training_logits(chips)
+                logits, original, _ = model.training_logits(chips)
             loss = F.cross_entropy(logits.float(), torch.cat([target, reject]))
             yield loss + settings.original_weight * F.cross_entropy(original[:n_faces].float(), single_target)
 
     return losses_of
 
 
-def student_targets(faces: TrainingSet, probabilities: Tensor, plain: Tensor, settings: StudentSettings) -> tuple[Tensor, Tensor]:
+def student_targets(faces: Faces, probabilities: Tensor, plain: Tensor, settings: StudentSettings) -> tuple[Tensor, Tensor]:
     """The targets (n, 8) and (n, 7) of both heads: the teachers' probabilities, in plain faces mixed with votes or the single label.
 
     Args:

@@ -11,7 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from models.face_table import held_out
+from models.datasets import load_fer2013
+from models.face_table import VOTED, held_out
 from models.pictures import read_gray
 from realtime.config import DetectorSettings
 from realtime.faces.align import sample, similarity
@@ -84,6 +85,18 @@ def backgrounds(folder: Path, n: int, draw: np.random.Generator) -> np.ndarray:
         if overlap[0] * overlap[1] < 0.12 * side * side:
             squares.append(cv2.resize(gray[top : top + side, left : left + side], (CROP, CROP), interpolation=cv2.INTER_AREA))
     return np.stack(squares)
+
+
+TEXTURES, BACKGROUNDS = 1000, 1800
+"""Drawn pictures, and squares beside the faces of photos, in the scenery."""
+
+
+def read_scenery(fer2013: Path, wild: Path) -> np.ndarray:
+    """(n, 48, 48) uint8 pictures without a face: those that annotators of FER2013 called no face, drawn textures, and backgrounds."""
+    faces = load_fer2013(fer2013, "train")
+    without_face = faces.pixels[(faces.votes[:, VOTED.index("not_face")] > 5) & (faces.near_copy_in == "")]
+    draw = np.random.default_rng(0)
+    return np.concatenate([without_face, textures(TEXTURES, draw), backgrounds(wild, BACKGROUNDS, draw)])
 
 
 UNSEEN = ("scrambled", "text", "two_halves", "ornament")

@@ -31,13 +31,20 @@ class Residual(nn.Module):
         return torch.relu(self.second(torch.relu(self.first(x))) + self.shortcut(x))
 
 
-class TwoHeaded(nn.Module):
-    """A network whose `embed` gives (n, e) features, with a head of 8 logits and an extra head of 7 for the single FER2013 labels."""
+class ManyHeaded(nn.Module):
+    """A network whose `embed` gives (n, e) features, with three linear heads.
+
+    Attributes:
+        head: 8 logits, which learn the annotators' votes.
+        original: 7 logits, which learn the single FER2013 labels.
+        opinion: 7 logits, which learn what face-api's network says (`models.face_api`).
+    """
 
     def add_heads(self, features: int, dropout: float) -> None:
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(features, N_LOGITS)
         self.original = nn.Linear(features, N_EXPRESSIONS)
+        self.opinion = nn.Linear(features, N_EXPRESSIONS)
 
     def embed(self, x: Tensor) -> Tensor:
         raise NotImplementedError
@@ -46,13 +53,13 @@ class TwoHeaded(nn.Module):
         embedding = self.embed(x)
         return self.head(embedding), embedding
 
-    def training_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of both heads (n, 8) and (n, 7), with dropout on the features."""
+    def training_logits(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of the heads (n, 8), (n, 7) and (n, 7), with dropout on the features."""
         embedding = self.dropout(self.embed(x))
-        return self.head(embedding), self.original(embedding)
+        return self.head(embedding), self.original(embedding), self.opinion(embedding)
 
 
-class EmotionNet(TwoHeaded):
+class EmotionNet(ManyHeaded):
     """(n, 1, 64, 64) in [-1, 1) -> logits (n, 8), embedding (n, widths[-1]).
 
     The extra head `original` learns the single FER2013 labels, so that the classic benchmark can be reported; it is not exported.
@@ -76,6 +83,17 @@ class EmotionNet(TwoHeaded):
         return self.blocks(self.stem(x)).mean((2, 3))
 
 
+class LargeNet(EmotionNet):
+    """An `EmotionNet` that enlarges the chip to `side` pixels first: a teacher."""
+
+    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], dropout: float, side: int):
+        super().__init__(widths, depths, dropout)
+        self.side = side
+
+    def embed(self, x: Tensor) -> Tensor:
+        return super().embed(nn.functional.interpolate(x, size=(self.side, self.side), mode="bilinear", align_corners=False))
+
+
 class PointsNet(nn.Module):
     """(n, 1, 48, 48) crops in [-1, 1) -> (n, 10): x and y of five points as shares of the side, minus those of `TEMPLATE`."""
 
@@ -95,17 +113,21 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "emotion": {"widths": (24, 48, 104, 208), "depths": (1, 2, 2, 1), "dropout": 0.1},
     "nano": {"widths": (16, 32, 48, 70), "depths": (0, 1, 1, 1), "dropout": 0.0},
     "wide": {"widths": (32, 64, 128, 256), "depths": (1, 1, 1, 1), "dropout": 0.2},
+    "deep": {"widths": (48, 96, 192, 384), "depths": (1, 2, 2, 2), "dropout": 0.3},
 }
-"""What `EmotionNet` is built with, by name: emotion and nano are shipped, wide is a teacher that starts from nothing."""
+"""What `EmotionNet` is built with, by name: emotion and nano are shipped, the others are teachers that start from nothing."""
+
+LARGE_NETWORKS: dict[str, dict[str, Any]] = {"wide96": {"widths": (32, 64, 128, 256), "depths": (1, 1, 2, 2), "dropout": 0.3, "side": 96}}
+"""What `LargeNet` is built with, by name."""
 
 
-def to_input(chips: np.ndarray) -> Tensor:
+def to_input(chips: np.ndarray | Tensor) -> Tensor:
     """(n, 64, 64) uint8 -> (n, 1, 64, 64) float32 as the networks take it."""
-    return (torch.from_numpy(chips).float().unsqueeze(1) - 128) / 128
+    return (torch.as_tensor(chips).float().unsqueeze(1) - 128) / 128
 
 
 @torch.no_grad()
-def logits_of(model: TwoHeaded, chips: np.ndarray, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+def logits_of(model: ManyHeaded, chips: np.ndarray, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
     """Logits (n, 8) of the shipped head and (n, 7) of the extra head for (n, 64, 64) uint8 chips; sets evaluation mode."""
     model.eval()
     answers = [model(to_input(part).to(device)) for part in np.array_split(chips, max(1, len(chips) // 256))]

@@ -135,7 +135,7 @@ def networks(net: str, epochs: int, seed: int) -> Prepare:
         ) from error
     from models.augment import augment
     from models.checkpoint import build, load_trained
-    from models.network import N_LOGITS, NETWORKS, TwoHeaded, logits_of
+    from models.network import N_LOGITS, NETWORKS, ManyHeaded, logits_of
     from models.training import SETTINGS, best_device, fit, mixed_precision
 
     if net not in NETWORKS:
@@ -157,12 +157,12 @@ def networks(net: str, epochs: int, seed: int) -> Prepare:
             torch.manual_seed(seed)
             reject = F.one_hot(torch.tensor(N_LOGITS - 1, device=device), N_LOGITS).float()
 
-            def losses_of(model: TwoHeaded, _epoch: int) -> Iterator[torch.Tensor]:
+            def losses_of(model: ManyHeaded, _epoch: int) -> Iterator[torch.Tensor]:
                 for rows in train_rows[torch.randperm(len(train_rows), device=device)].split(settings.batch)[:steps]:
                     negative = torch.rand(len(rows), device=device) < settings.negatives
                     chips = augment(crops[rows].float(), framing[rows], negative).contiguous(memory_format=torch.channels_last)
                     with mixed_precision(device):
-                        logits, _ = model.training_logits(chips)
+                        logits, _, _ = model.training_logits(chips)
                     loss = F.cross_entropy(logits.float(), torch.where(negative[:, None], reject, target[rows]), reduction="none")
                     yield (loss * torch.where(negative, 1.0, trust[rows])).mean()
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.network import TwoHeaded
+from models.network import ManyHeaded
 from realtime.base.errors import Trouble
 
 FACE_WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
@@ -59,7 +59,7 @@ class Block(nn.Module):
         return torch.relu(y + grown(z, y))
 
 
-class FaceNet(TwoHeaded):
+class FaceNet(ManyHeaded):
     """(n, 1, 64, 64) chips in [-1, 1) -> logits as `EmotionNet` gives them, from features learned on faces.
 
     Args:
@@ -136,7 +136,7 @@ def load_face_weights(net: FaceNet, path: Path) -> None:
 
 
 @torch.no_grad()
-def adopt_statistics(net: TwoHeaded, chips: Tensor) -> None:
+def adopt_statistics(net: ManyHeaded, chips: Tensor) -> None:
     """Gives the normalisations (fixed scales in published files) the statistics of `chips`; what they compute there does not change."""
 
     def adopt(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:

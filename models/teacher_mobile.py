@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.network import TwoHeaded
+from models.network import ManyHeaded
 from models.teacher import fix
 from realtime.base.errors import Trouble
 
@@ -48,7 +48,7 @@ class MobileUnit(nn.Module):
         return F.relu6(F.conv2d(x, weight, offset, self.conv.stride, self.conv.padding, 1, self.conv.groups))
 
 
-class MobileFaceNet(TwoHeaded):
+class MobileFaceNet(ManyHeaded):
     """(n, 1, 64, 64) chips in [-1, 1) -> logits as `EmotionNet` gives them.
 
     Args:
@@ -81,7 +81,7 @@ class MobileFaceNet(TwoHeaded):
         return torch.cat([x.mean((2, 3)), self.last(x).mean((2, 3))], 1)
 
 
-MOBILE_TEACHERS = {"mobile160": {"side": 160}}
+MOBILE_TEACHERS = {"mobile160": {"side": 160}, "mobile128": {"side": 128}}
 """What `MobileFaceNet` is built with, by name."""
 
 

@@ -21,11 +21,12 @@ from models.augment import augment
 from models.checkpoint import build
 from models.cli import one_line
 from models.dlib_files import public_file
-from models.network import N_LOGITS, EmotionNet, TwoHeaded
+from models.network import N_LOGITS, EmotionNet, ManyHeaded
 from models.teacher import FACE_WEIGHTS, FaceNet, adopt_statistics, load_face_weights
 from models.teacher_mobile import MobileFaceNet, load_mobile_weights, mobile_weights
 from models.training import SETTINGS, TrainingSettings, best_device, fit, mixed_precision
-from models.training_set import TrainingSet, public_test, read_training_set
+from models.training_set import public_test, read_training_set
+from models.views import Faces, whole_framing
 
 
 @one_line
@@ -56,14 +57,14 @@ def main(
 
     data = read_training_set(fer2013, wild, people).to(device)
     if whole_crops:
-        data = replace(data, framing=torch.eye(2, 3, device=device).expand(len(data), 2, 3))
+        data = replace(data, framing=whole_framing(data))
     print(f"read {len(data)} training faces; training {net} on {device}", flush=True)
     model = starting_network(net, data, human_models).to(device, memory_format=torch.channels_last)
     steps = len(data) // settings.batch
     fit(model, net, settings, steps, voted_losses(data, settings), public_test(fer2013, device), out, data.mark())
 
 
-def starting_network(net: str, data: TrainingSet, human_models: Path | None) -> TwoHeaded:
+def starting_network(net: str, data: Faces, human_models: Path | None) -> ManyHeaded:
     """A network before training. Teachers that start from published weights also adapt their normalisations to chips of the data.
 
     Raises:
@@ -82,11 +83,11 @@ def starting_network(net: str, data: TrainingSet, human_models: Path | None) -> 
     return model
 
 
-def voted_losses(data: TrainingSet, settings: TrainingSettings) -> Callable[[TwoHeaded, int], Iterator[Tensor]]:
+def voted_losses(data: Faces, settings: TrainingSettings) -> Callable[[ManyHeaded, int], Iterator[Tensor]]:
     """The `losses_of` for `models.training.fit`: cross-entropy with the targets, and with the single labels on the extra head."""
     device = data.crops.device
 
-    def losses_of(model: TwoHeaded, _epoch: int) -> Iterator[Tensor]:
+    def losses_of(model: ManyHeaded, _epoch: int) -> Iterator[Tensor]:
         order = torch.randperm(len(data), device=device)
         for step in range(len(data) // settings.batch):
             rows = order[step * settings.batch : (step + 1) * settings.batch]
@@ -96,7 +97,7 @@ def voted_losses(data: TrainingSet, settings: TrainingSettings) -> Callable[[Two
             trust = torch.where(negative, 1.0, data.weight[rows])
             chips = augment(data.crops[rows].float(), data.framing[rows], negative).contiguous(memory_format=torch.channels_last)
             with mixed_precision(device):
-                logits, original = model.training_logits(chips)
+                logits, original, _ = model.training_logits(chips)
             loss = (F.cross_entropy(logits.float(), target, reduction="none") * trust).mean()
             single = torch.where(negative, -1, data.single[rows])
             extra = F.cross_entropy(original.float(), single, ignore_index=-1, label_smoothing=settings.original_smoothing)

@@ -1,56 +1,22 @@
-"""The training rows as tensors, and the scores that are logged while a network learns."""
+"""Reads the training rows as tensors, and the scores that are logged while a network learns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from models.chips import chips_of, framing_of
 from models.datasets import load_fer2013, load_sessions, load_wild
-from models.face_table import FaceTable, held_out, majority, mark, targets
+from models.face_table import FaceTable, held_out, majority, targets
 from models.near_copies import ALIKE, near_copies
-from models.network import N_LOGITS, TwoHeaded, logits_of
+from models.network import N_LOGITS, ManyHeaded, logits_of
+from models.views import Faces
 
 TEST_SPLITS = ("public_test", "private_test")
 
 
-@dataclass(frozen=True)
-class TrainingSet:
-    """The faces that a network learns from, one row each.
-
-    Attributes:
-        crops: (n, 1, 48, 48) uint8.
-        framing: (n, 2, 3) float32, how each crop is sampled to frame its face (`models.framing.sampling_matrix`).
-        distribution: (n, 8) float32 target.
-        weight: (n,) float32 trust in the target, 0 to 1.
-        single: (n,) int64, the one original FER2013 label; -1 where there is none.
-    """
-
-    crops: Tensor
-    framing: Tensor
-    distribution: Tensor
-    weight: Tensor
-    single: Tensor
-
-    def to(self, device: torch.device) -> "TrainingSet":
-        return TrainingSet(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
-
-    def rows(self, picks: Tensor) -> "TrainingSet":
-        """The rows with these numbers, or those that a boolean mask picks."""
-        return TrainingSet(*(getattr(self, name)[picks] for name in self.__dataclass_fields__))
-
-    def __len__(self) -> int:
-        return len(self.crops)
-
-    def mark(self) -> str:
-        """A short name that changes with the faces and the targets."""
-        return mark(*(getattr(self, name).cpu().numpy() for name in self.__dataclass_fields__))
-
-
-def read_training_set(fer2013: Path, wild: Path | None = None, people: Path | None = None) -> TrainingSet:
+def read_training_set(fer2013: Path, wild: Path | None = None, people: Path | None = None) -> Faces:
     """FER2013's training rows, the photos of two thirds of the people of faces_wild, and the takes of two thirds of the people who
     recorded some with `run.py calibrate`. FER2013's rows that show a picture of a test split in another version are left out.
     """
@@ -62,11 +28,11 @@ def read_training_set(fer2013: Path, wild: Path | None = None, people: Path | No
         takes = load_sessions(people)
         parts.append(labelled_rows(takes.where(takes.splits == "train")))
     pixels, *others = (np.concatenate(column) for column in zip(*filter(None, parts), strict=True))
-    return TrainingSet(torch.from_numpy(pixels).unsqueeze(1), *(torch.from_numpy(column) for column in others))
+    return Faces(torch.from_numpy(pixels).unsqueeze(1), *(torch.from_numpy(column) for column in others))
 
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""The columns of a `TrainingSet` as arrays; crops are (n, 48, 48)."""
+"""The columns of a `Faces` as arrays; crops are (n, 48, 48)."""
 
 
 def voted_rows(fer2013: Path) -> Columns:
@@ -101,13 +67,13 @@ def versions_of(pixels: np.ndarray, tests: list[np.ndarray]) -> np.ndarray:
     return np.isin(np.arange(len(pixels)), pairs[across, 0])
 
 
-def public_test(fer2013: Path, device: torch.device) -> Callable[[TwoHeaded], dict[str, float]]:
+def public_test(fer2013: Path, device: torch.device) -> Callable[[ManyHeaded], dict[str, float]]:
     """A `measure` for `models.training.fit`: accuracy on the public test by FER+ majority, and of the extra head by the original label."""
     test = load_fer2013(fer2013, "public_test")
     truth = majority(test.votes)
     chips = chips_of(test)
 
-    def measure(model: TwoHeaded) -> dict[str, float]:
+    def measure(model: ManyHeaded) -> dict[str, float]:
         logits, original = logits_of(model, chips, device)
         labelled = truth >= 0
         return {

@@ -11,20 +11,16 @@ from models.checkpoint import build, load_trained  # noqa: E402
 from models.distill import (  # noqa: E402
     SETTINGS,
     answers,
-    beside,
     compressed,
     contents,
     learn,
     mean,
     mean_answers,
     mixture,
-    negative_view,
-    repeated,
-    view,
+    view_bytes,
 )
 from models.network import to_input  # noqa: E402
-from models.training_set import TrainingSet  # noqa: E402
-from realtime.values import LABELS  # noqa: E402
+from models.views import Faces  # noqa: E402
 
 
 def crops(n: int) -> np.ndarray:
@@ -46,7 +42,7 @@ def test_a_teacher_with_weight_two_counts_twice():
         def training_logits(self, x):
             logits = torch.zeros(len(x), 8)
             logits[:, self.which] = 100
-            return logits, logits[:, :7]
+            return logits, logits[:, :7], logits[:, :7]
 
     sums = answers({AlwaysAnswers(1): 2, AlwaysAnswers(3): 1}, np.zeros((5, 64, 64), np.uint8), torch.device("cpu"))
     assert sums.shape == (5, 15)
@@ -68,35 +64,23 @@ def test_a_blended_face_is_at_least_half_itself():
     assert (mixture(400, 0.0, np.random.default_rng(1)).of(chips) == chips).all()
 
 
-def test_views_repeat_and_negatives_are_as_many_as_asked():
+def test_views_repeat():
     def views():
         torch.manual_seed(3)
-        draw = np.random.default_rng(3)
         faces = torch.from_numpy(crops(30)).unsqueeze(1)
-        data = TrainingSet(faces, identity(30), torch.zeros(30, 8), torch.ones(30), torch.zeros(30, dtype=torch.long))
-        return view(data, draw), negative_view(data, faces, 30, draw)
+        data = Faces(faces, identity(30), torch.zeros(30, 8), torch.ones(30), torch.zeros(30, dtype=torch.long))
+        return view_bytes(data, np.random.default_rng(3))
 
-    (one, bad), (two, bad_again) = views(), views()
-    assert one.shape == bad.shape == (30, 64, 64)
+    one = views()
+    assert one.shape == (30, 64, 64)
     assert one.dtype == np.uint8
-    assert (one == two).all()
-    assert (bad == bad_again).all()
+    assert (one == views()).all()
 
 
 def test_a_quarter_of_the_chips_is_compressed():
     chips = np.random.default_rng(0).integers(0, 256, (400, 64, 64), np.uint8)
     changed = (compressed(chips, np.random.default_rng(1)) != chips).any((1, 2))
     assert 0.15 < changed.mean() < 0.35
-
-
-def test_a_misplaced_face_ends_where_the_scenery_begins():
-    torch.manual_seed(0)
-    face, scenery = torch.full((100, 1, 48, 48), 200, dtype=torch.uint8), torch.full((100, 1, 64, 64), 50.0)
-    chips = beside(face, torch.eye(2, 3).expand(100, 2, 3), scenery)
-    assert float(chips.min()) > 45
-    assert float(chips.max()) < 201
-    shares = (chips > 125).float().mean((1, 2, 3))
-    assert 0.2 < float(shares.mean()) < 0.8
 
 
 def test_the_mean_answer_leaves_blended_faces_out(tmp_path):
@@ -107,15 +91,6 @@ def test_the_mean_answer_leaves_blended_faces_out(tmp_path):
     before = contents(files)
     np.savez(files[0], answers=np.zeros((3, 15), np.float16), plain=np.array([True, True, False]))
     assert contents(files) != before
-
-
-def test_photos_of_rare_expressions_count_four_times():
-    labels = ["sadness", "happiness", "sadness", "neutral"]
-    distribution = torch.eye(8)[[LABELS.index(label) for label in labels]]
-    single = torch.tensor([4, -1, -1, -1])
-    data = repeated(TrainingSet(torch.arange(4).reshape(4, 1, 1, 1), identity(4), distribution, torch.ones(4), single))
-    assert data.crops.flatten().tolist() == [0, 1, 2, 3, 2, 2, 2]
-    assert data.single.tolist() == [4, -1, -1, -1, -1, -1, -1]
 
 
 def test_a_student_learns_the_answers_of_the_teachers(tmp_path, monkeypatch):

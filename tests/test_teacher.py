@@ -87,7 +87,7 @@ def test_the_mobile_teacher_takes_its_weights_from_the_graph(tmp_path):
 def test_the_first_blocks_of_the_mobile_teacher_stay_as_they_are():
     net = MobileFaceNet(side=64).train()
     before = [value.clone() for value in net.kept.state_dict().values()]
-    logits, _ = net.training_logits(torch.rand(4, 1, 64, 64))
+    logits, _, _ = net.training_logits(torch.rand(4, 1, 64, 64))
     logits.sum().backward()
     assert all(parameter.grad is None for parameter in net.kept.parameters())
     assert all(parameter.grad is not None for parameter in net.middle.parameters())
