@@ -1,11 +1,12 @@
 """Turns a shipped model file back into float weights, for when the weights that it was made from no longer exist.
 
-    python -m models.from_tflite --model models/emotion.tflite --net emotion --fer2013 DIR --out runs/shipped
+    python -m models.from_tflite --model models/emotion.tflite --net emotion --lesson runs/lesson.npz --out runs/shipped/emotion.pt
 
 The int8 weights times their scales are the float weights to half a step each. The extra head on FER2013's own labels is not in the file:
-it is fitted again, by logistic regression on the embeddings of the training rows. Writes `weights.pt` as `models.train` does.
+it is fitted again, by logistic regression on the embeddings of the training faces.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,9 +20,11 @@ from torch import Tensor, nn
 from models.augment import placed
 from models.checkpoint import build, save_trained
 from models.cli import one_line
+from models.examination import Examination
+from models.lesson import load_lesson
 from models.network import EmotionNet
 from models.teacher import adopt_statistics, fix
-from models.training_set import public_test, read_training_set
+from models.views import faces_of
 from realtime.base.errors import Trouble
 
 
@@ -101,16 +104,17 @@ def fit_head(embeddings: Tensor, labels: Tensor, classes: int, decay: float = 1e
 @one_line
 def main(
     model: Annotated[Path, typer.Option(help="The .tflite file.")],
-    fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
+    lesson: Annotated[Path, typer.Option(help="The file that `models.pack_lesson` wrote.")],
     net: Annotated[Literal["emotion", "nano"], typer.Option(help="The network it was made from.")] = "emotion",
-    out: Annotated[Path, typer.Option(help="Where weights.pt goes.")] = Path("runs/shipped"),
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/shipped/emotion.pt"),
     cuts: Annotated[int, typer.Option(help="How often each training face is cut for the extra head.")] = 3,
 ) -> None:
     """Recovers float weights from a shipped model."""
     torch.manual_seed(1)
     network = build(net)
     fill(network, model.read_bytes())
-    data = read_training_set(fer2013)
+    content = load_lesson(lesson)
+    data = faces_of(content, torch.device("cpu"))
     rows = (data.single >= 0).nonzero()[:, 0]
     none = torch.zeros(256, dtype=torch.bool)
 
@@ -125,10 +129,10 @@ def main(
     weight, bias = fit_head(embeddings, data.single[rows].repeat(cuts), len(network.original.bias))
     network.original.weight.data.copy_(weight)
     network.original.bias.data.copy_(bias)
-    out.mkdir(parents=True, exist_ok=True)
-    print(f"public test: {public_test(fer2013, torch.device('cpu'))(network)}")
-    save_trained(out / "weights.pt", net, {"recovered_from": model.name}, network.state_dict())
-    print(f"wrote {out / 'weights.pt'}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    print(json.dumps(Examination(content, torch.device("cpu")).scores(network)))
+    save_trained(out, net, {"recovered_from": model.name}, network.state_dict())
+    print(f"wrote {out}")
 
 
 if __name__ == "__main__":

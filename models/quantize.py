@@ -171,7 +171,7 @@ def first_card(name: str, content: bytes, model: EmotionNet, train: FaceTable, s
         "embedding": model.head.in_features,
         "temperature": 1.0,
         "bias": [0.0] * N_LOGITS,
-        "prior": [round(float(v), 4) for v in prior(train)],
+        "prior": [round(float(v), 4) for v in settings.get("prior", prior(train))],
         "made": date.today().isoformat(),
         "settings": settings,
         "program": {"version": __version__},
@@ -181,7 +181,7 @@ def first_card(name: str, content: bytes, model: EmotionNet, train: FaceTable, s
 
 @one_line
 def main(
-    weights: Annotated[Path, typer.Option(help="weights.pt from models.distill or models.train.")],
+    weights: Annotated[Path, typer.Option(help="A file of weights from models.make, models.distill or models.from_tflite.")],
     fer2013: Annotated[Path, typer.Option(help="Folder with labels.csv and the mosaics.")],
     wild: Annotated[Path | None, typer.Option(help="Folder of faces_wild: adds everybody's resting face.")] = None,
     out: Annotated[Path, typer.Option(help="The .tflite file to write, with a .json beside it.")] = Path("models/emotion.tflite"),

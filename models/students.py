@@ -1,0 +1,177 @@
+"""The students: the networks that ship, taught by the answers of all teachers to the very pictures that they see (Beyer et al. 2022).
+
+A round cuts a part of the faces anew and asks the teachers once. The students then learn from these views several times, in light that
+changes with every step: asking costs more than learning.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.checkpoint import build
+from models.face_api import FaceApiNet
+from models.network import N_EXPRESSIONS, N_LOGITS, ManyHeaded
+from models.teachers import TrainedTeacher, mean_answers, mixed_precision, soft_cross_entropy
+from models.trainee import LearningSettings, Trainee
+from models.views import Faces, batches, in_light, no_faces, random_blend, row_numbers, to_network, view, whole_framing
+
+
+@dataclass(frozen=True)
+class StudentPlan:
+    """How one student is trained.
+
+    Attributes:
+        net: its name for `models.checkpoint.build`.
+        learning: how its weights follow the gradient.
+        seed: of its first weights.
+    """
+
+    net: str
+    learning: LearningSettings
+    seed: int = 1
+
+
+STUDENTS = {
+    "emotion": StudentPlan("emotion", LearningSettings(average_decay=0.999)),
+    "nano": StudentPlan("nano", LearningSettings(weight_decay=1e-4, average_decay=0.999)),
+}
+"""The students by name."""
+
+
+@dataclass(frozen=True)
+class TeachingSettings:
+    """How students are taught."""
+
+    part: int = 2048  # faces that a round cuts and asks about
+    repeats: int = 4  # how often a round learns from them
+    batch: int = 256
+    negatives: float = 0.1  # pictures that are no readable face, as a share of the faces
+    blended: float = 0.4  # share of the faces through which another shines
+    votes_share: float = 0.25  # of the target of a face whose votes are fully trusted; the rest is the teachers' answer
+    single_share: float = 0.35  # of the second head's target: the one FER2013 label; the rest is the teachers' answer
+    mean_share: float = 0.7  # of the teachers' part: their mean answer over all cuts of the face, as one cut's answer is noisier
+    original_weight: float = 0.5
+    opinion_weight: float = 0.5
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the three heads should say of n pictures: (n, 8), (n, 7) and (n, 7); rows of zeros say nothing."""
+
+    votes: Tensor
+    original: Tensor
+    opinion: Tensor
+
+    def rows(self, picks: Tensor) -> "Targets":
+        return Targets(self.votes[picks], self.original[picks], self.opinion[picks])
+
+
+class MeanAnswers:
+    """The mean answer of the teachers to each face over all its cuts so far; blended faces do not count.
+
+    Attributes:
+        sums: (n, 8 + 7) float32.
+        counts: (n,) float32, how many cuts are in the sums.
+    """
+
+    def __init__(self, n: int, device: torch.device):
+        self.sums = torch.zeros(n, N_LOGITS + N_EXPRESSIONS, device=device)
+        self.counts = torch.zeros(n, device=device)
+
+    def update(self, rows: Tensor, answers: Tensor, plain: Tensor) -> Tensor:
+        """Adds the answers (n, 8 + 7) to plain faces (n,) bool and gives the mean answers to all of them."""
+        self.sums.index_add_(0, rows, answers * plain[:, None])
+        self.counts.index_add_(0, rows, plain.float())
+        return self.sums[rows] / self.counts[rows].clamp(min=1)[:, None]
+
+    def all(self) -> Tensor:
+        """(n, 8 + 7): the mean answer to each face; zeros where there is none."""
+        return self.sums / self.counts.clamp(min=1)[:, None]
+
+
+class Teaching:
+    """The students while they learn; `update` is one round.
+
+    Args:
+        faces: what is learned from.
+        scenery: (m, 1, 48, 48) uint8 pictures without a face.
+        teachers: who answers.
+        adviser: face-api's network in evaluation mode, for the third head.
+        class_weights: (7,) how much each expression counts in the first head's loss. The odds that the students learn change by them.
+        settings: how they are taught.
+    """
+
+    def __init__(
+        self,
+        faces: Faces,
+        scenery: Tensor,
+        teachers: Sequence[TrainedTeacher],
+        adviser: FaceApiNet,
+        class_weights: Tensor,
+        settings: TeachingSettings,
+    ):
+        self.faces, self.scenery, self.teachers, self.adviser, self.settings = faces, scenery, teachers, adviser, settings
+        device = faces.crops.device
+        self.class_weights = F.pad(class_weights.to(device), (0, 1), value=1.0)
+        self.answers = MeanAnswers(len(faces), device)
+        self.whole = replace(faces, framing=whole_framing(faces))
+        self.trainees = {}
+        for name, plan in STUDENTS.items():
+            torch.manual_seed(plan.seed)
+            self.trainees[name] = Trainee(build(plan.net).to(device, memory_format=torch.channels_last), plan.learning)
+        self._parts = batches(row_numbers(faces), min(settings.part, len(faces)))
+
+    def update(self, progress: float) -> dict[str, Tensor]:
+        """Cuts and asks once, learns several times; gives the last loss of each student."""
+        views, targets = self._lesson(next(self._parts))
+        device, losses = views.device, {}
+        size = min(self.settings.batch, len(views))
+        for trainee in self.trainees.values():
+            trainee.model.train()
+        for _ in range(self.settings.repeats):
+            for picks in torch.randperm(len(views), device=device)[: len(views) // size * size].split(size):
+                chips, part = in_light(views[picks]), targets.rows(picks)
+                for name, trainee in self.trainees.items():
+                    losses[name] = self._loss(trainee.model, chips, part)
+                    trainee.update(losses[name], progress)
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _loss(self, model: ManyHeaded, chips: Tensor, targets: Targets) -> Tensor:
+        """The weighted sum of the three heads' cross-entropies."""
+        with mixed_precision(chips.device):
+            logits, original, opinion = model.training_logits(chips)
+        extra = self.settings.original_weight * soft_cross_entropy(original, targets.original)
+        extra = extra + self.settings.opinion_weight * soft_cross_entropy(opinion, targets.opinion)
+        return soft_cross_entropy(logits, targets.votes) + extra
+
+    @torch.no_grad()
+    def _lesson(self, rows: Tensor) -> tuple[Tensor, Targets]:
+        """Views of these faces and of pictures without a readable one, and what the heads should say of them."""
+        faces, device = self.faces.rows(rows), rows.device
+        blend = random_blend(len(rows), self.settings.blended, device)
+        framed = blend.of(view(faces.crops, faces.framing))
+        whole = blend.of(view(faces.crops, self.whole.framing[rows]))
+        chips = to_network(framed)
+        answers = mean_answers(self.teachers, chips, to_network(whole))
+        means = self.answers.update(rows, answers, blend.plain)
+        answers = torch.where(blend.plain[:, None], torch.lerp(answers, means, self.settings.mean_share), answers)
+        with mixed_precision(device):
+            opinion = self.adviser(chips).float().softmax(1)
+        votes, original = face_targets(faces, answers, blend.plain, self.settings)
+        n = round(len(rows) * self.settings.negatives)
+        nothing = torch.zeros(n, N_EXPRESSIONS, device=device)
+        reject = F.one_hot(torch.full((n,), N_LOGITS - 1, device=device), N_LOGITS).float()
+        views = torch.cat([framed, no_faces(self.faces, self.scenery, n)])
+        heads = (torch.cat([votes, reject]) * self.class_weights, torch.cat([original, nothing]), torch.cat([opinion, nothing]))
+        return views, Targets(*heads)
+
+
+def face_targets(faces: Faces, answers: Tensor, plain: Tensor, settings: TeachingSettings) -> tuple[Tensor, Tensor]:
+    """The targets (n, 8) and (n, 7): the teachers' answers (n, 8 + 7), in plain faces (n,) bool mixed with votes or the single label."""
+    share = settings.votes_share * (faces.weight * plain)[:, None]
+    votes = (1 - share) * answers[:, :N_LOGITS] + share * faces.distribution
+    share = settings.single_share * ((faces.single >= 0) & plain)[:, None]
+    return votes, (1 - share) * answers[:, N_LOGITS:] + share * F.one_hot(faces.single.clamp(min=0), N_EXPRESSIONS)
