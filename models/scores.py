@@ -23,7 +23,8 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson 1927), which unlike the normal interval holds for small n and for shares near 0 or 1."""
     z = 1.96
     centre, spread = (right + z * z / 2) / (n + z * z), z / (n + z * z) * math.sqrt(right * (n - right) / n + z * z / 4)
-    return centre - spread, centre + spread
+    # Rounding can put the ends a hair outside.
+    return max(0.0, centre - spread), min(1.0, centre + spread)
 
 
 def confusion(truth: np.ndarray, answer: np.ndarray) -> np.ndarray:
