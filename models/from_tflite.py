@@ -24,6 +24,7 @@ from models.examination import Examination
 from models.lesson import load_lesson
 from models.network import EmotionNet
 from models.teacher import adopt_statistics, fix
+from models.teachers import TrainedNetwork
 from models.views import faces_of
 from realtime.base.errors import Trouble
 
@@ -130,7 +131,7 @@ def main(
     network.original.weight.data.copy_(weight)
     network.original.bias.data.copy_(bias)
     out.parent.mkdir(parents=True, exist_ok=True)
-    print(json.dumps(Examination(content, torch.device("cpu")).scores(network)))
+    print(json.dumps(Examination(content, torch.device("cpu")).scores([TrainedNetwork(network, whole=False)])))
     save_trained(out, net, {"recovered_from": model.name}, network.state_dict())
     print(f"wrote {out}")
 

@@ -29,7 +29,7 @@ from models.examination import Examination
 from models.face_api import FaceApiNet
 from models.lesson import Lesson, load_lesson
 from models.students import STUDENTS, Teaching, TeachingSettings
-from models.teachers import BATCH, TEACHERS, Teacher, TrainedTeacher
+from models.teachers import BATCH, TEACHERS, Teacher, TrainedNetwork
 from models.views import Faces, faces_of, row_numbers
 from realtime.base.errors import Trouble
 from realtime.base.files import replacing
@@ -83,8 +83,8 @@ def learn(
     report: Callable[[], dict[str, Any]],
     faces_a_round: int,
     phase: str,
-) -> int:
-    """Repeats a round until the plan or the time is at its end; gives the number of rounds.
+) -> None:
+    """Repeats a round until the plan or the time is at its end.
 
     Args:
         update: one round; takes the share of all rounds that are done, gives losses by name.
@@ -111,10 +111,9 @@ def learn(
             values = {name: round(float(loss), 4) for name, loss in losses.items()}
             log.write(phase=phase, round=number, rounds=rounds, faces_a_second=round(speed), losses=values, **report())
             line_at = log.seconds() + EVERY
-    return rounds
 
 
-def train_teachers(lesson: Lesson, faces: Faces, share: float, until: float, log: Log, out: Path) -> list[TrainedTeacher]:
+def train_teachers(lesson: Lesson, faces: Faces, share: float, until: float, log: Log, out: Path) -> list[TrainedNetwork]:
     """Trains all teachers at once, writes and scores them."""
     device = faces.crops.device
     teachers = {name: Teacher(plan, faces, lesson, device) for name, plan in TEACHERS.items()}
@@ -129,17 +128,18 @@ def train_teachers(lesson: Lesson, faces: Faces, share: float, until: float, log
     examination, trained = Examination(lesson, device), []
     for name, teacher in teachers.items():
         model = teacher.trainee.averaged.eval()
-        trained.append(TrainedTeacher(model, teacher.plan.whole))
+        trained.append(TrainedNetwork(model, teacher.plan.whole))
         halves = {key: value.half() if value.is_floating_point() else value for key, value in model.state_dict().items()}
         save_trained(out / "teachers" / f"{name}.pt", TEACHERS[name].net, asdict(TEACHERS[name]), halves)
-        log.write(phase="teachers", name=name, scores=examination.scores(model))
+        log.write(phase="teachers", name=name, scores=examination.scores(trained[-1:]))
+    log.write(phase="teachers", name="all", scores=examination.scores(trained))
     return trained
 
 
 def train_students(
     lesson: Lesson,
     faces: Faces,
-    teachers: list[TrainedTeacher],
+    teachers: list[TrainedNetwork],
     share: float,
     until: float,
     log: Log,
@@ -167,7 +167,7 @@ def train_students(
             recipe = asdict(plan) | asdict(settings) | {"teachers": len(teachers), "prior": PRIOR_OF_USE}
             weights = {key: value.cpu() for key, value in model.state_dict().items()}
             save_trained(out / "students" / f"{name}.pt", plan.net, recipe, weights)
-            scores[name] = examination.scores(model)
+            scores[name] = examination.scores([TrainedNetwork(model, whole=False)])
         return {"scores": scores}
 
     learn(teaching.update, planned, until, log, report, faces_a_round, "students")

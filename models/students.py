@@ -14,7 +14,7 @@ from torch import Tensor
 from models.checkpoint import build
 from models.face_api import FaceApiNet
 from models.network import N_EXPRESSIONS, N_LOGITS, ManyHeaded
-from models.teachers import TrainedTeacher, mean_answers, mixed_precision, soft_cross_entropy
+from models.teachers import TrainedNetwork, mean_answers, mixed_precision, soft_cross_entropy
 from models.trainee import LearningSettings, Trainee
 from models.views import Faces, batches, in_light, no_faces, random_blend, row_numbers, to_network, view, whole_framing
 
@@ -108,7 +108,7 @@ class Teaching:
         self,
         faces: Faces,
         scenery: Tensor,
-        teachers: Sequence[TrainedTeacher],
+        teachers: Sequence[TrainedNetwork],
         adviser: FaceApiNet,
         class_weights: Tensor,
         settings: TeachingSettings,
@@ -158,8 +158,8 @@ class Teaching:
         answers = mean_answers(self.teachers, chips, to_network(whole))
         means = self.answers.update(rows, answers, blend.plain)
         answers = torch.where(blend.plain[:, None], torch.lerp(answers, means, self.settings.mean_share), answers)
-        with mixed_precision(device):
-            opinion = self.adviser(chips).float().softmax(1)
+        # Its logits are large: in bfloat16 a probability may be off by 0.06.
+        opinion = self.adviser(chips).softmax(1)
         votes, original = face_targets(faces, answers, blend.plain, self.settings)
         n = round(len(rows) * self.settings.negatives)
         nothing = torch.zeros(n, N_EXPRESSIONS, device=device)

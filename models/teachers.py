@@ -129,25 +129,25 @@ def starting_network(net: str, faces: Faces, lesson: Lesson, device: torch.devic
 
 
 @dataclass(frozen=True)
-class TrainedTeacher:
-    """A network that teaches, in evaluation mode, and whether it sees whole crops."""
+class TrainedNetwork:
+    """A network in evaluation mode, and whether it sees whole crops."""
 
     network: ManyHeaded
     whole: bool
 
 
 @torch.no_grad()
-def mean_answers(teachers: Sequence[TrainedTeacher], framed: Tensor, whole: Tensor) -> Tensor:
-    """The teachers' mean probabilities (n, 8 + 7) by the heads for votes and for single labels.
+def mean_answers(networks: Sequence[TrainedNetwork], framed: Tensor, whole: Tensor) -> Tensor:
+    """The mean probabilities (n, 8 + 7) of networks by the heads for votes and for single labels.
 
     Args:
-        teachers: at least one.
+        networks: at least one.
         framed: (n, 1, 64, 64) network inputs with the framed face.
         whole: (n, 1, 64, 64) network inputs with the whole crop.
     """
     total = torch.zeros(len(framed), N_LOGITS + N_EXPRESSIONS, device=framed.device)
-    for teacher in teachers:
+    for one in networks:
         with mixed_precision(framed.device):
-            logits, original, _ = teacher.network.training_logits(whole if teacher.whole else framed)
+            logits, original, _ = one.network.training_logits(whole if one.whole else framed)
         total += torch.cat([logits.float().softmax(1), original.float().softmax(1)], 1)
-    return total / len(teachers)
+    return total / len(networks)

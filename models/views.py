@@ -72,9 +72,10 @@ def batches(rows: Tensor, size: int) -> Iterator[Tensor]:
         yield from order[: len(order) // size * size].split(size)
 
 
-def measured_chips(test: MeasuredFaces, device: torch.device) -> Tensor:
-    """The framed chips (n, 64, 64) uint8 of faces that are measured on."""
-    chips = warp(torch.from_numpy(test.crops[:, None]).to(device).float(), torch.from_numpy(test.framing).to(device))
+def measured_chips(faces: MeasuredFaces, whole: bool, device: torch.device) -> Tensor:
+    """The chips (n, 64, 64) uint8 of faces that are measured on: framed, or their whole crops."""
+    crops, framing = torch.from_numpy(faces.crops[:, None]).to(device).float(), torch.from_numpy(faces.framing).to(device)
+    chips = warp(crops, torch.eye(2, 3, device=device).expand_as(framing) if whole else framing)
     return chips.round().clamp(0, 255).to(torch.uint8).squeeze(1)
 
 

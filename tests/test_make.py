@@ -17,7 +17,7 @@ from models.lesson import Lesson, MeasuredFaces, save_lesson  # noqa: E402
 from models.make import rounds_within  # noqa: E402
 from models.network import to_input  # noqa: E402
 from models.students import MeanAnswers, StudentPlan, TeachingSettings, face_targets  # noqa: E402
-from models.teachers import TeacherPlan, TrainedTeacher, mean_answers, smooth_single, soft_cross_entropy  # noqa: E402
+from models.teachers import TeacherPlan, TrainedNetwork, mean_answers, smooth_single, soft_cross_entropy  # noqa: E402
 from models.trainee import LearningSettings, Trainee, rate_factor  # noqa: E402
 from models.views import Faces  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
@@ -70,14 +70,14 @@ def test_the_recipe_trains_teachers_and_students_to_its_end(tmp_path, monkeypatc
     lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert [line["phase"] for line in (lines[0], lines[-1])] == ["start", "end"]
     of_teachers = {line["name"]: line["scores"]["halves"] for line in lines if "name" in line}
-    assert set(of_teachers) == {"one", "two"}
+    assert set(of_teachers) == {"one", "two", "all"}
     rounds = [line for line in lines if line["phase"] == "students"]
     assert rounds[-1]["round"] == rounds[-1]["rounds"]
     assert rounds[-1]["faces_a_second"] > 0
-    right, by_class = rounds[-1]["scores"]["nano"]["halves"]["votes"]
-    assert right > 0.9
-    assert by_class[0] is None
-    assert rounds[-1]["scores"]["nano"]["halves"]["single"] > 0.9
+    scores = rounds[-1]["scores"]["nano"]["halves"]
+    assert scores["right"] > 0.9
+    assert scores["recalls"][0] is None
+    assert scores["single"] > 0.9
 
     student = load_trained(tmp_path / "out" / "students" / "nano.pt")
     crops, labels = half_dark(20, 5)
@@ -135,7 +135,7 @@ def test_whole_crops_go_to_the_teachers_that_saw_whole_crops():
             logits[dark, 1], logits[~dark, 3] = 100, 100
             return logits, logits[:, :7], logits[:, :7]
 
-    of_frames, of_crops = TrainedTeacher(Answer(), whole=False), TrainedTeacher(Answer(), whole=True)
+    of_frames, of_crops = TrainedNetwork(Answer(), whole=False), TrainedNetwork(Answer(), whole=True)
     dark, light = torch.full((2, 1, 64, 64), -1.0), torch.full((2, 1, 64, 64), 0.5)
     assert mean_answers([of_frames, of_crops], dark, light)[0, :8].tolist() == pytest.approx([0, 0.5, 0, 0.5, 0, 0, 0, 0])
     assert mean_answers([of_frames], dark, light)[0, 1] == 1

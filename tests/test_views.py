@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 from models.framing import framed_chip, placement_of, sampling_matrix  # noqa: E402
 from models.lesson import MeasuredFaces  # noqa: E402
 from models.views import Blend, Faces, batches, beside, in_light, measured_chips, no_faces, random_blend, row_numbers, view  # noqa: E402
+from realtime.faces.align import enlarge  # noqa: E402
 from realtime.values import LABELS  # noqa: E402
 from tests.conftest import DATA  # noqa: E402
 
@@ -30,9 +31,11 @@ def test_the_chips_to_measure_on_are_those_of_the_camera_chain():
     crop = cv2.resize(photo[60:200, 150:290], (48, 48), interpolation=cv2.INTER_AREA)
     matrix = sampling_matrix(placement_of(crop))
     none = np.array([-1], "i1")
-    chip = measured_chips(MeasuredFaces(crop[None], matrix[None], none, none), torch.device("cpu")).numpy()[0]
+    faces, device = MeasuredFaces(crop[None], matrix[None], none, none), torch.device("cpu")
+    chip = measured_chips(faces, whole=False, device=device).numpy()[0]
     assert np.abs(chip.astype(int) - framed_chip(crop)).max() <= 8  # OpenCV samples at 32 places between two pixels
     assert np.abs(chip.astype(int) - framed_chip(crop)).mean() < 0.5
+    assert np.abs(measured_chips(faces, whole=True, device=device).numpy()[0].astype(int) - enlarge(crop)).max() <= 1
 
 
 def test_a_blended_face_is_at_least_half_itself():
