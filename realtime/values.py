@@ -43,7 +43,10 @@ class Box:
 
 @dataclass(frozen=True)
 class Face:
-    """A face in one frame: the id of its track (from 1), its box, and its five points (5, 2) float32 in pixels."""
+    """A face in one frame: the id of its track (from 1), its box, and its five points (5, 2) float32 in pixels.
+
+    `realtime.faces.pose.head_pose` gives yaw, pitch, roll and the size of a face from its points.
+    """
 
     id: int
     box: Box

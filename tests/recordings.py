@@ -33,7 +33,8 @@ def a_face(label: str = "happiness", unsure: str | None = None, id: int = 1, sha
     """One face as a line of readings has it."""
     probs = [round((1 - share) / 6, 4)] * 7
     probs[LABELS.index(label)] = share
-    return {"id": id, "box": [40.0, 20.0, 90.0, 70.0], "probs": probs, "label": label, "confidence": share, "unsure": unsure}
+    pose = {"yaw": 10.5, "pitch": -3.0, "roll": 1.2, "eyes": 21.7}
+    return {"id": id, "box": [40.0, 20.0, 90.0, 70.0], "probs": probs, "label": label, "confidence": share, "unsure": unsure, **pose}
 
 
 def as_lines(times: Sequence[float], faces: Callable[[int], list[dict[str, Any]]] = lambda i: [a_face()]) -> list[dict[str, Any]]:

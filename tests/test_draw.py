@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import a_reading
+from fakes import a_reading, points_in
 
 from realtime.base.geometry import scale_box
 from realtime.drawing.draw import COLOURS, QUIET, TRACK, Hud, Rec, annotate, caption, fitted, mirrored, waiting
@@ -245,7 +245,7 @@ def test_while_waiting_the_picture_is_dim_and_a_card_lies_in_its_middle(size_wh,
         assert (made[440:, :200].max(axis=2) < 80).all()
 
 
-def test_a_picture_is_fitted_with_its_boxes_and_without_distortion():
+def test_a_picture_is_fitted_with_its_boxes_and_points_and_without_distortion():
     picture = plain(200, 100)
     made, [reading] = fitted(picture, [a_reading(box=Box(100, 50, 200, 100))], (64, 48))
     assert made.shape == (48, 64, 3)
@@ -253,6 +253,7 @@ def test_a_picture_is_fitted_with_its_boxes_and_without_distortion():
     assert (made[:8] == 0).all()
     assert (made[40:] == 0).all()
     assert reading.face.box == Box(32, 24, 64, 40)
+    assert reading.face.points == pytest.approx(points_in(reading.face.box))
     assert (picture == 128).all()
 
 

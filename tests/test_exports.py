@@ -47,13 +47,30 @@ def test_the_table_has_a_row_a_face_and_frame(tmp_path):
 
     write_all(CsvFile(tmp_path / "a.csv", LABELS), as_lines([0.0, 0.04, 0.1], faces))
     rows = rows_of(tmp_path / "a.csv")
-    assert list(rows[0]) == ["t", "frame", "id", "label", "confidence", "unsure", *LABELS, "x0", "y0", "x1", "y1"]
+    assert list(rows[0]) == [
+        "t",
+        "frame",
+        "id",
+        "label",
+        "confidence",
+        "unsure",
+        *LABELS,
+        "x0",
+        "y0",
+        "x1",
+        "y1",
+        "yaw",
+        "pitch",
+        "roll",
+        "eyes",
+    ]
     assert [(r["t"], r["frame"], r["id"], r["label"], r["unsure"]) for r in rows] == [
         ("0.0", "0", "1", "fear", "tie"),
         ("0.1", "2", "1", "fear", ""),
         ("0.1", "2", "2", "neutral", ""),
     ]
     assert (rows[2]["neutral"], rows[2]["anger"], rows[2]["confidence"], rows[2]["x1"]) == ("0.88", "0.02", "0.88", "90.0")
+    assert [rows[2][name] for name in ("yaw", "pitch", "roll", "eyes")] == ["10.5", "-3.0", "1.2", "21.7"]
 
 
 def test_the_table_of_a_recording_without_faces_has_its_head(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from recordings import HEADER, a_face, as_lines, even_times, write_readings
 
 from realtime.base.errors import Trouble
+from realtime.faces.pose import Pose
 from realtime.readings.file import each_line, read, readings_path
 
 
@@ -25,6 +26,18 @@ def test_a_file_comes_back_as_arrays_for_each_person(tmp_path):
     assert [readings.labels[i] for i in two.label_indices] == ["anger"] * 3
     assert (two.probs.shape, two.boxes.shape, two.probs.dtype) == ((3, 7), (3, 4), np.float32)
     assert two.probs[0, 0] == pytest.approx(0.88)
+    assert two.poses == pytest.approx(np.array([[10.5, -3.0, 1.2, 21.7]] * 3))
+
+
+def test_a_file_of_version_0_9_is_read_without_poses(tmp_path):
+    def face(i):
+        return {name: value for name, value in a_face().items() if name not in Pose._fields}
+
+    path = write_readings(tmp_path / "a.jsonl", as_lines(even_times(3), lambda i: [face(i)]))
+    readings = read(path)
+    assert (readings.problems, len(list(each_line(path)))) == ((), 4)
+    assert readings.people[0].poses.shape == (3, 4)
+    assert np.isnan(readings.people[0].poses).all()
 
 
 def test_a_recording_without_a_face_has_no_people(tmp_path):
@@ -48,12 +61,13 @@ def test_broken_lines_are_counted_and_left_out(tmp_path):
     lines[2]["t"] = None
     lines[3]["faces"][0]["label"] = "joy"
     del lines[4]["faces"][0]["confidence"]
+    lines[8]["faces"][0]["yaw"] = None
     path = write_readings(tmp_path / "a.jsonl", lines)
     path.write_text(path.read_text().replace('"frame": 7', "\x00"))
     readings = read(path)
-    assert readings.numbers.tolist() == [0, 5, 6, 8]
-    assert readings.problems == (f"{path}: 5 lines cannot be read (3, 4, 5, ...)",)
-    assert [line["frame"] for line in list(each_line(path))[1:]] == [0, 5, 6, 8]
+    assert readings.numbers.tolist() == [0, 5, 6]
+    assert readings.problems == (f"{path}: 6 lines cannot be read (3, 4, 5, ...)",)
+    assert [line["frame"] for line in list(each_line(path))[1:]] == [0, 5, 6]
 
 
 def test_lines_without_a_frame_add_facts(tmp_path):

@@ -64,6 +64,8 @@ def test_readings_stand_beside_the_video_on_the_same_clock(tmp_path):
     assert face["label"] == "happiness"
     assert face["confidence"] == pytest.approx(0.88)
     assert face["unsure"] is None
+    assert (face["yaw"], face["roll"]) == (0, 0)
+    assert face["eyes"] == 13
     assert rest[2]["faces"][0]["unsure"] == "turned"
     assert sum(face["probs"]) == pytest.approx(1, abs=1e-3)
     with av.open(str(tmp_path / "out.mp4")) as container:
@@ -94,6 +96,7 @@ def test_boxes_in_pictures_of_changing_size_are_those_of_the_film(tmp_path):
     assert (head["width"], head["height"]) == (64, 48)
     boxes = [line["faces"][0]["box"] for line in rest]
     assert boxes == [[0, 0, 40, 40], [0, 8, 12.8, 20.8], [14, 0, 44, 30], [0, 0, 40, 40]]
+    assert [line["faces"][0]["eyes"] for line in rest] == pytest.approx([17.4, 17.4 * 0.32, 17.4 * 0.75, 17.4], abs=0.06)
 
 
 def test_times_that_repeat_or_go_back_leave_a_recording_that_goes_on_in_time(tmp_path):
@@ -323,8 +326,10 @@ def test_table_and_subtitles_say_what_the_readings_say(tmp_path, privacy):
     recording = record(tmp_path / "a.mp4", frames, privacy=privacy, csv=True, srt=True)
     assert [path.suffix for path in recording.files] == [".mp4"] * (privacy == "none") + [".csv", ".srt", ".jsonl"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in recording.files)
-    rows = [row.split(",")[:4] for row in (tmp_path / "a.csv").read_text().splitlines()[1:]]
+    table = [row.split(",") for row in (tmp_path / "a.csv").read_text().splitlines()[1:]]
+    rows = [row[:4] for row in table]
     lines = lines_of(tmp_path / "a.jsonl")[1:]
+    assert [row[-4:] for row in table] == [[str(line["faces"][0][name]) for name in ("yaw", "pitch", "roll", "eyes")] for line in lines]
     assert rows == [[str(line["t"]), str(line["frame"]), "1", "happiness"] for line in lines]
     assert len(rows) == 4
     assert "00:00:00,000 --> 00:00:00,400\n1 happiness" in (tmp_path / "a.srt").read_text()

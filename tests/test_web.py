@@ -353,6 +353,7 @@ def test_programs_get_readings_and_pictures(local):
     events = [json.loads(line.removeprefix(b"data: ")) for line in lines if line.startswith(b"data: ")]
     assert len(events) >= 3 and events[0]["frame"] < events[1]["frame"] and set(events[0]) == {"frame", "t", "faces"}
     assert events[0]["faces"][0]["label"] == "happiness"
+    assert (events[0]["faces"][0]["yaw"], events[0]["faces"][0]["eyes"]) == (0, 13)
     status, headers, jpeg = local.ask("/snapshot.jpg")
     assert (status, headers["Content-Type"]) == (200, "image/jpeg")
     assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (480, 640, 3)

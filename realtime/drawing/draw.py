@@ -11,7 +11,7 @@ from realtime.drawing.history import SPAN_S, Span
 from realtime.drawing.layout import Area, Size, area_of, beside, corners, free, least, nearby
 from realtime.drawing.text import draw_text, text_width
 from realtime.drawing.words import ENGLISH, KEYS, Words
-from realtime.values import LABELS, Reading
+from realtime.values import LABELS, Face, Reading
 
 Colour = tuple[int, int, int]
 
@@ -81,14 +81,19 @@ def mirrored(image: np.ndarray, readings: list[Reading]) -> tuple[np.ndarray, li
 
 
 def fitted(image: np.ndarray, readings: list[Reading], size_wh: tuple[int, int]) -> tuple[np.ndarray, list[Reading]]:
-    """Picture and boxes fitted into another size without distortion, with black bars. The five points stay as they are."""
+    """Picture, boxes and points fitted into another size without distortion, with black bars."""
     height, width = image.shape[:2]
     factor = min(size_wh[0] / width, size_wh[1] / height)
     inner_wh = [max(1, round(width * factor)), max(1, round(height * factor))]
     x, y = ((whole - inner) // 2 for whole, inner in zip(size_wh, inner_wh, strict=True))
     picture = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
     picture[y : y + inner_wh[1], x : x + inner_wh[0]] = cv2.resize(image, inner_wh, interpolation=cv2.INTER_AREA)
-    return picture, [replace(r, face=replace(r.face, box=move_box(scale_box(r.face.box, factor), x, y))) for r in readings]
+    return picture, [replace(r, face=_fitted_face(r.face, factor, x, y)) for r in readings]
+
+
+def _fitted_face(face: Face, factor: float, x: float, y: float) -> Face:
+    points = (face.points * factor + (x, y)).astype(np.float32)
+    return replace(face, box=move_box(scale_box(face.box, factor), x, y), points=points)
 
 
 def annotate(image: np.ndarray, readings: list[Reading], hud: Hud | None = None, words: Words = ENGLISH) -> np.ndarray:

@@ -12,14 +12,15 @@ import numpy as np
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.version import RELEASE
+from realtime.faces.pose import Pose
 from realtime.readings.format import SCHEMA
 
 FEW = 3
 """How many numbers a message lists at most."""
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 """What a damaged line raises when it is read."""
-_FaceValues = tuple[int, list[float], int, str | None, list[float]]
-"""Of one face: id, probabilities, index of the label, reason for being unsure or None, box."""
+_FaceValues = tuple[int, list[float], int, str | None, list[float], list[float]]
+"""Of one face: id, probabilities, index of the label, reason for being unsure or None, box, pose."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Person:
         label_indices: (n,) indices of the shown labels.
         unsure: why each label is not reliable, or None; n of them.
         boxes: (n, 4) x0, y0, x1, y1 in pixels of the full frame.
+        poses: (n, 4) yaw, pitch, roll in degrees and the eyes' distance in pixels, as `realtime.faces.pose.Pose` has them; NaN in files of
+            version 0.9, which have none.
     """
 
     id: int
@@ -41,6 +44,7 @@ class Person:
     label_indices: np.ndarray
     unsure: tuple[str | None, ...]
     boxes: np.ndarray
+    poses: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class _Growing:
     label_indices: list[int] = field(default_factory=list)
     unsure: list[str | None] = field(default_factory=list)
     boxes: list[list[float]] = field(default_factory=list)
+    poses: list[list[float]] = field(default_factory=list)
 
 
 def readings_path(path: Path) -> Path:
@@ -140,13 +145,14 @@ def parse(lines: Iterable[str], name: str) -> Readings:
             else:
                 cut = at
             continue
-        for id, probs, label_index, unsure, box in faces:
+        for id, probs, label_index, unsure, box, pose in faces:
             person = people.setdefault(id, _Growing())
             person.rows.append(len(times))
             person.probs.append(probs)
             person.label_indices.append(label_index)
             person.unsure.append(unsure)
             person.boxes.append(box)
+            person.poses.append(pose)
         numbers.append(number)
         times.append(t)
     problems = []
@@ -221,7 +227,8 @@ def _face(face: dict[str, Any], indices: dict[str, int]) -> _FaceValues:
     if len(probs) != len(indices) or len(box) != 4:
         raise ValueError("probabilities or box have a wrong length")
     _finite(face["confidence"])
-    return int(face["id"]), probs, indices[face["label"]], None if unsure is None else str(unsure), box
+    pose = [_finite(face[name]) if name in face else math.nan for name in Pose._fields]
+    return int(face["id"]), probs, indices[face["label"]], None if unsure is None else str(unsure), box, pose
 
 
 def _person(id: int, grown: _Growing, labels: int) -> Person:
@@ -232,4 +239,5 @@ def _person(id: int, grown: _Growing, labels: int) -> Person:
         np.array(grown.label_indices, np.int64),
         tuple(grown.unsure),
         np.array(grown.boxes, np.float32).reshape(-1, 4),
+        np.array(grown.poses, np.float32).reshape(-1, len(Pose._fields)),
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from realtime.base.machine import describe_machine, package_versions
 from realtime.base.version import __version__
 from realtime.config import Settings
+from realtime.faces.pose import head_pose
 from realtime.values import LABELS, Reading
 
 if TYPE_CHECKING:
@@ -13,12 +14,12 @@ if TYPE_CHECKING:
     from realtime.sources.cameras import Delivery
 
 SCHEMA = "readings/1"
-"""The first entry of every readings file. A reader refuses any other; new entries in the header do not change it."""
+"""The first entry of every readings file. A reader refuses any other; new entries in the header or of a face do not change it."""
 
 
 def face_values(reading: Reading) -> dict[str, Any]:
-    """One face as files have it. Numbers are rounded: the box to 0.1 px, probabilities to 0.0001."""
-    box = reading.face.box
+    """One face as files have it. Numbers are rounded: box and eyes to 0.1 px, angles to 0.1 degrees, probabilities to 0.0001."""
+    box, pose = reading.face.box, head_pose(reading.face.points)
     return {
         "id": reading.face.id,
         "box": [round(v, 1) for v in (box.x0, box.y0, box.x1, box.y1)],
@@ -26,6 +27,7 @@ def face_values(reading: Reading) -> dict[str, Any]:
         "label": reading.label,
         "confidence": round(reading.confidence, 4),
         "unsure": reading.unsure,
+        **{name: round(value, 1) for name, value in pose._asdict().items()},
     }
 
 

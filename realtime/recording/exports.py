@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from realtime.base.errors import Trouble, reason
+from realtime.faces.pose import Pose
 
 EXTEND_S = 0.5
 """Seconds after which the end of the running subtitle is moved forward: a crash costs no more."""
@@ -20,8 +21,8 @@ class Export(Protocol):
 
 
 class CsvFile:
-    """A table with one row for each face of each frame: t, frame, id, label, confidence, unsure, one column for each probability, and the
-    box as x0, y0, x1, y1.
+    """A table with one row for each face of each frame: t, frame, id, label, confidence, unsure, one column for each probability, the
+    box as x0, y0, x1, y1, and the pose as yaw, pitch, roll, eyes.
 
     `unsure` is empty where the label is reliable. Every row is on disk when `write` returns.
     """
@@ -41,7 +42,7 @@ class CsvFile:
             # buffering=1: each row goes to the disk at once. newline="": the csv module ends rows itself.
             self._file = self.path.open("w", encoding="utf-8", newline="", buffering=1)
             self._rows = csv.writer(self._file)
-            self._rows.writerow(["t", "frame", "id", "label", "confidence", "unsure", *labels, *BOX])
+            self._rows.writerow(["t", "frame", "id", "label", "confidence", "unsure", *labels, *BOX, *Pose._fields])
         except OSError as error:
             raise _trouble(self.path, error) from error
 
@@ -54,7 +55,8 @@ class CsvFile:
         try:
             for face in line["faces"]:
                 reading = (face["id"], face["label"], face["confidence"], face["unsure"])
-                self._rows.writerow([line["t"], line["frame"], *reading, *face["probs"], *face["box"]])
+                pose = (face[name] for name in Pose._fields)
+                self._rows.writerow([line["t"], line["frame"], *reading, *face["probs"], *face["box"], *pose])
         except OSError as error:
             raise _trouble(self.path, error) from error
 
