@@ -103,7 +103,7 @@ class QualitySettings:
     dark: float = 3.0  # grey levels of contrast; almost no face has less than 10
     grain: float = 0.9  # share of the contrast, mostly noise; such a chip is called dark too; no face has more
     blurred: float = 0.2  # detail as a share of the contrast; no photo and 0.1 % of FER2013 have less
-    turned: float = 0.35  # eye distances from nose to middle, some 45 degrees; 1.0 % and 0.1 % have more, too few to measure the accuracy
+    turned: float = 0.35  # eye distances from nose to middle, some 35 degrees; 1.0 % and 0.1 % have more, too few to measure the accuracy
     # From 0.3 to 0.35 lie 26 faces, of which 54 to 86 % are right; with dlib's points in FER2013's crops 47 faces, of which 72 to 93 %.
     covered: float = 0.5  # the model's reject probability; its offset was fitted so that 1 of 200 faces has more
 
@@ -262,7 +262,7 @@ class CaptureSettings:
     eyes_px: float = 20.0  # px between the eyes: from here on the chip is not enlarged
     dim: float = 35.0  # mean grey level of the face; darker ones are mostly noise
     glare: float = 225.0  # the same; brighter ones have white patches
-    front: float = 0.12  # largest turn of a straight face, some 20 degrees, by `realtime.expression.quality.turn`; they are within 0.1
+    front: float = 0.12  # largest turn of a straight face, some 14 degrees, by `realtime.expression.quality.turn`; they are within 0.1
     side: float = 0.15  # least turn of a face seen from the side, more than `front`; the largest is `QualitySettings.turned`
     still: float = 1.0  # eye distances a second; speed up to which a face is still: a nod has three
     calm_s: float = 0.3  # s over which the speed is measured

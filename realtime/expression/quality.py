@@ -57,9 +57,9 @@ def turn(points: np.ndarray) -> float:
     """How far a head is turned to the side: 0 when it faces the camera, positive to one side and negative to the other.
 
     The nose is in front of the eyes, so it moves along the line through them when the head turns. The measure is the distance of the nose's
-    base from the middle between the eyes along that line, in eye distances. If the base is 0.35 eye distances in front of the eyes, this
-    gives 0.2 at 30 degrees and 0.35 at 45. The points do not show how far a head is raised or lowered: a wrinkled nose and an open mouth
-    move them as much.
+    base from the middle between the eyes along that line, in eye distances. The base is some 0.49 eye distances in front of the eyes
+    (`realtime.faces.pose.FRONT`), so this gives 0.2 at 22 degrees and 0.35 at 36. The points hardly show how far a head is raised or
+    lowered: a wrinkled nose and an open mouth move them as much.
 
     Args:
         points: (5, 2) in the order of `realtime.faces.landmarks`; the eyes must be at different places.
