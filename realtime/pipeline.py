@@ -77,11 +77,12 @@ class Pipeline:
         stage = self.timer.run
         effort = self.governor.update(frame.index)
         gray = stage("gray", to_gray, frame.image)
-        if stage("cut", self.cuts.update, gray, frame.t):
-            self.tracker.restart()
+        shot = stage("cut", self.cuts.update, gray, frame.t)
+        if shot.begins:
+            self.tracker.enter(shot.number)
             self.finder.restart()
         detections = stage("find", self.finder.update, gray, frame.t, self.tracker.track_count > 0, effort, frame.small)
-        tracks = stage("track", self.tracker.update, gray, detections, frame.t, effort)
+        tracks = stage("track", self.tracker.update, gray, detections, frame.t, effort, shot)
         due = self._due(tracks, frame.index, effort)
         chips = stage("align", self._chips, gray, due)
         opinion = stage("classify", self.classifier.read, chips)

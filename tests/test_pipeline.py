@@ -4,6 +4,7 @@ import sys
 import time
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -248,6 +249,58 @@ def test_the_label_is_the_largest_number_in_every_reading_of_a_lively_film(real,
     assert len(readings) == 472
     assert all(LABELS[face.probs.argmax()] == face.label for face in readings)
     assert all(face.confidence == pytest.approx(face.probs.max()) for face in readings)
+
+
+def ids_in(real, images, fps: float = 25) -> list[list[int]]:
+    """The ids of the faces in each of these pictures (h, w, 3), which are a film."""
+    pipeline = fresh(real, SETTINGS)
+    return [[reading.face.id for reading in pipeline.read(Frame(image, i / fps, i))] for i, image in enumerate(images)]
+
+
+def seen(portrait: np.ndarray, x: float, y: float) -> np.ndarray:
+    """What a camera sees of a portrait whose face is half the picture wide, if it turns by `x` and `y` px."""
+    matrix = np.array([[1.2, 0, 320 - 1.2 * portrait.shape[1] / 2 - x], [0, 1.2, 60 - y]])
+    return cv2.warpAffine(portrait, matrix, (640, 480), borderMode=cv2.BORDER_REFLECT)
+
+
+def test_a_face_before_a_shaking_camera_keeps_its_id(real, portrait):
+    places = np.random.default_rng(0).uniform(-40, 40, (50, 2))
+    assert ids_in(real, [seen(portrait("biden"), *place) for place in places]) == [[1]] * 50
+
+
+def test_a_face_that_the_camera_follows_keeps_its_id(real, portrait):
+    """The scene behind it moves; the face stays in the middle of the picture."""
+    noise = np.random.default_rng(1).integers(0, 256, (24, 128, 3), np.uint8)
+    scene = cv2.resize(noise, (2560, 480), interpolation=cv2.INTER_CUBIC)
+    person = seen(portrait("biden"), 0, 0)[100:380, 220:420]
+    images = [scene[:, 30 * i : 30 * i + 640].copy() for i in range(50)]
+    for image in images:
+        image[150:430, 220:420] = person
+    assert ids_in(real, images) == [[1]] * 50
+
+
+def test_a_flash_or_a_black_frame_pauses_a_face_and_keeps_its_id(real, portrait):
+    image = seen(portrait("biden"), 0, 0)
+    for strange in (np.zeros_like(image), np.full_like(image, 255), cv2.convertScaleAbs(image, alpha=6, beta=120)):
+        assert ids_in(real, [image] * 5 + [strange] * 2 + [image] * 5) == [[1]] * 5 + [[]] * 2 + [[1]] * 5
+    bright = cv2.convertScaleAbs(image, alpha=1.6, beta=60)
+    assert ids_in(real, [image] * 5 + [bright] * 2 + [image] * 5) == [[1]] * 12
+
+
+def test_two_people_in_two_shots_have_two_ids(real, portrait):
+    one, two = seen(portrait("biden"), 0, 0), seen(portrait("obama"), 0, 0)
+    for between in ([], [np.full_like(one, 255)]):
+        ids = ids_in(real, [one] * 20 + between + [two] * 5)
+        assert ids == [[1]] * 20 + [[]] * len(between) + [[2]] * 5
+
+
+def test_a_woman_who_sits_keeps_her_id_in_a_film_with_few_frames(real, shared):
+    with VideoFile(shared("video/sad_to_laughing.mp4")) as source:
+        images = [frame.image for frame in source]
+    for every in (5, 12, 24, 48):
+        ids = ids_in(real, images[::every], 24 / every)
+        assert {id for faces in ids for id in faces} == {1}
+        assert sum(len(faces) == 1 for faces in ids) >= 0.9 * len(ids)
 
 
 def test_labels_in_code_and_model_agree(real):

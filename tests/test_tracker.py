@@ -5,6 +5,7 @@ from fakes import FakeClock, World
 from realtime.base.geometry import box_distance, move_box
 from realtime.base.timing import StageTimer
 from realtime.config import EFFORTS, Settings
+from realtime.faces.cuts import Shot
 from realtime.faces.finder import Detections
 from realtime.faces.tracker import Tracker
 from realtime.values import Box
@@ -22,14 +23,14 @@ class Stage:
         self.tracker = Tracker(Settings().tracker, self.world, self.world, StageTimer(FakeClock()))
         self.t = -STEP
 
-    def show(self, *faces: Box, after: float = STEP, search: bool = True):
+    def show(self, *faces: Box, after: float = STEP, search: bool = True, shift: tuple[float, float] = (0, 0), flash: bool = False):
         self.world.faces = list(faces)
         self.t += after
         detections = [Detections(tuple(faces), self.t)] if search else []
-        return self.tracker.update(GRAY, detections, self.t, EFFORTS[0])
+        return self.tracker.update(GRAY, detections, self.t, EFFORTS[0], Shot(0, begins=False, shift=shift, flash=flash))
 
-    def ids(self, *faces: Box, after: float = STEP, search: bool = True) -> list[int]:
-        return [track.id for track in self.show(*faces, after=after, search=search)]
+    def ids(self, *faces: Box, after: float = STEP, search: bool = True, flash: bool = False) -> list[int]:
+        return [track.id for track in self.show(*faces, after=after, search=search, flash=flash)]
 
 
 @pytest.fixture
@@ -148,3 +149,90 @@ def test_no_id_comes_back_after_a_restart(stage):
 def test_tracks_last_with_a_slow_camera(stage):
     for step in range(6):
         assert stage.ids(move_box(LEFT, 10 * step, 0), after=0.6) == [1]
+
+
+def test_tracks_move_with_a_shaking_camera(stage):
+    """The picture jumps by more than a face width, where the points alone do not follow."""
+    x = y = 0.0
+    stage.show(LEFT, RIGHT)
+    for to_x, to_y in np.random.default_rng(5).uniform(-120, 120, (30, 2)):
+        shift, x, y = (to_x - x, to_y - y), to_x, to_y
+        tracks = stage.show(move_box(LEFT, x, y), move_box(RIGHT, x, y), search=False, shift=shift)
+        assert [track.id for track in tracks] == [1, 2]
+        assert box_distance(tracks[0].box, move_box(LEFT, x, y)) < 0.01
+
+
+def test_the_movement_of_the_camera_is_not_the_velocity_of_the_face(stage):
+    stage.show(LEFT)
+    for step in range(1, 20):
+        [track] = stage.show(move_box(LEFT, 30 * step, 0), search=False, shift=(30, 0))
+    assert abs(track.velocity[0]) < 1
+
+
+def test_a_face_that_the_camera_follows_keeps_its_id(stage):
+    """The scene behind it moves."""
+    stage.show(LEFT)
+    for _ in range(30):
+        [track] = stage.show(LEFT, search=False, shift=(-60, 0))
+        assert track.id == 1
+        assert box_distance(track.box, LEFT) < 0.01
+
+
+def test_a_face_that_leaves_the_picture_in_a_pan_ends(stage):
+    stage.show(LEFT)
+    lasted = 0
+    while stage.show(search=False, shift=(-40, 0)):
+        lasted += 1
+    assert lasted * STEP <= 0.5
+
+
+def test_a_lost_face_is_expected_where_the_camera_moved_it(stage):
+    stage.show(LEFT)
+    for _ in range(15):
+        stage.show()
+    stage.show(shift=(150, 0))
+    assert stage.ids(move_box(LEFT, 150, 0)) == [1]
+
+
+def test_a_late_detection_moves_with_the_camera(stage):
+    """A search in the background was asked about an earlier frame."""
+    stage.show()
+    asked_t = stage.t
+    stage.show(shift=(100, 0), search=False)
+    stage.show(shift=(100, 0), search=False)
+    stage.world.faces = [move_box(LEFT, 200, 0)]
+    [track] = stage.tracker.update(GRAY, [Detections((LEFT,), asked_t)], stage.t, EFFORTS[0])
+    assert box_distance(track.box, move_box(LEFT, 200, 0)) < 0.01
+
+
+def test_in_a_flash_unseen_faces_pause_and_seen_ones_stay(stage):
+    stage.show(LEFT, RIGHT)
+    assert stage.ids(RIGHT, search=False, flash=True) == [2]
+    assert stage.ids(search=False, flash=True) == []
+    assert stage.ids(LEFT, RIGHT, search=False) == [1, 2]
+
+
+def test_a_new_shot_ends_tracks_and_an_interrupted_one_has_its_own_again(stage):
+    stage.show(LEFT)
+    stage.tracker.enter(1)
+    assert stage.tracker.track_count == 0
+    assert stage.ids(LEFT) == [2]
+    stage.tracker.enter(0)
+    assert stage.ids(LEFT, search=False) == [1]
+    stage.tracker.enter(2)
+    assert stage.ids(LEFT) == [3]
+
+
+def test_only_the_last_few_shots_are_kept(stage):
+    stage.show(LEFT)
+    for shot in range(1, 9):
+        stage.tracker.enter(shot)
+    stage.tracker.enter(0)
+    assert stage.tracker.track_count == 0
+
+
+def test_a_face_that_moves_far_in_a_second_keeps_its_id_with_one_frame_a_second(stage):
+    """Its points cannot follow it that far, but a search finds it in the same frame."""
+    stage.show(LEFT, after=1.0)
+    for step in range(1, 6):
+        assert stage.ids(move_box(LEFT, 55 * (step % 2), 0), after=1.0) == [1]

@@ -11,6 +11,7 @@ from realtime.base.geometry import box_around, box_distance, move_box, width
 from realtime.base.timing import StageTimer
 from realtime.config import Effort, TrackerSettings
 from realtime.faces.align import misfit
+from realtime.faces.cuts import Shot
 from realtime.faces.finder import Detections
 from realtime.values import Box
 
@@ -30,6 +31,15 @@ class FaceConfirmer(Protocol):
 SAME_FACE = 0.3
 """Two boxes whose centres are no further apart than this, in face widths, hold the same face."""
 
+SHOTS = 4
+"""Number of earlier shots whose tracks are kept: a flash has a few different pictures at most."""
+
+LATEST_S = 5.0
+"""A search that takes longer than this many seconds is of no use to a moving camera."""
+
+STILL = Shot(0, begins=False)
+"""A shot that goes on, with a camera at rest."""
+
 
 @dataclass(frozen=True)
 class Track:
@@ -39,7 +49,7 @@ class Track:
         id: counts from 1; no id is used twice.
         box: the box around its points.
         points: (5, 2) float32, in px of the frame.
-        velocity: (2,) of the box, in px a second.
+        velocity: (2,) of the box, in px a second, without the camera's movement where that is known.
         t: the last frame in which it was tracked.
         confirmed_t: the last time at which the detector confirmed that there is a face.
         checked_t: the last time at which the detector looked.
@@ -61,6 +71,12 @@ class Track:
         longest = 0.5 * width(self.box)
         return move_box(self.box, *(shift * min(1.0, longest / max(math.hypot(*shift), 1e-9))))
 
+    def moved(self, x: float, y: float) -> "Track":
+        """The track after the camera's movement moved the picture by (x, y) px."""
+        if x == y == 0:
+            return self
+        return replace(self, box=move_box(self.box, x, y), points=self.points + np.array([x, y], np.float32))
+
 
 class Tracker:
     """Tracks faces from frame to frame.
@@ -68,13 +84,16 @@ class Tracker:
     A track starts where a search detects a face, no track is near, and the detector confirms the face at its points. It follows its points
     from frame to frame. Every `check_s` of the effort the detector looks at its place; after `hold_s` without a confirmation the track is
     lost. If a new face appears within `forget_s` near the place where a track was lost, or where it was moving to, it gets the same id.
-    A shot cut, and a time that goes back, end all tracks.
+    A shot cut, and a time that goes back, end all tracks. A shot that goes on after a flash has its tracks again.
     """
 
     def __init__(self, settings: TrackerSettings, predictor: LandmarkPredictor, confirmer: FaceConfirmer, timer: StageTimer):
         self.settings, self.predictor, self.confirmer, self.timer = settings, predictor, confirmer, timer
         self._tracks: list[Track] = []
         self._lost_tracks: list[Track] = []
+        self._shot = 0
+        self._interrupted: dict[int, tuple[list[Track], list[Track]]] = {}
+        self._shifts: list[tuple[float, tuple[float, float]]] = []
         self._next_id = 1
         self._t = -math.inf
 
@@ -84,25 +103,71 @@ class Tracker:
         return len(self._tracks)
 
     def restart(self) -> None:
-        """Ends all tracks, as at a shot cut. Their ids are not used again."""
-        self._tracks, self._lost_tracks = [], []
+        """Ends all tracks, as when the time goes back. Their ids are not used again."""
+        self._tracks, self._lost_tracks, self._interrupted, self._shifts = [], [], {}, []
 
-    def update(self, gray: np.ndarray, detections: Sequence[Detections], t: float, effort: Effort) -> list[Track]:
-        """The tracks in the gray frame (h, w) uint8 of time `t` in seconds, by id; `detections` are the new results of searches."""
+    def enter(self, shot: int) -> None:
+        """Ends all tracks, because the shot of this number begins; if it is one of the last few shots, its tracks go on."""
+        self._interrupted[self._shot] = self._tracks, self._lost_tracks
+        self._tracks, self._lost_tracks = self._interrupted.pop(shot, ([], []))
+        self._interrupted = dict(list(self._interrupted.items())[-SHOTS:])
+        self._shot = shot
+
+    def update(self, gray: np.ndarray, detections: Sequence[Detections], t: float, effort: Effort, shot: Shot = STILL) -> list[Track]:
+        """The tracks in the gray frame (h, w) uint8 of time `t` in seconds, by id.
+
+        `detections` are the new results of searches. Tracks move with the camera, by `shot.shift`. In a flash, only the tracks are returned
+        whose faces the detector sees; the others go on after it.
+        """
         if t < self._t:
             self.restart()
-        self._t = t
-        before = {track.id: track for track in self._tracks}
-        tracks = [self._check(gray, self._follow(gray, track, t), effort) for track in self._tracks]
+        earlier_t, self._t, shift = self._t, t, shot.shift
+        if any(shift):
+            self._shifts = [(at, step) for at, step in self._shifts if t - at <= LATEST_S] + [(t, shift)]
+            self._lost_tracks = [track.moved(*shift) for track in self._lost_tracks]
+        before = {track.id: track.moved(*shift) for track in self._tracks}
+        if shot.flash:
+            tracks = [self._see(gray, track, t) for track in self._tracks]
+        else:
+            tracks = [self._advance(gray, track, shift, t, effort) for track in self._tracks]
         self._tracks = remove_duplicates([track for track in tracks if self._is_present(track)])
+        present = {track.id for track in self._tracks}
+        # A face that was there in the last frame is not forgotten yet, however long ago that was.
+        since = min(t - self.settings.forget_s, earlier_t)
+        self._lost_tracks += [track for id, track in before.items() if id not in present]
+        self._lost_tracks = [track for track in self._lost_tracks if track.t >= since]
         for search in detections:
             for box in search.boxes:
-                self._start_track(gray, box, search.t, t)
+                self._start_track(gray, self._now(box, search.t), search.t, t)
         self._tracks.sort(key=lambda track: track.id)
-        present = {track.id for track in self._tracks}
-        self._lost_tracks += [track for id, track in before.items() if id not in present]
-        self._lost_tracks = [track for track in self._lost_tracks if t - track.t <= self.settings.forget_s]
-        return list(self._tracks)
+        return [track for track in self._tracks if not shot.flash or track.confirmed_t == t]
+
+    def _see(self, gray: np.ndarray, track: Track, t: float) -> Track:
+        """The track in a flash: as before, if the detector does not see its face."""
+        seen = self._look(gray, self._follow(gray, track, t))
+        return seen if seen.confirmed_t == t else track
+
+    def _now(self, box: Box, detected_t: float) -> Box:
+        """Where the camera's movement has brought a box since time `detected_t`."""
+        for t, shift in self._shifts:
+            if t > detected_t:
+                box = move_box(box, *shift)
+        return box
+
+    def _advance(self, gray: np.ndarray, track: Track, shift: tuple[float, float], t: float, effort: Effort) -> Track:
+        """The track in a new frame, after the camera moved the picture by `shift` px.
+
+        If it moved far, the detector looks for the face at its place in the scene, and then at its old place in the picture: a camera may
+        follow a face.
+        """
+        with_scene = self._follow(gray, track.moved(*shift), t)
+        if math.hypot(*shift) <= self.settings.carried * width(track.box):
+            return self._check(gray, with_scene, effort)
+        with_scene = self._look(gray, with_scene)
+        if with_scene.confirmed_t == t:
+            return with_scene
+        with_camera = self._look(gray, self._follow(gray, track, t))
+        return with_camera if with_camera.confirmed_t == t else with_scene
 
     def _follow(self, gray: np.ndarray, track: Track, t: float) -> Track:
         """The track in a new frame. If its points there do not have the shape of a face or lie too far away, it moves to the expected place
@@ -129,6 +194,10 @@ class Tracker:
         unconfirmed = track.checked_t > track.confirmed_t
         if track.t - track.checked_t < (self.settings.recheck_s if unconfirmed else effort.check_s):
             return track
+        return self._look(gray, track)
+
+    def _look(self, gray: np.ndarray, track: Track) -> Track:
+        """The track after the detector looked at its place."""
         if self.timer.run("check", self.confirmer.confirms, gray, track.points):
             return replace(track, confirmed_t=track.t, checked_t=track.t)
         return replace(track, checked_t=track.t)
