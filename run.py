@@ -29,7 +29,6 @@ from realtime.base.errors import Trouble, reason
 from realtime.base.silence import silence_libraries
 from realtime.base.version import __version__
 from realtime.config import (
-    PHOTO,
     CameraSettings,
     ClassifierSettings,
     FinderSettings,
@@ -256,17 +255,16 @@ def image(
 ) -> None:
     """Read the expressions in photos: a line a face."""
     from realtime.commands.choose import choose_profile
-    from realtime.pipeline import build_pipeline, fresh
+    from realtime.pipeline import build_photo_pipeline, fresh
     from realtime.readings.format import face_values
     from realtime.sources.photos import Photo
     from realtime.viewers.terminal import summary
 
     settings = Settings(
-        efforts=(PHOTO,),
         classifier=ClassifierSettings(model),
         profile=choose_profile(profile, model, partial(print, file=sys.stderr)),
     )
-    pipeline = build_pipeline(settings, time.monotonic)
+    pipeline = build_photo_pipeline(settings, time.monotonic)
     failed = 0
     for path in files:
         try:

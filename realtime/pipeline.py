@@ -10,7 +10,7 @@ import numpy as np
 
 from realtime.base.governor import FixedEffort, Governor
 from realtime.base.timing import Clock, StageTimer
-from realtime.config import Effort, QualitySettings, Settings
+from realtime.config import PHOTO, Effort, QualitySettings, Settings
 from realtime.expression.classifier import EmotionClassifier, Opinion
 from realtime.expression.people import ProfileSwitch
 from realtime.expression.profile import load
@@ -21,6 +21,7 @@ from realtime.faces.cuts import CutDetector
 from realtime.faces.detector import Detector
 from realtime.faces.finder import BackgroundFinder, Finder
 from realtime.faces.landmarks import PointPredictor
+from realtime.faces.photo_finder import PhotoFinder
 from realtime.faces.tracker import Track, Tracker
 from realtime.values import CHIP, LABELS, Face, Frame, Reading
 
@@ -56,7 +57,7 @@ class Pipeline:
 
     governor: Governor | FixedEffort
     cuts: CutDetector
-    finder: Finder | BackgroundFinder
+    finder: Finder | BackgroundFinder | PhotoFinder
     tracker: Tracker
     classifier: EmotionClassifier
     profiles: ProfileSwitch
@@ -157,13 +158,25 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
     )
 
 
+def build_photo_pipeline(settings: Settings, clock: Clock) -> Pipeline:
+    """The real stages for photos, which are searched longer than the frames of a film: beyond their edges, and turned.
+
+    Raises:
+        Trouble: as `build_pipeline`.
+    """
+    pipeline = build_pipeline(settings, clock)
+    classifier, search = pipeline.classifier, Detector(settings.detector)
+    finder = PhotoFinder(search, pipeline.tracker.predictor, lambda chips: classifier.read(chips).reject, settings.photo)
+    return replace(pipeline, governor=FixedEffort(PHOTO), finder=finder)
+
+
 def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
     """The same stages without memory: for a picture that has nothing to do with the one before."""
-    tracker = pipeline.tracker
+    tracker, finder = pipeline.tracker, pipeline.finder
     return replace(
         pipeline,
         cuts=CutDetector(settings.cuts),
-        finder=Finder(pipeline.finder.search, settings.finder),
+        finder=finder if isinstance(finder, PhotoFinder) else Finder(finder.search, settings.finder),
         tracker=Tracker(settings.tracker, tracker.predictor, tracker.confirmer, pipeline.timer),
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
         _assessments={},

@@ -40,6 +40,16 @@ def test_two_people_give_two_boxes(gray):
     assert sorted(box.x0 > 400 for box in boxes) == [False, True]
 
 
+def test_candidates_are_what_is_found_and_more_the_lower_the_threshold(gray):
+    detector, picture = Detector(DetectorSettings()), gray("obama")
+    few, many = (detector.candidates(picture, 400, threshold) for threshold in (0.0, -1.0))
+    assert [candidate.box for candidate in few] == detector.find(picture, 400)
+    assert len(many) > len(few) == 1
+    scores = [candidate.score for candidate in many]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] == few[0].score > 0 > scores[1] > -1
+
+
 @pytest.fixture(scope="module")
 def detector() -> Detector:
     return Detector(DetectorSettings())
@@ -64,6 +74,10 @@ def test_no_face_is_confirmed_where_there_is_none(detector, gray):
     [box] = detector.find(picture, 400)
     there = points_in(box)
     assert detector.confirms(picture, there)
+    score = detector.score_at(picture, there, -1.0)
+    assert score > 0
+    assert detector.score_at(picture, there, score - 0.01) == score
+    assert detector.score_at(picture, there, score + 0.01) == -np.inf
     assert not detector.confirms(picture, there + np.float32([0.6 * (box.x1 - box.x0), 0]))
     assert not detector.confirms(picture, there * np.float32([1, -1]) + np.float32([0, box.y0 + box.y1]))
 

@@ -1,4 +1,5 @@
 import json
+import math
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from fakes import BoxPoints, CollectSink, FakeClock, ScriptedClassifier, Scripte
 
 from realtime.base.governor import FixedEffort
 from realtime.base.timing import StageTimer
-from realtime.config import PHOTO, Settings
+from realtime.config import Settings
 from realtime.expression.people import ProfileSwitch
 from realtime.expression.profile import Profile
 from realtime.expression.smoothing import Smoother
@@ -20,7 +21,7 @@ from realtime.faces.cuts import CutDetector
 from realtime.faces.finder import Finder
 from realtime.faces.tracker import Tracker
 from realtime.loop import run_loop
-from realtime.pipeline import Pipeline, build_pipeline, fresh, unsure
+from realtime.pipeline import Pipeline, build_photo_pipeline, build_pipeline, fresh, unsure
 from realtime.readings.format import readings_header
 from realtime.sources.cameras import Delivery, Format
 from realtime.sources.films import DEMO, VideoFile
@@ -195,13 +196,28 @@ def real() -> Pipeline:
     return build_pipeline(SETTINGS, time.perf_counter)
 
 
+@pytest.fixture(scope="module")
+def photo() -> Pipeline:
+    return build_photo_pipeline(SETTINGS, time.perf_counter)
+
+
 @pytest.mark.parametrize("name", ["obama", "obama2", "biden", "astronaut"])
-def test_one_face_in_each_portrait(real, portrait, name):
-    pipeline = fresh(real, SETTINGS)
-    pipeline.governor = FixedEffort(PHOTO)
-    [reading] = pipeline.read(Frame(portrait(name), 0.0, 0))
+def test_one_face_in_each_portrait(photo, portrait, name):
+    [reading] = fresh(photo, SETTINGS).read(Frame(portrait(name), 0.0, 0))
     assert reading.face.id == 1
     assert reading.probs.sum() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize(("name", "label"), [("obama", "happiness"), ("biden", "neutral")])
+@pytest.mark.parametrize("quarters", [0, 1, 2])
+def test_a_photo_may_lie_on_its_side_or_upside_down(photo, portrait, name, label, quarters):
+    picture = np.ascontiguousarray(np.rot90(portrait(name), quarters))
+    [reading] = fresh(photo, SETTINGS).read(Frame(picture, 0.0, 0))
+    assert (reading.label, reading.unsure) == (label, None)
+    eyes = reading.face.points[:2].mean(0) - reading.face.points[2:4].mean(0)
+    tilt = math.degrees(math.atan2(-eyes[1], eyes[0]))
+    assert abs((tilt - 90 * quarters + 180) % 360 - 180) < 25
+    assert fresh(photo, SETTINGS).read(Frame(np.full((60, 80, 3), 90, np.uint8), 0.0, 0)) == []
 
 
 def test_the_demo_clip_has_the_faces_that_its_readme_promises(real):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from fakes import FakeClock, World
+from fakes import FakeClock, World, points_in
 
 from realtime.base.geometry import box_distance, move_box
 from realtime.base.timing import StageTimer
@@ -68,6 +68,14 @@ def test_a_late_detection_is_compared_with_the_place_of_the_face_at_its_time(sta
 def test_an_unconfirmed_detection_starts_no_track(stage):
     stage.world.faces = []
     assert stage.tracker.update(GRAY, [Detections((LEFT,), 0.0)], 0.0, EFFORTS[0]) == []
+
+
+def test_a_detection_with_points_starts_a_track_at_these_points_unchecked(stage):
+    stage.world.faces = []
+    points = points_in(LEFT)[::-1] + np.float32(3)
+    [track] = stage.tracker.update(GRAY, [Detections((LEFT,), 0.0, (points,))], 0.0, EFFORTS[0])
+    assert (track.id, track.box) == (1, LEFT)
+    assert track.points is points
 
 
 def test_the_track_of_a_face_that_left_ends_within_half_a_second(stage):

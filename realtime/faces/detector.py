@@ -1,6 +1,8 @@
 """Detection: finds faces with dlib's HOG detector, in a whole picture for the finder and at one place for the tracker."""
 
+import math
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,6 +19,13 @@ FACE_PX = 84
 
 CANVAS_PX = 128
 """Side of that picture: the face and the border that the detector needs. The search takes 1 ms; in 160 px it takes 1.5."""
+
+
+class Candidate(NamedTuple):
+    """A box in which there may be a face, in px of the searched picture, and dlib's score: about -1 to 3, higher for clearer faces."""
+
+    box: Box
+    score: float
 
 
 def upright_matrix(points: np.ndarray) -> np.ndarray:
@@ -50,6 +59,10 @@ class Detector:
 
         The picture is searched in a size whose short side is `short_side` px.
         """
+        return [candidate.box for candidate in self.candidates(gray, short_side, self.settings.threshold)]
+
+    def candidates(self, gray: np.ndarray, short_side: float, threshold: float) -> list[Candidate]:
+        """What `find` gives, with the scores: all boxes whose score is above `threshold`."""
         factor = min(short_side / min(gray.shape), self.settings.enlarge)
         # dlib fails on pictures smaller than its filter; they hold no face.
         if min(gray.shape) * factor < 20:
@@ -57,16 +70,23 @@ class Detector:
         if factor != 1:
             size_wh = (round(gray.shape[1] * factor), round(gray.shape[0] * factor))
             gray = cv2.resize(gray, size_wh, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-        rectangles, _, _ = self._search.run(gray, 0, self.settings.threshold)
-        return [scale_box(Box(r.left(), r.top(), r.right() + 1, r.bottom() + 1), 1 / factor) for r in rectangles]
+        rectangles, scores, _ = self._search.run(gray, 0, threshold)
+        boxes = [scale_box(Box(r.left(), r.top(), r.right() + 1, r.bottom() + 1), 1 / factor) for r in rectangles]
+        return [Candidate(box, score) for box, score in zip(boxes, scores, strict=True)]
 
     def confirms(self, gray: np.ndarray, points: np.ndarray) -> bool:
-        """Whether the detector finds a face at five points (5, 2) of a gray picture (h, w) uint8.
+        """Whether the detector finds a face at five points (5, 2) of a gray picture (h, w) uint8; `score_at` says how it looks."""
+        return self.score_at(gray, points, self.settings.confirm) > self.settings.confirm
+
+    def score_at(self, gray: np.ndarray, points: np.ndarray, threshold: float) -> float:
+        """The score of the face at five points (5, 2) of a gray picture (h, w) uint8; -inf where it is not above `threshold`.
 
         The place is cut out upright and in the size for which the detector was trained. So tilted and small faces are confirmed too, which
         a search of the whole picture misses.
         """
         face = cv2.warpAffine(gray, upright_matrix(points), (CANVAS_PX, CANVAS_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        rectangles, _, _ = self._search.run(face, 0, self.settings.confirm)
+        rectangles, scores, _ = self._search.run(face, 0, threshold)
         middle, reach = CANVAS_PX / 2, self.settings.confirm_reach * FACE_PX
-        return any(abs(r.center().x - middle) < reach and abs(r.center().y - middle) < reach for r in rectangles)
+        centres = [rectangle.center() for rectangle in rectangles]
+        near = [abs(centre.x - middle) < reach and abs(centre.y - middle) < reach for centre in centres]
+        return max((score for score, is_near in zip(scores, near, strict=True) if is_near), default=-math.inf)

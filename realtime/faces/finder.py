@@ -19,10 +19,17 @@ from realtime.values import Box
 
 @dataclass(frozen=True)
 class Detections:
-    """The boxes of the faces that a search found in the frame of time `t` in seconds."""
+    """The faces that a search found in the frame of time `t` in seconds.
+
+    Attributes:
+        boxes: one a face.
+        t: seconds.
+        points: (5, 2) of each face, where the search has found them and is sure of its faces; None: both is left to the tracker.
+    """
 
     boxes: tuple[Box, ...]
     t: float
+    points: tuple[np.ndarray, ...] | None = None
 
 
 FAR_PATIENCE = 5

@@ -137,8 +137,12 @@ class Tracker:
         self._lost_tracks += [track for id, track in before.items() if id not in present]
         self._lost_tracks = [track for track in self._lost_tracks if track.t >= since]
         for search in detections:
-            for box in search.boxes:
-                self._start_track(gray, self._now(box, search.t), search.t, t)
+            if search.points is None:
+                for box in search.boxes:
+                    self._start_track(gray, self._now(box, search.t), search.t, t)
+            else:
+                for box, points in zip(search.boxes, search.points, strict=True):
+                    self._add_track(box, points, t)
         self._tracks.sort(key=lambda track: track.id)
         return [track for track in self._tracks if not shot.flash or track.confirmed_t == t]
 
@@ -215,6 +219,10 @@ class Tracker:
         new_box = box_around(points)
         if any(box_distance(track.box, new_box) <= self.settings.reach for track in self._tracks):
             return
+        self._add_track(new_box, points, t)
+
+    def _add_track(self, new_box: Box, points: np.ndarray, t: float) -> None:
+        """Adds the track of a new face, with its old id if it is one that was lost a moment ago."""
         returning = min(self._lost_tracks, key=lambda lost_track: self._distance_to_lost(lost_track, new_box), default=None)
         if returning is not None and self._distance_to_lost(returning, new_box) <= self.settings.reach:
             self._lost_tracks.remove(returning)

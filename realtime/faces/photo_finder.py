@@ -1,0 +1,193 @@
+"""Finds the faces of a single photo, for which there is time to look again: beyond its edges, and turned.
+
+The detector only proposes. With a low threshold it finds nearly all faces, and much else. Which of it is a face, its five points and the
+model's reject output decide. The latter is handed in, because what finds faces does not know the model.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, Self
+
+import cv2
+import numpy as np
+
+from realtime.base.geometry import box_around, width
+from realtime.config import Effort, PhotoSettings
+from realtime.faces.align import align, misfit
+from realtime.faces.detector import CANVAS_PX, FACE_PX, Candidate, upright_matrix
+from realtime.faces.finder import Detections, FaceSearch
+from realtime.faces.tracker import LandmarkPredictor
+from realtime.values import Box
+
+Reject = Callable[[np.ndarray], np.ndarray]
+"""Gives the probabilities (n,) that chips (n, 64, 64) uint8 show no readable face; n is 1 or more."""
+
+LONGEST = 1.5
+"""Longer side of a photo that is searched turned in full size, in shorter sides: that of photos from most cameras."""
+
+
+class PhotoSearch(FaceSearch, Protocol):
+    """Finds the places that may be faces, and looks at one again, such as `realtime.faces.detector.Detector`."""
+
+    def candidates(self, gray: np.ndarray, short_side: float, threshold: float) -> list[Candidate]: ...
+
+    def score_at(self, gray: np.ndarray, points: np.ndarray, threshold: float) -> float: ...
+
+
+class View(NamedTuple):
+    """A copy of a photo that is searched.
+
+    Attributes:
+        gray: (h, w) uint8.
+        to_photo: (2, 3) similarity, from px of the copy to px of the photo.
+        short_side: px; the copy is searched in a size with this short side.
+    """
+
+    gray: np.ndarray
+    to_photo: np.ndarray
+    short_side: float
+
+
+@dataclass(frozen=True)
+class PhotoFace:
+    """A place that is a face or may be one.
+
+    Attributes:
+        box: upright, in px of the photo.
+        points: (5, 2) float32, in px of the photo.
+        view_score: the detector's score in the view.
+        score: the detector's score when it looks again, at the points and upright; low where the points are not those of the face.
+        reject: the model's reject probability.
+    """
+
+    box: Box
+    points: np.ndarray
+    view_score: float
+    score: float
+    reject: float
+
+
+def plain_view(gray: np.ndarray, short_side: float) -> View:
+    """The photo (h, w) as it is, searched in a size with a short side of `short_side` px."""
+    return View(gray, np.eye(2, 3), short_side)
+
+
+def wide_view(gray: np.ndarray, short_side: float, border: float) -> View:
+    """The same with a border: on each side `border` times the photo's own width or height, in the colours of its edge."""
+    y, x = (round(border * length) for length in gray.shape)
+    wide = cv2.copyMakeBorder(gray, y, y, x, x, cv2.BORDER_REPLICATE)
+    return View(wide, np.array([[1.0, 0, -x], [0, 1, -y]]), short_side * min(wide.shape) / min(gray.shape))
+
+
+def turned_views(gray: np.ndarray, short_side: float, step: int) -> Iterator[View]:
+    """The photo turned counterclockwise by `step` degrees, twice as much and so on, each time in a picture that holds all of it.
+
+    A large photo is first reduced to the size in which it is searched. A long one is searched smaller, because turned it takes more room.
+    """
+    scale = min(short_side / min(gray.shape), LONGEST * short_side / max(gray.shape))
+    factor = min(scale, 1.0)
+    small = gray if factor == 1 else cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    height, breadth = small.shape
+    for degrees in range(step, 360, step):
+        turn = cv2.getRotationMatrix2D(((breadth - 1) / 2, (height - 1) / 2), degrees, 1.0)
+        cos, sin = abs(turn[0, 0]), abs(turn[0, 1])
+        turned_wh = round(breadth * cos + height * sin), round(breadth * sin + height * cos)
+        turn[:, 2] += [(turned_wh[0] - breadth) / 2, (turned_wh[1] - height) / 2]
+        turned = cv2.warpAffine(small, turn, turned_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        to_photo = cv2.invertAffineTransform(turn) / factor
+        # Enlarging a pixel grid keeps its corners in place, not the pixel centres.
+        to_photo[:, 2] += 0.5 / factor - 0.5
+        yield View(turned, to_photo, min(turned.shape) * scale / factor)
+
+
+def transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Points (n, 2) after a transform (2, 3); float32."""
+    return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+
+
+def box_of(points: np.ndarray) -> Box:
+    """The box of a face with five points (5, 2), which may be turned: as large as the detector's would be if it were upright."""
+    to_photo = cv2.invertAffineTransform(upright_matrix(points))
+    x, y = (float(value) for value in to_photo @ [CANVAS_PX / 2, CANVAS_PX / 2, 1])
+    half = FACE_PX / 2 * math.hypot(to_photo[0, 0], to_photo[1, 0])
+    return Box(x - half, y - half, x + half, y + half)
+
+
+def best_faces(faces: list[PhotoFace]) -> list[PhotoFace]:
+    """The faces without duplicates, those with the highest scores first: of two whose middles are near, the one with the higher score."""
+    best: list[PhotoFace] = []
+    for face in sorted(faces, key=lambda face: (face.score, face.view_score), reverse=True):
+        if not any(_near(face.box, other.box) for other in best):
+            best.append(face)
+    return best
+
+
+def _near(a: Box, b: Box) -> bool:
+    """Whether the middles of two boxes are less than half a width of the larger one apart, however different their sizes."""
+    return math.hypot(a.x0 + a.x1 - b.x0 - b.x1, a.y0 + a.y1 - b.y0 - b.y1) < max(width(a), width(b))
+
+
+class PhotoFinder:
+    """Searches a photo as it is and with a border; where neither shows a face that is sure, also turned, in steps and all the way round.
+
+    It does for photos what `realtime.faces.finder.Finder` does for films. Its detections have points, because the tracker could not find
+    those of a turned face.
+    """
+
+    def __init__(self, search: PhotoSearch, predictor: LandmarkPredictor, reject: Reject, settings: PhotoSettings):
+        self.search, self.predictor, self.reject, self.settings = search, predictor, reject, settings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def restart(self) -> None:
+        """Does nothing, because nothing is kept from photo to photo."""
+
+    def update(self, gray: np.ndarray, t: float, tracking: bool, effort: Effort, small: np.ndarray | None = None) -> list[Detections]:
+        """The faces of a gray photo (h, w) uint8, with the time `t`. It is searched whether or not faces are tracked."""
+        faces = self.faces(gray, effort.near_side)
+        return [Detections(tuple(face.box for face in faces), t, tuple(face.points for face in faces))]
+
+    def faces(self, gray: np.ndarray, short_side: float) -> list[PhotoFace]:
+        """The faces of a gray photo (h, w) uint8, those with the highest scores first.
+
+        The photo is searched in a size with a short side of `short_side` px; a small one is enlarged as far as the detector allows.
+        """
+        views = (plain_view(gray, short_side), wide_view(gray, short_side, self.settings.border))
+        upright = [face for view in views for face in self._candidates(gray, view) if self._is_face(face)]
+        if any(self._is_sure(face) for face in upright):
+            return best_faces(upright)
+        return best_faces(self._turned_faces(gray, short_side)) or best_faces(upright)
+
+    def _is_sure(self, face: PhotoFace) -> bool:
+        """Whether the detector is sure of an upright face, so that the model need not be."""
+        return face.view_score >= self.settings.sure and face.score >= self.settings.confirm
+
+    def _is_face(self, face: PhotoFace) -> bool:
+        return face.reject < (self.settings.reject_sure if self._is_sure(face) else self.settings.reject)
+
+    def _turned_faces(self, gray: np.ndarray, short_side: float) -> list[PhotoFace]:
+        """The faces in turned copies. Each copy is another chance to see a face where there is none: detector and model must be sure."""
+        views = turned_views(gray, min(short_side, self.settings.turned_side), self.settings.step)
+        faces = [face for view in views for face in self._candidates(gray, view)]
+        return [face for face in faces if face.score >= self.settings.confirm_turned and face.reject < self.settings.reject]
+
+    def _candidates(self, gray: np.ndarray, view: View) -> list[PhotoFace]:
+        """The places in a view of the photo `gray` whose points have the shape of a face."""
+        proposals = []
+        for box, view_score in self.search.candidates(view.gray, view.short_side, self.settings.threshold):
+            # Predicted again in the box around them, as the tracker does.
+            points = self.predictor.points(view.gray, box_around(self.predictor.points(view.gray, box)))
+            if misfit(points) <= self.settings.misfit:
+                proposals.append((transform(points, view.to_photo), view_score))
+        if not proposals:
+            return []
+        rejects = self.reject(np.stack([align(gray, points) for points, _ in proposals]))
+        return [
+            PhotoFace(box_of(points), points, view_score, self.search.score_at(gray, points, self.settings.threshold), float(reject))
+            for (points, view_score), reject in zip(proposals, rejects, strict=True)
+        ]
