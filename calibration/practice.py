@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration.plan import Prompt
-from calibration.rest import choose_shown, match_asked
+from calibration.rest import choose_shown, match_target
 from calibration.session import Observation
 from realtime.base.errors import Trouble, reason
 from realtime.config import CaptureSettings
@@ -27,7 +27,7 @@ class Attempt:
     Attributes:
         expression: the one that was asked for.
         answer: the expression that was recognised.
-        match: how far the face went from the own rest towards the expression that was asked for, 0 to 1: `calibration.rest.match_asked`;
+        match: how far the face went from the own rest towards the expression that was asked for, 0 to 1: `calibration.rest.match_target`;
             where no rest was known, the mean probability of that expression.
         rest_known: whether the own rest was known; else the answer is the most probable expression.
     """
@@ -40,9 +40,9 @@ class Attempt:
 
 def score_attempt(prompt: Prompt, frames: Sequence[Observation], rest: np.ndarray | None, settings: CaptureSettings) -> Attempt:
     """The attempt of a take's frames; one at least must have a face. `rest`: mean log-probabilities (7,) of the resting face, if known."""
-    asked, probs = prompt.expression, [frame.probs for frame in frames if frame.probs is not None]
-    shown, match = choose_shown(asked, probs, rest, settings), match_asked(asked, probs, rest, settings)
-    return Attempt(asked, shown, round(match, 4), rest is not None)
+    target, probs = prompt.expression, [frame.probs for frame in frames if frame.probs is not None]
+    answer, match = choose_shown(target, probs, rest, settings), match_target(target, probs, rest, settings)
+    return Attempt(target, answer, round(match, 4), rest is not None)
 
 
 def describe_attempt(attempt: Attempt) -> str:
@@ -83,8 +83,8 @@ def read_attempts(person: Path) -> list[Attempt]:
     for text in lines:
         try:
             line = json.loads(text)
-            asked, shown = (LABELS[LABELS.index(line[name])] for name in ("asked", "shown"))
-            attempts.append(Attempt(asked, shown, float(line["match"]), line.get("rest_known") is True))
+            target, answer = (LABELS[LABELS.index(line[name])] for name in ("asked", "shown"))
+            attempts.append(Attempt(target, answer, float(line["match"]), line.get("rest_known") is True))
         except (ValueError, KeyError, TypeError):
             continue
     return attempts

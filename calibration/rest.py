@@ -41,8 +41,8 @@ def measure_rises(probs: Sequence[np.ndarray], rest: np.ndarray) -> np.ndarray:
     return np.median(log_odds(logs) - log_odds(rest), axis=0)
 
 
-def choose_shown(asked: str, probs: Sequence[np.ndarray], rest: np.ndarray | None, settings: CaptureSettings) -> str:
-    """The expression, one of `LABELS`, that frames show for which `asked` was asked.
+def choose_shown(target: str, probs: Sequence[np.ndarray], rest: np.ndarray | None, settings: CaptureSettings) -> str:
+    """The expression, one of `LABELS`, that frames show for which `target` was asked.
 
     It is the one that has risen most above the own rest, if it was asked for and has risen by `settings.risen`, or if it was not and has
     risen by `settings.risen_unasked`; else neutral. For the one that was asked for, half of the rise is enough if it is the most probable
@@ -52,13 +52,13 @@ def choose_shown(asked: str, probs: Sequence[np.ndarray], rest: np.ndarray | Non
     if rest is None:
         return most_probable
     rises = np.delete(measure_rises(probs, rest), NEUTRAL)
-    if asked == most_probable != LABELS[NEUTRAL] and rises[EXPRESSIONS.index(asked)] >= settings.risen / 2:
-        return asked
+    if target == most_probable != LABELS[NEUTRAL] and rises[EXPRESSIONS.index(target)] >= settings.risen / 2:
+        return target
     most = EXPRESSIONS[int(rises.argmax())]
-    return most if rises.max() >= (settings.risen if most == asked else settings.risen_unasked) else LABELS[NEUTRAL]
+    return most if rises.max() >= (settings.risen if most == target else settings.risen_unasked) else LABELS[NEUTRAL]
 
 
-def match_asked(asked: str, probs: Sequence[np.ndarray], rest: np.ndarray | None, settings: CaptureSettings) -> float:
+def match_target(target: str, probs: Sequence[np.ndarray], rest: np.ndarray | None, settings: CaptureSettings) -> float:
     """How far frames have gone from the own rest towards the expression that was asked for, 0 to 1.
 
     It is that expression's rise in parts of `settings.risen_unasked`, with which it would count even unasked. For neutral it is the way
@@ -66,19 +66,19 @@ def match_asked(asked: str, probs: Sequence[np.ndarray], rest: np.ndarray | None
     Arguments as in `measure_rises`.
     """
     if rest is None:
-        return float(np.mean(probs, 0)[LABELS.index(asked)])
+        return float(np.mean(probs, 0)[LABELS.index(target)])
     rises = measure_rises(probs, rest)
-    if asked == LABELS[NEUTRAL]:
+    if target == LABELS[NEUTRAL]:
         return 1.0 - _share(np.delete(rises, NEUTRAL).max(), settings)
-    return _share(rises[LABELS.index(asked)], settings)
+    return _share(rises[LABELS.index(target)], settings)
 
 
-def match_needed(asked: str, settings: CaptureSettings) -> float:
+def match_needed(target: str, settings: CaptureSettings) -> float:
     """The match from which on what was asked for counts as shown, 0 to 1, though it is not the most probable one.
 
     That is, if no other expression has risen more.
     """
-    return 0.0 if asked == LABELS[NEUTRAL] else _share(settings.risen, settings)
+    return 0.0 if target == LABELS[NEUTRAL] else _share(settings.risen, settings)
 
 
 def _share(rise: float, settings: CaptureSettings) -> float:

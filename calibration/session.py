@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibration.plan import FRONT, Prompt
-from calibration.rest import OwnRest, match_asked, match_needed
+from calibration.rest import OwnRest, match_needed, match_target
 from realtime.config import CaptureSettings, QualitySettings
 from realtime.expression.quality import MIDDLE, eye_distance, texture, turn
 from realtime.faces.align import enlarge, sample, similarity
@@ -373,7 +373,7 @@ class CaptureSession:
             remaining=remaining_s / duration_s if duration_s else 0.0,
             remaining_s=remaining_s,
             chips=tuple(enlarge(crop) for crop in crops),
-            match=None if prompt is None or probs is None else match_asked(prompt.expression, [probs], rest, settings),
+            match=None if prompt is None or probs is None else match_target(prompt.expression, [probs], rest, settings),
             match_needed=None if prompt is None or rest is None else match_needed(prompt.expression, settings),
             box=observation.face.box if observation.face else None,
             message=self._message(requirements),

@@ -28,7 +28,7 @@ from models.training_set import read_training_set
 HEADS = ("head.", "original.", "opinion.")
 
 
-def measured(faces: FaceTable, labels: np.ndarray, single: np.ndarray) -> MeasuredFaces:
+def faces_to_measure(faces: FaceTable, labels: np.ndarray, single: np.ndarray) -> MeasuredFaces:
     """Test faces with these true labels (n,) and single FER2013 labels (n,)."""
     return MeasuredFaces(faces.pixels, framing_of(faces), labels.astype(np.int8), single.astype(np.int8))
 
@@ -40,9 +40,9 @@ def tests_of(fer2013: Path, wild: Path, posed: Path) -> dict[str, MeasuredFaces]
     people = load_posed(posed)
     straight = people.faces.where(people.poses == "straight")
     return {
-        "public_test": measured(test, majority(test.votes), test.labels),
-        "wild": measured(photos, photos.labels, np.full(len(photos), -1)),
-        "posed": measured(straight, straight.labels, np.full(len(straight), -1)),
+        "public_test": faces_to_measure(test, majority(test.votes), test.labels),
+        "wild": faces_to_measure(photos, photos.labels, np.full(len(photos), -1)),
+        "posed": faces_to_measure(straight, straight.labels, np.full(len(straight), -1)),
     }
 
 

@@ -189,15 +189,15 @@ def posed_scores(probs: np.ndarray, posed: PosedFaces) -> dict[str, Any]:
     if not straight.any():
         raise Trouble(f"none of the {len(labels)} posed faces that were found looks straight: nothing to score")
     right, of_london = probs.argmax(1) == labels, posed.sets == "london"
-    asked = {name: labels == LABELS.index(name) for name in POSED_LABELS}
-    counted = asked | {"happiness": asked["happiness"] & of_london}
+    targets = {name: labels == LABELS.index(name) for name in POSED_LABELS}
+    counted = targets | {"happiness": targets["happiness"] & of_london}
     found = Counter(f"{where}, {pose}" for where, pose in zip(posed.sets, posed.poses, strict=True))
     looks = {"straight": straight, "straight, open eyes": straight & (posed.eyes == "open")}
     groups = {"all": {"all": of_london}} | {
         kind: {group: of_london & (values == group) for group in np.unique(values[of_london]).tolist()}
         for kind, values in (("sex", posed.sexes), ("ethnicity", posed.ethnicities))
     }
-    shown = {"both": asked["happiness"] | asked["neutral"], "happiness": asked["happiness"], "neutral": asked["neutral"]}
+    columns = {"both": targets["happiness"] | targets["neutral"], "happiness": targets["happiness"], "neutral": targets["neutral"]}
     return {
         "searched": posed.searched,
         "found": {name: found[name] for name in posed.searched},
@@ -206,7 +206,7 @@ def posed_scores(probs: np.ndarray, posed: PosedFaces) -> dict[str, Any]:
         "london": {
             kind: {
                 group: {"people": len(np.unique(posed.faces.persons[here]))}
-                | {name: share(right[here & rows]) for name, rows in shown.items()}
+                | {name: share(right[here & rows]) for name, rows in columns.items()}
                 for group, here in rows_of.items()
             }
             for kind, rows_of in groups.items()

@@ -9,7 +9,7 @@ from realtime.base.geometry import box_around, box_distance, width
 from realtime.config import DetectorSettings, PhotoSettings
 from realtime.faces.detector import Detector
 from realtime.faces.landmarks import PointPredictor
-from realtime.faces.photo_finder import PhotoFace, PhotoFinder, best_faces, box_of, turned_views
+from realtime.faces.photo_finder import PhotoFace, PhotoFinder, best_faces, box_of, turned_copies
 from realtime.values import Box
 
 NAMES = ["obama", "obama2", "biden", "astronaut"]
@@ -114,20 +114,20 @@ def test_a_turned_copy_holds_the_whole_photo_and_knows_where_it_was(size_wh):
     places = [(0.1, 0.1), (0.9, 0.15), (0.5, 0.9)]
     for share in places:
         cv2.circle(photo, (round(share[0] * size_wh[0]), round(share[1] * size_wh[1])), size_wh[0] // 30, 255, -1)
-    views = list(turned_views(photo, 300, 30))
-    assert len(views) == 11
-    for view in views:
-        assert max(view.gray.shape) <= 541
-        _, _, _, centres = cv2.connectedComponentsWithStats((view.gray > 100).astype(np.uint8))
-        found = centres[1:] @ view.to_photo[:, :2].T + view.to_photo[:, 2]
+    copies = list(turned_copies(photo, 300, 30))
+    assert len(copies) == 11
+    for copy in copies:
+        assert max(copy.gray.shape) <= 541
+        _, _, _, centres = cv2.connectedComponentsWithStats((copy.gray > 100).astype(np.uint8))
+        found = centres[1:] @ copy.to_photo[:, :2].T + copy.to_photo[:, 2]
         for share in places:
             assert np.linalg.norm(found - np.array(share) * size_wh, axis=1).min() < 0.02 * size_wh[0]
 
 
 def test_the_turned_copies_of_a_long_photo_are_not_enormous():
     for shape in [(1, 500), (300, 6000), (6000, 300)]:
-        for view in turned_views(np.zeros(shape, np.uint8), SIDE, 30):
-            assert view.short_side * max(view.gray.shape) / min(view.gray.shape) < 2 * SIDE
+        for copy in turned_copies(np.zeros(shape, np.uint8), SIDE, 30):
+            assert copy.short_side * max(copy.gray.shape) / min(copy.gray.shape) < 2 * SIDE
 
 
 def test_the_box_of_a_turned_face_turns_with_it():
@@ -139,7 +139,7 @@ def test_the_box_of_a_turned_face_turns_with_it():
 
 
 def test_of_faces_at_one_place_the_best_stays():
-    worse = PhotoFace(Box(0, 0, 40, 40), np.zeros((5, 2)), view_score=2.0, score=0.5, reject=0.0)
+    worse = PhotoFace(Box(0, 0, 40, 40), np.zeros((5, 2)), copy_score=2.0, score=0.5, reject=0.0)
     better = replace(worse, box=Box(5, 5, 105, 105), score=1.0)
     unseen = replace(worse, box=Box(8, 8, 60, 60), score=-math.inf)
     beside = replace(worse, box=Box(110, 0, 190, 80), score=-math.inf)

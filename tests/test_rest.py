@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from calibration.plan import FRONT, Prompt
-from calibration.rest import OwnRest, average_logs, choose_shown, log_odds, match_asked, match_needed
+from calibration.rest import OwnRest, average_logs, choose_shown, log_odds, match_needed, match_target
 from models.pictures import cut_out, read_gray
 from realtime.config import SHIPPED, CaptureSettings
 from realtime.expression.classifier import EmotionClassifier
@@ -74,8 +74,8 @@ def test_a_face_that_seems_sad_at_rest_is_neutral_at_rest():
     sad = face(sadness=0.7)
     assert choose_shown("neutral", [sad], None, SETTINGS) == "sadness"
     assert choose_shown("neutral", [sad], average_logs([sad]), SETTINGS) == "neutral"
-    assert match_asked("neutral", [sad], None, SETTINGS) == pytest.approx(0.3, abs=0.001)
-    assert match_asked("neutral", [sad], average_logs([sad]), SETTINGS) == pytest.approx(1)
+    assert match_target("neutral", [sad], None, SETTINGS) == pytest.approx(0.3, abs=0.001)
+    assert match_target("neutral", [sad], average_logs([sad]), SETTINGS) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("model", SHIPPED)
@@ -87,7 +87,7 @@ def test_a_faint_smile_that_the_world_takes_for_neutral_counts_against_the_own_r
     rest = average_logs([neutral])
     assert choose_shown("happiness", [smile], None, CaptureSettings()) == "neutral"
     assert choose_shown("happiness", [smile], rest, CaptureSettings()) == "happiness"
-    assert match_asked("happiness", [smile], rest, CaptureSettings()) > match_needed("happiness", CaptureSettings())
+    assert match_target("happiness", [smile], rest, CaptureSettings()) > match_needed("happiness", CaptureSettings())
     assert choose_shown("happiness", [neutral], rest, CaptureSettings()) == "neutral"
     assert choose_shown("neutral", [neutral], rest, CaptureSettings()) == "neutral"
 
@@ -110,7 +110,7 @@ def test_an_expression_counts_that_is_held_for_half_of_a_take_and_not_one_that_p
     ],
 )
 def test_the_match_is_the_way_from_the_own_rest(asked, rise, match):
-    assert match_asked(asked, [risen(REST, happiness=rise)], REST, SETTINGS) == pytest.approx(match, abs=1e-5)
+    assert match_target(asked, [risen(REST, happiness=rise)], REST, SETTINGS) == pytest.approx(match, abs=1e-5)
 
 
 def test_the_match_counts_where_the_answer_changes():

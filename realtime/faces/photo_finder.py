@@ -35,7 +35,7 @@ class PhotoSearch(FaceSearch, Protocol):
     def score_at(self, gray: np.ndarray, points: np.ndarray, threshold: float) -> float: ...
 
 
-class View(NamedTuple):
+class PhotoCopy(NamedTuple):
     """A copy of a photo that is searched.
 
     Attributes:
@@ -56,31 +56,31 @@ class PhotoFace:
     Attributes:
         box: upright, in px of the photo.
         points: (5, 2) float32, in px of the photo.
-        view_score: the detector's score in the view.
+        copy_score: the detector's score in the copy.
         score: the detector's score when it looks again, at the points and upright; low where the points are not those of the face.
         reject: the model's reject probability.
     """
 
     box: Box
     points: np.ndarray
-    view_score: float
+    copy_score: float
     score: float
     reject: float
 
 
-def plain_view(gray: np.ndarray, short_side: float) -> View:
+def plain_copy(gray: np.ndarray, short_side: float) -> PhotoCopy:
     """The photo (h, w) as it is, searched in a size with a short side of `short_side` px."""
-    return View(gray, np.eye(2, 3), short_side)
+    return PhotoCopy(gray, np.eye(2, 3), short_side)
 
 
-def wide_view(gray: np.ndarray, short_side: float, border: float) -> View:
+def wide_copy(gray: np.ndarray, short_side: float, border: float) -> PhotoCopy:
     """The same with a border: on each side `border` times the photo's own width or height, in the colours of its edge."""
     y, x = (round(border * length) for length in gray.shape)
     wide = cv2.copyMakeBorder(gray, y, y, x, x, cv2.BORDER_REPLICATE)
-    return View(wide, np.array([[1.0, 0, -x], [0, 1, -y]]), short_side * min(wide.shape) / min(gray.shape))
+    return PhotoCopy(wide, np.array([[1.0, 0, -x], [0, 1, -y]]), short_side * min(wide.shape) / min(gray.shape))
 
 
-def turned_views(gray: np.ndarray, short_side: float, step: int) -> Iterator[View]:
+def turned_copies(gray: np.ndarray, short_side: float, step: int) -> Iterator[PhotoCopy]:
     """The photo turned counterclockwise by `step` degrees, twice as much and so on, each time in a picture that holds all of it.
 
     A large photo is first reduced to the size in which it is searched. A long one is searched smaller, because turned it takes more room.
@@ -98,7 +98,7 @@ def turned_views(gray: np.ndarray, short_side: float, step: int) -> Iterator[Vie
         to_photo = cv2.invertAffineTransform(turn) / factor
         # Enlarging a pixel grid keeps its corners in place, not the pixel centres.
         to_photo[:, 2] += 0.5 / factor - 0.5
-        yield View(turned, to_photo, min(turned.shape) * scale / factor)
+        yield PhotoCopy(turned, to_photo, min(turned.shape) * scale / factor)
 
 
 def transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -117,7 +117,7 @@ def box_of(points: np.ndarray) -> Box:
 def best_faces(faces: list[PhotoFace]) -> list[PhotoFace]:
     """The faces without duplicates, those with the highest scores first: of two whose middles are near, the one with the higher score."""
     best: list[PhotoFace] = []
-    for face in sorted(faces, key=lambda face: (face.score, face.view_score), reverse=True):
+    for face in sorted(faces, key=lambda face: (face.score, face.copy_score), reverse=True):
         if not any(_near(face.box, other.box) for other in best):
             best.append(face)
     return best
@@ -157,37 +157,37 @@ class PhotoFinder:
 
         The photo is searched in a size with a short side of `short_side` px; a small one is enlarged as far as the detector allows.
         """
-        views = (plain_view(gray, short_side), wide_view(gray, short_side, self.settings.border))
-        upright = [face for view in views for face in self._candidates(gray, view) if self._is_face(face)]
+        copies = (plain_copy(gray, short_side), wide_copy(gray, short_side, self.settings.border))
+        upright = [face for copy in copies for face in self._candidates(gray, copy) if self._is_face(face)]
         if any(self._is_sure(face) for face in upright):
             return best_faces(upright)
         return best_faces(self._turned_faces(gray, short_side)) or best_faces(upright)
 
     def _is_sure(self, face: PhotoFace) -> bool:
         """Whether the detector is sure of an upright face, so that the model need not be."""
-        return face.view_score >= self.settings.sure and face.score >= self.settings.confirm
+        return face.copy_score >= self.settings.sure and face.score >= self.settings.confirm
 
     def _is_face(self, face: PhotoFace) -> bool:
         return face.reject < (self.settings.reject_sure if self._is_sure(face) else self.settings.reject)
 
     def _turned_faces(self, gray: np.ndarray, short_side: float) -> list[PhotoFace]:
         """The faces in turned copies. Each copy is another chance to see a face where there is none: detector and model must be sure."""
-        views = turned_views(gray, min(short_side, self.settings.turned_side), self.settings.step)
-        faces = [face for view in views for face in self._candidates(gray, view)]
+        copies = turned_copies(gray, min(short_side, self.settings.turned_side), self.settings.step)
+        faces = [face for copy in copies for face in self._candidates(gray, copy)]
         return [face for face in faces if face.score >= self.settings.confirm_turned and face.reject < self.settings.reject]
 
-    def _candidates(self, gray: np.ndarray, view: View) -> list[PhotoFace]:
-        """The places in a view of the photo `gray` whose points have the shape of a face."""
+    def _candidates(self, gray: np.ndarray, copy: PhotoCopy) -> list[PhotoFace]:
+        """The places in a copy of the photo `gray` whose points have the shape of a face."""
         proposals = []
-        for box, view_score in self.search.candidates(view.gray, view.short_side, self.settings.threshold):
+        for box, copy_score in self.search.candidates(copy.gray, copy.short_side, self.settings.threshold):
             # Predicted again in the box around them, as the tracker does.
-            points = self.predictor.points(view.gray, box_around(self.predictor.points(view.gray, box)))
+            points = self.predictor.points(copy.gray, box_around(self.predictor.points(copy.gray, box)))
             if misfit(points) <= self.settings.misfit:
-                proposals.append((transform(points, view.to_photo), view_score))
+                proposals.append((transform(points, copy.to_photo), copy_score))
         if not proposals:
             return []
         rejects = self.reject(np.stack([align(gray, points) for points, _ in proposals]))
         return [
-            PhotoFace(box_of(points), points, view_score, self.search.score_at(gray, points, self.settings.threshold), float(reject))
-            for (points, view_score), reject in zip(proposals, rejects, strict=True)
+            PhotoFace(box_of(points), points, copy_score, self.search.score_at(gray, points, self.settings.threshold), float(reject))
+            for (points, copy_score), reject in zip(proposals, rejects, strict=True)
         ]
