@@ -27,10 +27,11 @@ from torch import Tensor
 from models.augment import lit
 from models.checkpoint import build, load_trained, save_whole
 from models.cli import one_line
+from models.device import best_device, mixed_precision
 from models.face_table import mark
 from models.negatives import read_scenery
 from models.network import N_EXPRESSIONS, N_LOGITS, ManyHeaded, to_input
-from models.training import TrainingSettings, best_device, fit, mixed_precision
+from models.training import TrainingSettings, fit
 from models.training_set import public_test, read_training_set
 from models.views import Faces, no_faces, row_numbers, view, whole_framing
 from realtime.base.errors import Trouble

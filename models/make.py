@@ -25,6 +25,7 @@ from torch import Tensor
 
 from models.checkpoint import save_trained
 from models.cli import one_line
+from models.device import best_device
 from models.examination import Examination
 from models.face_api import FaceApiNet
 from models.lesson import Lesson, load_lesson
@@ -186,7 +187,7 @@ def main(
         folder.mkdir(parents=True, exist_ok=True)
     if (out / "log.jsonl").exists():
         raise Trouble(f"{out} holds another run: choose another --out, or delete it")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(1)
     log = Log(out / "log.jsonl", device)

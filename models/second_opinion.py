@@ -135,8 +135,9 @@ def networks(net: str, epochs: int, seed: int) -> Prepare:
         ) from error
     from models.augment import augment
     from models.checkpoint import build, load_trained
+    from models.device import best_device, mixed_precision
     from models.network import N_LOGITS, NETWORKS, ManyHeaded, logits_of
-    from models.training import SETTINGS, best_device, fit, mixed_precision
+    from models.training import SETTINGS, fit
 
     if net not in NETWORKS:
         raise Trouble(f"no network called {net!r} for --net: choose one of {', '.join(NETWORKS)}")

@@ -5,16 +5,17 @@ changes with every step: asking costs more than learning.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from models.checkpoint import build
+from models.device import mixed_precision
 from models.face_api import FaceApiNet
 from models.network import N_EXPRESSIONS, N_LOGITS, ManyHeaded
-from models.teachers import TrainedNetwork, mean_answers, mixed_precision, soft_cross_entropy
+from models.teachers import TrainedNetwork, mean_answers, soft_cross_entropy
 from models.trainee import LearningSettings, Trainee
 from models.views import Faces, batches, in_light, no_faces, random_blend, row_numbers, to_network, view, whole_framing
 
@@ -117,7 +118,6 @@ class Teaching:
         device = faces.crops.device
         self.class_weights = F.pad(class_weights.to(device), (0, 1), value=1.0)
         self.answers = MeanAnswers(len(faces), device)
-        self.whole = replace(faces, framing=whole_framing(faces))
         self.trainees = {}
         for name, plan in STUDENTS.items():
             torch.manual_seed(plan.seed)
@@ -153,7 +153,7 @@ class Teaching:
         faces, device = self.faces.rows(rows), rows.device
         blend = random_blend(len(rows), self.settings.blended, device)
         framed = blend.of(view(faces.crops, faces.framing))
-        whole = blend.of(view(faces.crops, self.whole.framing[rows]))
+        whole = blend.of(view(faces.crops, whole_framing(faces)))
         chips = to_network(framed)
         answers = mean_answers(self.teachers, chips, to_network(whole))
         means = self.answers.update(rows, answers, blend.plain)

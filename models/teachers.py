@@ -13,6 +13,7 @@ from torch import Tensor
 
 from models.augment import augment
 from models.checkpoint import build
+from models.device import mixed_precision
 from models.lesson import Lesson
 from models.network import N_EXPRESSIONS, N_LOGITS, EmotionNet, ManyHeaded
 from models.teacher import adopt_statistics
@@ -106,11 +107,6 @@ def smooth_single(single: Tensor) -> Tensor:
     """Targets (n, 7) from single labels (n,), smoothed; zeros where there is no label (-1)."""
     target = F.one_hot(single.clamp(min=0), N_EXPRESSIONS).float() * (1 - SMOOTHING) + SMOOTHING / N_EXPRESSIONS
     return target * (single >= 0)[:, None]
-
-
-def mixed_precision(device: torch.device) -> torch.autocast:
-    """bfloat16 on a GPU. Most processors only imitate it, which is slow."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
 def starting_network(net: str, faces: Faces, lesson: Lesson, device: torch.device) -> ManyHeaded:

@@ -20,11 +20,12 @@ from torch import Tensor
 from models.augment import augment
 from models.checkpoint import build
 from models.cli import one_line
+from models.device import best_device, mixed_precision
 from models.dlib_files import public_file
 from models.network import N_LOGITS, EmotionNet, ManyHeaded
 from models.teacher import FACE_WEIGHTS, FaceNet, adopt_statistics, load_face_weights
 from models.teacher_mobile import MobileFaceNet, load_mobile_weights, mobile_weights
-from models.training import SETTINGS, TrainingSettings, best_device, fit, mixed_precision
+from models.training import SETTINGS, TrainingSettings, fit
 from models.training_set import public_test, read_training_set
 from models.views import Faces, whole_framing
 

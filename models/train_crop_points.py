@@ -25,13 +25,14 @@ from models.card import points_card, replace_model, write_card
 from models.checkpoint import save_whole
 from models.cli import one_line
 from models.datasets import load_fer2013
+from models.device import best_device, mixed_precision
 from models.dlib_files import public_predictor_path
 from models.face_table import mark
 from models.framing import CROP_POINTS, believable, crop_points
 from models.network import PointsNet
 from models.quantize import compact, folded
 from models.train_landmarks import LandmarkExample, jittered, read_examples
-from models.training import TrainingSettings, best_device, fit, mixed_precision
+from models.training import TrainingSettings, fit
 from realtime.base.geometry import box_around
 from realtime.faces.align import TEMPLATE, similarity
 from realtime.faces.landmarks import MIRRORED, PointPredictor
