@@ -13,6 +13,7 @@ from realtime.base.errors import Trouble, reason
 from realtime.base.silence import quiet, silence_ffmpeg
 from realtime.config import RecorderSettings
 from realtime.recording.journal import Journal
+from realtime.sources.colour import FULL, LIMITED, PLAIN, TAGS, usual_matrix
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -69,11 +70,12 @@ class VideoWriter:
         """Bytes on disk."""
         return self._journal.size if self._journal else 0
 
-    def write(self, image: np.ndarray, t: float, source_t: float = 0.0) -> None:
+    def write(self, image: np.ndarray, t: float, source_t: float = 0.0, duration: float | None = None) -> None:
         """Adds a picture (h, w, 3) BGR uint8, all of one size, at `t` seconds after the start.
 
         A time that is not later than the one before is moved to a tick after it. `source_t` is the time of the start on the source's
-        clock, which the sound shares.
+        clock, which the sound shares. `duration` is how many seconds the picture is shown if no other follows; None: as long as the
+        step before it.
 
         Raises:
             Trouble: the file cannot be written.
@@ -89,12 +91,12 @@ class VideoWriter:
             picture = as_picture(image, self._stream)
             picture.pts = self._last = max(round(t * TICKS), self._last + 1)
             picture.time_base = Fraction(1, TICKS)
-            self._frame_s = self._last / TICKS - before_s
+            self._frame_s = self._last / TICKS - before_s if duration is None else duration
             if self.frames and journal.size == self._head_size:
                 # Without its index the file cannot be read. The second frame ends the first fragment, which brings the index with it; where
                 # the sound has given nothing yet, the next frame tries again.
                 picture.pict_type = PictureType.I
-            container.mux(self._stream.encode(picture))
+            self._mux(container, self._stream.encode(picture))
             if self.sound is not None:
                 container.mux(self.sound.until(t))
             journal.commit()
@@ -104,6 +106,12 @@ class VideoWriter:
         except (av.error.FFmpegError, OSError, ValueError) as error:
             self._drop()
             raise self._trouble(error) from error
+
+    def _mux(self, container: "OutputContainer", packets: list["Packet"]) -> None:
+        for packet in packets:
+            # Counts in the last picture only: the others last until the next.
+            packet.duration = round(self._frame_s * TICKS) or packet.duration
+        container.mux(packets)
 
     def _open(self, image: np.ndarray, source_t: float) -> "tuple[OutputContainer, Journal]":
         import av
@@ -137,7 +145,7 @@ class VideoWriter:
         if self._container is None or self._journal is None:
             return
         try:
-            self._container.mux(self._stream.encode(None))
+            self._mux(self._container, self._stream.encode(None))
             if self.sound is not None:
                 self._container.mux(self.sound.rest(self._last / TICKS + self._frame_s, cut))
             self._container.close()
@@ -178,6 +186,10 @@ def add_video(container: "OutputContainer", encoder: str, size_wh: tuple[int, in
     formats = [form.name for form in stream.codec.video_formats or ()]
     stream.pix_fmt = "yuv420p" if "yuv420p" in formats or not formats else "nv12"
     stream.codec_context.time_base = Fraction(1, TICKS)
+    stream.codec_context.color_range = LIMITED
+    stream.codec_context.colorspace = TAGS[usual_matrix(size_wh)]
+    # Cameras and screens have these primaries; those of films are not converted.
+    stream.codec_context.color_primaries = stream.codec_context.color_trc = PLAIN
     # Without B-frames packets leave in the order of their times, and the first one starts at 0.
     if encoder == SOFTWARE:
         # zerolatency: without look-ahead a frame is in its fragment at once, and a crash does not lose it.
@@ -189,10 +201,18 @@ def add_video(container: "OutputContainer", encoder: str, size_wh: tuple[int, in
 
 
 def as_picture(image: np.ndarray, stream: "VideoStream") -> "VideoFrame":
-    """(h, w, 3) BGR uint8 as a frame of the stream's size: an odd column or row is cut off; PyAV stretches a single one to two."""
+    """(h, w, 3) BGR uint8 as a frame of the stream's size, format and colours: an odd column or row is cut off, a single one stretched."""
     import av
 
-    return av.VideoFrame.from_ndarray(np.ascontiguousarray(image[: stream.height, : stream.width]), format="bgr24")
+    size_wh = stream.width, stream.height
+    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[: stream.height, : stream.width]), format="bgr24")
+    return picture.reformat(
+        *size_wh,
+        format=stream.pix_fmt,
+        dst_colorspace=usual_matrix(size_wh),
+        src_color_range=FULL,
+        dst_color_range=LIMITED,
+    )
 
 
 def best_encoder(size_wh: tuple[int, int], settings: RecorderSettings) -> str:
