@@ -23,12 +23,14 @@ class Frame:
         t: its time in seconds, on the source's monotonic clock.
         index: its number in the source, from 0; after a jump, the frames between were dropped.
         small: a smaller gray copy (h', w') uint8, if the camera gives one; else None.
+        duration: for how many seconds it is shown, if a film says so; else None.
     """
 
     image: np.ndarray
     t: float
     index: int
     small: np.ndarray | None = None
+    duration: float | None = None
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ SLOW = {
     "test_capture.py::*": PROCESS,
     "test_clean.py::test_the_options_reach_*": WORK,
     "test_clean.py::test_without_torch_*": PROCESS,
+    "test_colour.py::test_hdr_*": WORK,
     "test_cuts.py::test_a_cut_within_*": FILM,
     "test_cuts.py::test_no_cut_*": FILM,
     "test_datasets.py::test_ck_takes_*": WORK,

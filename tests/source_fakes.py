@@ -27,7 +27,7 @@ def write_film(path, ticks: list[int], size_wh=(64, 48), bright_corner=False):
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
         for i, tick in enumerate(ticks):
-            picture = np.full((size_wh[1], size_wh[0], 3), 10 * i, np.uint8)
+            picture = np.full((size_wh[1], size_wh[0], 3), 10 * i % 250, np.uint8)
             if bright_corner:
                 picture[: size_wh[1] // 2, : size_wh[0] // 2] = 255
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24")

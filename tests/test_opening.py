@@ -1,4 +1,5 @@
 import time
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,7 @@ def test_the_text_of_a_source_decides_its_kind():
     assert isinstance(chosen("0"), Webcam)
     assert isinstance(chosen("rtsp://host/stream"), NetworkStream)
     assert chosen("demo").path == DEMO
+    assert chosen("file:///films/a%20b.mp4").path == Path("/films/a b.mp4")
     assert chosen("./0").path.name == "0"
     assert chosen("/dev/video3").which == 3
     assert isinstance(chosen("pi"), PiCamera)

@@ -71,6 +71,37 @@ def test_a_pipe_gives_its_frames_and_then_ends(content, raw_wh):
     assert [round(frame.image.mean() / 40) for frame in frames] == [0, 1, 2, 3, 4]
 
 
+def test_a_damaged_picture_does_not_end_a_stream():
+    content = io.BytesIO()
+    with av.open(content, "w", format="matroska") as container:
+        stream = container.add_stream("mjpeg", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for i, picture in enumerate(pictures(6)):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")):
+                container.mux(packet if i != 2 else damaged(packet))
+    assert [(frame.index, round(frame.image.mean() / 40)) for frame in through_a_pipe(content.getvalue())] == list(
+        enumerate([0, 1, 3, 4, 5])
+    )
+
+
+def damaged(packet: av.Packet) -> av.Packet:
+    zeros = av.Packet(bytes(packet.size))
+    zeros.pts, zeros.dts, zeros.time_base, zeros.stream = packet.pts, packet.dts, packet.time_base, packet.stream
+    return zeros
+
+
+def test_a_stream_is_upright_and_has_square_pixels():
+    content = io.BytesIO()
+    with av.open(content, "w", format="matroska") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 32, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = 2
+        stream.set_display_rotation(90)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 32, 3), np.uint8), format="bgr24")))
+        container.mux(stream.encode(None))
+    assert [frame.image.shape for frame in through_a_pipe(content.getvalue())] == [(64, 48, 3)]
+
+
 def test_the_first_frame_needs_less_than_half_a_megabyte():
     """With its default settings FFmpeg would first read seconds of a camera's MJPEG."""
     reader, writer = os.pipe()

@@ -1,59 +1,58 @@
-"""The source for video files, and the opening of files and streams with FFmpeg."""
+"""The source for video files."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
-from realtime.base.errors import Trouble, reason
-from realtime.base.silence import silence_ffmpeg
+from realtime.base.errors import Trouble
+from realtime.sources.containers import open_film, open_local
+from realtime.sources.decoding import Decoder
+from realtime.sources.film_clock import FilmClock
 from realtime.values import Frame
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 DEMO = Path(__file__).parent / "demo" / "demo.mp4"
+BROADCAST_JUMP_S = 10.0
+"""Seconds. In MPEG streams clocks may begin anew at any moment; FFmpeg's own programs take a longer step for that, too."""
+JUMP_S = 12 * 3600.0
+"""Seconds. MP4 cannot hold a step of 2^32 ticks, which are 13 hours."""
+EARLY_S = 1.0
+"""Seconds by which a film may end before its header says so. Headers count the last picture and the delay of the decoder in various ways,
+which makes fractions of a second; what is longer is missing."""
 
 
-@contextmanager
-def translate_errors(what: str) -> Iterator[None]:
-    """Turns errors of FFmpeg into a `Trouble` of one line, which calls the file or stream `what`."""
-    import av
+@dataclass(frozen=True)
+class Loss:
+    """What of a film could not be read, as is known at its end.
 
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise Trouble(f"{what}: there is no such file; check the path") from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise Trouble(f"{what} cannot be opened ({reason(error)}); name a video file that you may read") from error
-    except (av.error.InvalidDataError, av.error.EOFError, UnicodeDecodeError) as error:
-        raise Trouble(f"{what} is not a video, or is damaged: FFmpeg finds no picture in it; try playing it in a video player") from error
-    except (av.error.FFmpegError, OSError) as error:
-        raise Trouble(f"{what} cannot be read ({reason(error)}); check the path or address") from error
-
-
-def open_film(address: str, what: str, **options: Any) -> "InputContainer":
-    """Opens a file or address that holds video. Error messages call it `what`; `options` are those of `av.open`.
-
-    Raises:
-        Trouble: it cannot be opened, or holds no video.
+    Attributes:
+        pictures: how many could not be decoded.
+        ended_s: how long the film was, in seconds, if it ended early; else None.
+        stated_s: how long it is by its header, in seconds, if it ended early; else None.
     """
-    import av
 
-    silence_ffmpeg()
-    with translate_errors(what):
-        container = av.open(address, **options)
-    if not container.streams.video:
-        kinds = ", ".join(stream.type for stream in container.streams)
-        container.close()
-        raise Trouble(f"{what} holds no video, only {kinds or 'nothing'}; name a source with pictures")
-    return container
+    pictures: int = 0
+    ended_s: float | None = None
+    stated_s: float | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """The entries of the last line of a readings file; none for a whole film."""
+        facts: dict[str, Any] = {"lost": self.pictures} if self.pictures else {}
+        if self.ended_s is not None and self.stated_s is not None:
+            facts |= {"ended_s": round(self.ended_s, 3), "stated_s": round(self.stated_s, 3)}
+        return facts
 
 
 class VideoFile:
-    """A video file: every frame, turned upright, at its presentation time in seconds."""
+    """A video file: every frame, upright and with square pixels, at its presentation time in seconds. Damaged pictures are left out.
+
+    `loss` says how many pictures were left out so far and, once all frames were given, whether the film ended early.
+    """
 
     mirror = False
     delivery = None
@@ -62,12 +61,10 @@ class VideoFile:
         self.path = Path(path)
         self.name = self.path.name
         self.expected: int | None = None
+        self.loss = Loss()
 
     def __enter__(self) -> Self:
-        if self.path.is_dir():
-            raise Trouble(f"{self.path} is a folder; name a video file")
-        self._container = open_film(str(self.path), str(self.path))
-        self._stream = self._container.streams.video[0]
+        self._container, self._stream = open_film(str(self.path), lambda: open_local(self.path))
         self._stream.thread_type = "AUTO"
         self.expected = self._count()
         return self
@@ -82,25 +79,76 @@ class VideoFile:
     def __exit__(self, *error: object) -> None:
         self._container.close()
 
-    def __iter__(self) -> Iterator[Frame]:
-        import av
+    def check_loss(self, tell: Callable[[str], None]) -> None:
+        """Tells in a line how many pictures were left out.
 
-        interval = 1 / float(self._stream.average_rate or 30)
-        index, t = 0, -interval
-        try:
-            for picture in self._container.decode(self._stream):
-                # Where a file has no times, or times that go back, a frame comes one interval after the last one.
-                t = picture.time if picture.time is not None and (index == 0 or picture.time > t) else t + interval
-                image: np.ndarray = picture.to_ndarray(format="bgr24")
-                if picture.rotation:
-                    image = np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)))
-                yield Frame(image, t, index)
-                index += 1
-        except av.error.FFmpegError as error:
+        Raises:
+            Trouble: the film ended early.
+        """
+        if self.loss.pictures:
+            were = "1 picture" if self.loss.pictures == 1 else f"{self.loss.pictures} pictures"
+            tell(f"{self.path} is damaged: {were} could not be decoded; the others are recorded")
+        if self.loss.ended_s is not None and self.loss.stated_s is not None:
             raise Trouble(
-                f"{self.path} is damaged: it breaks off after {index} frames ({reason(error)}); what came before is kept"
-            ) from error
+                f"{self.path} ended after {self.loss.ended_s:.0f} s of {self.loss.stated_s:.0f} s: "
+                "its file is incomplete; what was there is recorded, get the whole file for the rest"
+            )
+
+    def __iter__(self) -> Iterator[Frame]:
+        has_broadcast_clock = _has_broadcast_clock(self._container)
+        clock = FilmClock(1 / float(self._stream.average_rate or 30), BROADCAST_JUMP_S if has_broadcast_clock else JUMP_S)
+        decoder = Decoder(self._container, self._stream)
+        index, first, t, longest, duration = 0, 0.0, 0.0, 0.0, None
+        for picture in decoder:
+            duration = picture.duration_s if picture.duration_s and picture.duration_s <= JUMP_S else None
+            before, t = t, clock.update(picture.time_s, duration)
+            first, longest = (t, longest) if index == 0 else (first, max(longest, t - before))
+            if decoder.lost != self.loss.pictures:
+                self.loss = Loss(decoder.lost)
+            yield Frame(picture.image, t, index, duration=duration)
+            index += 1
         if index == 0:
             raise Trouble(
                 f"{self.path} is not a video, or is damaged: not one frame of it can be decoded; try playing it in a video player"
             )
+        stated = None if has_broadcast_clock else stated_end_s(self._container, self._stream)
+        ended = t + (longest if duration is None else duration)
+        self.loss = loss_of(decoder.lost, ended, stated, min(first, _start_s(self._stream)))
+
+
+def _has_broadcast_clock(container: "InputContainer") -> bool:
+    """Whether FFmpeg's format has no length of its own and a clock that may jump: MPEG streams, and pictures one after the other."""
+    from av.format import Flags
+
+    flags: Any = container.format.flags
+    return bool(flags & (Flags.ts_discont.value | Flags.no_timestamps.value))
+
+
+def _start_s(stream: "VideoStream") -> float:
+    return float((stream.start_time or 0) * (stream.time_base or Fraction(0)))
+
+
+def stated_end_s(container: "InputContainer", stream: "VideoStream") -> float | None:
+    """When the pictures end by the file's header, in seconds on their own clock; None if only the end of all streams is known."""
+    if container.format.name == "avi" and stream.frames and stream.average_rate:
+        # FFmpeg takes the duration of a cut AVI from its length; the header still counts all pictures.
+        return _start_s(stream) + float(stream.frames / stream.average_rate)
+    if stream.duration and stream.time_base:
+        return _start_s(stream) + float(stream.duration * stream.time_base)
+    # Matroska states the end of each stream in words: 00:00:03.041000000.
+    tag = next((text for name, text in stream.metadata.items() if name.startswith("DURATION")), "")
+    hours, minutes, seconds = tag.split(":") if tag.count(":") == 2 else ("", "", "")
+    try:
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        pass
+    if container.duration and len(container.streams) == 1:
+        return ((container.start_time or 0) + container.duration) / 1e6
+    return None
+
+
+def loss_of(pictures: int, ended: float, stated: float | None, start: float) -> Loss:
+    """What is missing of a film that begins at `start` and ended at `ended`; all times in seconds on its own clock."""
+    if stated is None or stated - ended <= EARLY_S:
+        return Loss(pictures)
+    return Loss(pictures, ended - start, stated - start)

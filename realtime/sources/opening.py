@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from realtime.base.errors import Trouble
 from realtime.base.messages import Message
@@ -24,6 +26,8 @@ def film_path(text: str) -> Path | None:
     Raises:
         Trouble: there is neither such a file nor such a camera, or several cameras have the text in their names.
     """
+    if text.startswith("file://"):
+        return Path(url2pathname(urlsplit(text).path))
     if text.removeprefix("/dev/video").isdecimal() or "://" in text or text in ("pi", "screen", "-"):
         return None
     if text == "demo":

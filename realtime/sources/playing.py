@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Self
 
 from realtime.base.timing import Clock
@@ -26,7 +27,7 @@ class Repeated(SourceWrapper):
                 for frame in source:
                     first = frame.t if first is None else first
                     before, last = last, frame.t
-                    yield Frame(frame.image, offset + frame.t - first, index)
+                    yield replace(frame, t=offset + frame.t - first, index=index)
                     index += 1
             if before is None or last is None or first is None:
                 return
@@ -72,7 +73,7 @@ class Paced(SourceWrapper):
         for frame in self.source:
             start = self.clock() - frame.t if start is None else start
             self.sleep(max(0.0, start + frame.t - self.clock()))
-            yield Frame(frame.image, start + frame.t, frame.index)
+            yield replace(frame, t=start + frame.t)
 
 
 class FirstSeconds(SourceWrapper):
@@ -86,6 +87,7 @@ class FirstSeconds(SourceWrapper):
         first = None
         for frame in self.source:
             first = frame.t if first is None else first
-            if frame.t - first >= self.seconds:
+            rest = self.seconds - (frame.t - first)
+            if rest <= 0:
                 return
-            yield frame
+            yield frame if frame.duration is None else replace(frame, duration=min(frame.duration, rest))

@@ -12,7 +12,8 @@ import numpy as np
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.timing import Clock
-from realtime.sources.films import open_film, translate_errors
+from realtime.sources.containers import open_film, protocols_of, translate_errors
+from realtime.sources.decoding import Decoder
 from realtime.values import Frame
 
 STREAM_TIMEOUT_S = 10.0
@@ -26,12 +27,14 @@ class Stream:
     mirror = False
     delivery = None
 
-    def __init__(self, name: str, address: str, clock: Clock, **options: object):
+    def __init__(self, name: str, address: str, clock: Clock, **options: Any):
         """`options` are those of `av.open`."""
         self.name, self.address, self.clock, self.options = name, address, clock, options
 
     def __enter__(self) -> Self:
-        self._container = open_film(self.address, self.name, **self.options)
+        import av
+
+        self._container, self._stream = open_film(self.name, lambda: av.open(self.address, **self.options))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -39,8 +42,8 @@ class Stream:
 
     def __iter__(self) -> Iterator[Frame]:
         with translate_errors(self.name):
-            for index, picture in enumerate(self._container.decode(video=0)):
-                yield Frame(picture.to_ndarray(format="bgr24"), self.clock(), index)
+            for index, picture in enumerate(Decoder(self._container, self._stream, is_live=True)):
+                yield Frame(picture.image, self.clock(), index)
 
 
 class NetworkStream(Stream):
@@ -50,7 +53,8 @@ class NetworkStream(Stream):
         # Passwords in addresses stay out of messages and files.
         parts = urlsplit(address)
         name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        options = {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
+        options = {"protocol_whitelist": protocols_of(address)}
+        options |= {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
         super().__init__(name, address, clock, options=options, timeout=STREAM_TIMEOUT_S)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -79,7 +83,7 @@ class Pipe(Stream):
         self.descriptor = descriptor
         if raw_wh is None:
             # Enough to find out the format. By default FFmpeg reads 5 MB first, which is seconds of MJPEG.
-            options: dict[str, Any] = {"options": {"probesize": "65536", "fpsprobesize": "0"}}
+            options: dict[str, Any] = {"options": {"protocol_whitelist": "pipe", "probesize": "65536", "fpsprobesize": "0"}}
         else:
             options = {"format": "rawvideo", "options": {"video_size": f"{raw_wh[0]}x{raw_wh[1]}", "pixel_format": "bgr24"}}
         super().__init__("the pipe", f"pipe:{descriptor}", clock, **options)
