@@ -13,6 +13,7 @@ from conftest import DATA
 
 from realtime.base.errors import Trouble
 from realtime.config import Choices
+from realtime.readings.verify import verify
 from realtime.recording.batch import Job, films_in, is_done, outputs, record_all, record_film
 from realtime.sources.films import DEMO
 from realtime.sources.photos import Photo
@@ -151,24 +152,56 @@ def test_broken_films_are_one_line_and_leave_nothing_half(tmp_path):
 NOISE = list(np.random.default_rng(0).integers(0, 255, (10, 96, 128, 3), np.uint8))
 
 
-def test_a_film_that_lacks_a_part_is_recorded_without_it(tmp_path):
-    content = make_film(tmp_path / "whole.mkv", (128, 96), 60, images=NOISE).read_bytes()
-    for n, damaged in enumerate((content[: len(content) // 2], content[:20_000] + bytes(60_000) + content[80_000:])):
-        film, out = tmp_path / f"film{n}.mkv", tmp_path / f"out{n}.mp4"
-        film.write_bytes(damaged)
-        frames = record(film, out)
-        assert 20 < frames == len(times_of(out)) == len(lines_of(out.with_suffix(".jsonl"))) - 1 < 60
+def tell_all(film, out) -> tuple[list[str], list[dict]]:
+    """Records a film; returns what was told and the lines of the readings without the header."""
+    told: list[str] = []
+    try:
+        record_film(Job(film, out), told.append, lambda *progress: None, lambda: False)
+    except Trouble as trouble:
+        told.append(str(trouble))
+    return told, lines_of(out.with_suffix(".jsonl"))[1:]
 
 
-def test_a_film_that_breaks_off_keeps_what_came_before_in_unfinished_files(tmp_path):
-    film = make_film(tmp_path / "film.mp4", (128, 96), 60, images=NOISE)
-    content = film.read_bytes()
-    film.write_bytes(content[:50_000] + bytes(100_000) + content[150_000:])
-    with pytest.raises(Trouble, match=r"film\.mp4 is damaged: it breaks off after \d+ frames") as caught:
-        record(film, tmp_path / "out.mp4")
-    frames = int(re.search(r"after (\d+) frames", str(caught.value))[1])
-    assert 5 < frames == len(times_of(tmp_path / "out.part.mp4")) == len(lines_of(tmp_path / "out.part.jsonl")) - 1
-    assert not (tmp_path / "out.mp4").exists()
+def test_a_film_that_lacks_a_part_is_recorded_without_it_and_told(tmp_path):
+    content = make_film(tmp_path / "film.mp4", (128, 96), 60, images=NOISE).read_bytes()
+    (tmp_path / "film.mp4").write_bytes(content[:50_000] + bytes(100_000) + content[150_000:])
+    told, lines = tell_all(tmp_path / "film.mp4", tmp_path / "out.mp4")
+    end = lines.pop()
+    assert 20 < len(lines) == len(times_of(tmp_path / "out.mp4")) == 60 - end["lost"] == end["frames"]
+    assert [f"{end['lost']} pictures could not be decoded" in line for line in told] == [True]
+    assert is_done(Job(tmp_path / "film.mp4", tmp_path / "out.mp4"))
+    problems, _ = verify(tmp_path / "out.mp4")
+    assert [f"{end['lost']} pictures of the film could not be decoded" in problem for problem in problems] == [True]
+
+
+def test_a_film_that_ends_early_is_recorded_as_far_as_it_goes_and_told(tmp_path):
+    content = make_film(tmp_path / "film.mkv", (128, 96), 90, images=NOISE).read_bytes()
+    (tmp_path / "film.mkv").write_bytes(content[: len(content) // 2])
+    told, lines = tell_all(tmp_path / "film.mkv", tmp_path / "out.mp4")
+    end = lines.pop()
+    assert 30 < len(lines) == len(times_of(tmp_path / "out.mp4")) == end["frames"] < 60
+    assert (end["ended_s"], end["stated_s"]) == (pytest.approx(len(lines) / 30, abs=0.01), pytest.approx(3, abs=0.1))
+    assert ["film.mkv ended after 1 s of 3 s" in line for line in told] == [True]
+    assert is_done(Job(tmp_path / "film.mkv", tmp_path / "out.mp4"))
+    problems, _ = verify(tmp_path / "out.mp4")
+    assert ["the film ended after 1 s of 3 s" in problem for problem in problems] == [True]
+
+
+def test_the_last_frame_and_a_still_are_recorded_as_long_as_they_were_shown(tmp_path):
+    film = make_film(tmp_path / "film.mkv", frames=5, times=[0, 0.04, 0.08, 4.0, 4.04])
+    assert record(film, tmp_path / "short.mp4") == 5
+    assert verify(tmp_path / "short.mp4")[0] == []
+    with av.open(str(tmp_path / "short.mp4")) as short, av.open(str(tmp_path / "held.mp4"), "w") as held:
+        stream = held.add_stream_from_template(short.streams.video[0])
+        packets = [packet for packet in short.demux(video=0) if packet.size]
+        packets[-1].duration = 12 * 90_000
+        for packet in packets:
+            packet.stream = stream
+            held.mux(packet)
+    record(tmp_path / "held.mp4", tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as out:
+        assert float(out.streams.video[0].duration * out.streams.video[0].time_base) == pytest.approx(16.04, abs=1e-3)
+    assert verify(tmp_path / "out.mp4")[0] == []
 
 
 class Log:

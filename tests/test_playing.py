@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 from fakes import FakeClock, ScriptedSource
 from source_fakes import frames_of
 
 from realtime.sources.playing import FirstSeconds, Paced, Repeated
+from realtime.values import Frame
 
 
 def test_times_and_numbers_go_on_when_a_film_repeats():
@@ -25,3 +27,27 @@ def test_a_paced_film_waits_until_each_frame_is_due():
 
 def test_first_seconds_ends_after_them():
     assert [frame.index for frame in frames_of(FirstSeconds(ScriptedSource([7.0, 7.5, 7.99, 8.0, 9.0]), 1.0))] == [0, 1, 2]
+
+
+def test_the_last_frame_is_shown_no_longer_than_the_first_seconds():
+    frames = [Frame(np.zeros((2, 2, 3), np.uint8), float(i), i, duration=duration) for i, duration in enumerate([1.0, 1.0, 9.0])]
+    first = frames_of(FirstSeconds(ScriptedFrames(frames), 2.5))
+    assert [(frame.t, frame.duration) for frame in first] == [(0.0, 1.0), (1.0, 1.0), (2.0, 0.5)]
+
+
+def test_durations_survive_other_times():
+    frames = [Frame(np.zeros((2, 2, 3), np.uint8), float(i), i, duration=9.0) for i in range(2)]
+    clock = FakeClock(50.0)
+    assert [frame.duration for frame in frames_of(Paced(ScriptedFrames(frames), clock, clock.sleep))] == [9.0, 9.0]
+    assert next(iter(Repeated(ScriptedFrames(frames)))).duration == 9.0
+
+
+class ScriptedFrames(ScriptedSource):
+    """A film of these frames."""
+
+    def __init__(self, frames):
+        super().__init__([])
+        self.frames = frames
+
+    def __iter__(self):
+        return iter(self.frames)

@@ -2,6 +2,7 @@ import json
 import shutil
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import av
@@ -280,6 +281,14 @@ def test_a_constant_rate_repeats_and_leaves_out_frames_by_their_time(tmp_path):
     assert recording.frames == len(lines) == 7
     # Each slot has the newest frame of its time: the third from 0.2 to 0.4.
     assert [line["faces"][0]["id"] for line in lines] == [1, 2, 3, 3, 3, 4, 5]
+
+
+def test_a_constant_rate_goes_on_to_the_end_of_the_last_frame(tmp_path):
+    frames = [(replace(frame(i / 10, i), duration=1.0 if i == 2 else 0.1), []) for i in range(3)]
+    record(tmp_path / "out.mp4", frames, fps=10.0)
+    assert [line["t"] for line in lines_of(tmp_path / "out.jsonl")[1:]] == pytest.approx([i / 10 for i in range(12)])
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert float(container.streams.video[0].duration * container.streams.video[0].time_base) == pytest.approx(1.2, abs=1e-3)
 
 
 def test_another_size_is_fitted_with_its_boxes(tmp_path):

@@ -156,10 +156,12 @@ def test_times_that_do_not_grow_are_reported(both):
 
 
 def test_a_video_whose_own_times_are_wrong_is_reported(tmp_path):
-    def reported(times, duration_s):
-        return film_problems(Film(np.array(times), duration_s, is_finished=True, missing_bytes=0, damage=None), tmp_path / "a.mp4")
+    def reported(times, duration_s, last_s=0.0):
+        film = Film(np.array(times), duration_s, is_finished=True, missing_bytes=0, damage=None, last_s=last_s)
+        return film_problems(film, tmp_path / "a.mp4")
 
     assert reported([0.0, 0.1, 0.2], 0.3) == reported([0.0, 0.1, 0.2], None) == reported([0.0], 0.03) == []
+    assert reported([0.0, 0.1, 0.2], 6.2, last_s=6.0) == []
     assert "time does not grow at 2 frames (2, 3)" in reported([0.0, 0.1, 0.1, np.nan], 0.2)[0]
     assert ["lasts 9.00 s, its last frame is at 0.20 s" in line for line in reported([0.0, 0.1, 0.2], 9.0)] == [True]
     assert "there is no frame" in reported([], 1.0)[0]
@@ -176,6 +178,19 @@ def test_a_gap_is_reported_with_its_place_and_a_slow_film_is_none(both):
     assert "nothing for 4.0 s from 1.0 s on (frame 29)" in problem
     slow = [i * 2.0 for i in range(5)]
     assert problems(both(slow, slow)) == []
+
+
+def test_a_still_in_a_film_is_no_gap(both):
+    late = [t + 4.0 * (i >= 30) for i, t in enumerate(TIMES)]
+    assert problems(both(late, late, live=False)) == []
+    assert len(problems(both(late, late, live=True))) == 1
+
+
+def test_what_a_film_lacked_is_reported(both):
+    (lost,) = problems(both(lines=[*as_lines(TIMES), {"frames": 60, "lost": 3}]))
+    assert "3 pictures of the film could not be decoded" in lost
+    (early,) = problems(both(lines=[*as_lines(TIMES), {"frames": 60, "ended_s": 3.3, "stated_s": 19.7}]))
+    assert "the film ended after 3 s of 20 s" in early
 
 
 def test_dropped_frames_are_reported_from_the_header_and_from_a_last_line(both):

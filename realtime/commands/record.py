@@ -69,7 +69,7 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
     """Records one source with a progress bar: every frame of a film, or what a camera or stream gives.
 
     Raises:
-        Trouble: the source cannot be read, the file cannot be written, or there was not one frame.
+        Trouble: the source cannot be read, the file cannot be written, there was not one frame, or a film ended early.
     """
     clock, choices, seconds = time.monotonic, options.choices, options.seconds
     film = film_path(source)
@@ -83,7 +83,7 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
     if film is not None:
         whole = VideoFile(film)
         frames = whole if seconds is None else FirstSeconds(whole, seconds)
-        setup = film_setup(Job(film, out, options.settings, choices, seconds), console.print, interrupted)
+        setup = film_setup(Job(film, out, options.settings, choices, seconds), whole, console.print, interrupted)
         bar = Bar(console, lambda: whole.expected, seconds)
     else:
         bar = Bar(console, lambda: None, seconds)
@@ -100,6 +100,8 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
     if not recording.frames:
         raise Trouble(f"nothing was recorded: {frames.name} gave no frame")
     console.print(f"{describe(recording)}: {recording.frames} frames in {elapsed_s:.1f} s ({recording.frames / elapsed_s:.0f} fps)")
+    if film is not None:
+        whole.check_loss(console.print)
 
 
 def record_many(paths: Sequence[Path], folder: Path, options: RecordOptions, console: Console, interrupted: Callable[[], bool]) -> None:

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.silence import silence_ffmpeg
 from realtime.readings.file import Readings, first_few, quantity, read, readings_path
+from realtime.sources.containers import open_local
 
 SAME_S = 0.001
 """Seconds by which the times of video and readings may differ: the video's are in 90,000ths of a second, the readings' in millionths."""
@@ -25,6 +27,7 @@ class Film:
         is_finished: False if it still has the fragments in which it was written.
         missing_bytes: how many bytes are missing at the file's end.
         damage: what went wrong in decoding, or None.
+        last_s: for how many seconds the file shows its last frame; 0 if it does not say so.
     """
 
     times: np.ndarray
@@ -32,6 +35,7 @@ class Film:
     is_finished: bool
     missing_bytes: int
     damage: str | None
+    last_s: float = 0.0
 
 
 def verify(path: Path) -> tuple[list[str], str]:
@@ -86,7 +90,7 @@ def decode_film(path: Path) -> Film:
     silence_ffmpeg()
     try:
         is_finished, missing_bytes = _file_state(path)
-        container = av.open(str(path))
+        container = open_local(path)
     except (av.error.FFmpegError, OSError) as error:
         raise Trouble(
             f"{path} cannot be opened ({reason(error)}): it is no video, or its end is missing; keep the readings, record again"
@@ -97,11 +101,12 @@ def decode_film(path: Path) -> Film:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         duration_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
-        times, damage, corrupt = [], None, 0
+        times, damage, corrupt, last_s = [], None, 0, 0.0
         try:
             for picture in container.decode(stream):
                 corrupt += picture.is_corrupt
                 times.append(picture.time if picture.time is not None else np.nan)
+                last_s = float(picture.duration * (picture.time_base or 0))
         except av.error.FFmpegError as error:
             damage = f"cannot be decoded after {quantity(len(times), 'frame')} ({reason(error)})"
         if corrupt and damage is None:
@@ -113,7 +118,7 @@ def decode_film(path: Path) -> Film:
                     pass
             except av.error.FFmpegError as error:
                 damage = f"has sound that cannot be decoded ({reason(error)})"
-    return Film(np.array(times, np.float64), duration_s, is_finished, missing_bytes, damage)
+    return Film(np.array(times, np.float64), duration_s, is_finished, missing_bytes, damage, last_s)
 
 
 def _file_state(path: Path) -> tuple[bool, int]:
@@ -150,10 +155,23 @@ def readings_problems(readings: Readings, name: Path) -> list[str]:
         problems.append(f"{name}: time does not grow at {quantity(len(back), 'frame')} ({first_few(back.tolist())})")
     if abs(readings.t[0]) > SAME_S:
         problems.append(f"{name}: time begins at {readings.t[0]:.3f} s, not at 0")
-    problems += _gaps(readings.t, name)
+    # A film's own stills are recorded as they are.
+    problems += _gaps(readings.t, name) if readings.facts.get("live", True) else []
+    problems += _losses(readings.facts, name)
     dropped = readings.facts.get("dropped")
     if isinstance(dropped, int) and dropped > 0:
         problems.append(f"{name}: {quantity(dropped, 'frame')} dropped while recording: the machine did not keep up")
+    return problems
+
+
+def _losses(facts: dict[str, Any], name: Path) -> list[str]:
+    """What the film lacked that was recorded, a line each."""
+    problems: list[str] = []
+    lost, ended_s, stated_s = (facts.get(key) for key in ("lost", "ended_s", "stated_s"))
+    if isinstance(lost, int) and lost > 0:
+        problems.append(f"{name}: {quantity(lost, 'picture')} of the film could not be decoded and left out: its file is damaged")
+    if isinstance(ended_s, float) and isinstance(stated_s, float):
+        problems.append(f"{name}: the film ended after {ended_s:.0f} s of {stated_s:.0f} s: its file is incomplete")
     return problems
 
 
@@ -181,9 +199,9 @@ def film_problems(film: Film, name: Path) -> list[str]:
     if len(back):
         problems.append(f"{name}: time does not grow at {quantity(len(back), 'frame')} ({first_few(back.tolist())})")
     if film.is_finished and film.duration_s is not None and n > 1:
-        # The last frame is shown for about as long as the others.
+        # The last frame is shown for about as long as the others, or for as long as the file says.
         steps, end = np.diff(film.times), float(film.times[-1])
-        if not end - SAME_S <= film.duration_s <= end + 2 * float(steps.max()) + 0.1:
+        if not end - SAME_S <= film.duration_s <= end + max(2 * float(steps.max()), film.last_s) + 0.1:
             problems.append(f"{name}: the file says that it lasts {film.duration_s:.2f} s, its last frame is at {end:.2f} s")
     return problems
 

@@ -16,6 +16,7 @@ from realtime.config import Choices, DetectorSettings, PrivacySettings, Settings
 from realtime.faces.finder import FaceSearch
 from realtime.recording.recording import Recording, RecordingSetup, refuse_to_overwrite
 from realtime.recording.sound import FilmSound
+from realtime.sources.films import VideoFile
 from realtime.values import Frame
 
 FILMS = (".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv")
@@ -100,7 +101,7 @@ def is_done(job: Job) -> bool:
     return all(file.exists() for file in finished_files(job))
 
 
-def film_setup(job: Job, tell: Callable[[str], None], stopped: Callable[[], bool]) -> RecordingSetup:
+def film_setup(job: Job, film: VideoFile, tell: Callable[[str], None], stopped: Callable[[], bool]) -> RecordingSetup:
     """What a film is recorded with: frames wait for the encoder, and the film's own sound is copied."""
     return RecordingSetup(
         time.monotonic,
@@ -108,6 +109,7 @@ def film_setup(job: Job, tell: Callable[[str], None], stopped: Callable[[], bool
         tell=tell,
         search=face_search(job.choices),
         sound=lambda: FilmSound(job.film, tell, job.seconds, stopped),
+        ending=lambda: film.loss.facts(),
     )
 
 
@@ -133,19 +135,19 @@ def record_film(
         stopped: whether to end early.
 
     Raises:
-        Trouble: the film cannot be read, or the recording cannot be written.
+        Trouble: the film cannot be read, or the recording cannot be written; or the film ended early, and what was there is recorded.
     """
     from realtime.loop import Sinks, Tap, run_loop
     from realtime.pipeline import build_pipeline
     from realtime.readings.format import readings_header
-    from realtime.sources.films import VideoFile
     from realtime.sources.playing import FirstSeconds
 
     film = VideoFile(job.film)
     refuse_to_overwrite(job.film, job.out, "folder")
     pipeline = build_pipeline(job.settings, time.monotonic)
     part = job.out.with_stem(job.out.stem + PART)
-    unfinished = Recording(part, lambda: readings_header(film.name, pipeline, job.settings), film_setup(job, tell, stopped), overwrite=True)
+    setup = film_setup(job, film, tell, stopped)
+    unfinished = Recording(part, lambda: readings_header(film.name, pipeline, job.settings), setup, overwrite=True)
     first: list[float] = []
 
     def report(frame: Frame, _readings: object) -> None:
@@ -158,6 +160,7 @@ def record_film(
     if not stopped():
         for file, whole in zip(unfinished.files, finished_files(job), strict=True):
             file.replace(whole)
+    film.check_loss(tell)
     return unfinished.frames
 
 

@@ -39,6 +39,7 @@ class RecordingSetup:
         search: finds the faces to cover; needed only for that.
         sound: creates the sound of one recording; None for none.
         encoder: names the encoder for pictures of a size (width, height).
+        ending: returns what the readings' last line says of the source, once that has ended; nothing for a whole one.
         free: returns the free bytes in a folder; None: those that the system reports.
     """
 
@@ -51,6 +52,7 @@ class RecordingSetup:
     search: FaceSearch | None = None
     sound: Callable[[], Sound | None] = lambda: None
     encoder: Callable[[tuple[int, int], RecorderSettings], str] = best_encoder
+    ending: Callable[[], dict[str, Any]] = dict
     free: Callable[[Path], int] | None = None
 
 
@@ -71,12 +73,12 @@ class EvenRate:
 
     def rest(self) -> list[RecordedFrame]:
         """The frames up to the end."""
-        return self._until(self._last.t + 1e-3) if self._last else []
+        return self._until(self._last.t + max(1e-3, (self._last.duration or 0.0) - 1e-3)) if self._last else []
 
     def _until(self, t: float) -> list[RecordedFrame]:
         due = []
         while self._last is not None and self._slot / self.fps < t:
-            due.append(replace(self._last, t=self._slot / self.fps))
+            due.append(replace(self._last, t=self._slot / self.fps, duration=1 / self.fps))
             self._slot += 1
         return due
 
@@ -126,20 +128,21 @@ class RecordingFiles:
         if self._readings is None:
             self._begin(frame.image)
         if (frame.image.shape[1], frame.image.shape[0]) != self._size_wh:
-            frame = RecordedFrame(*fitted(frame.image, frame.readings, self._size_wh), frame.t)
+            frame = RecordedFrame(*fitted(frame.image, frame.readings, self._size_wh), frame.t, frame.duration)
         self._put(self._at_even_rate(self._blur.update(frame) if self._blur else [frame]))
         self._watch.update([*(video.path for video in self._videos if video.frames), self.paths[-1]])
 
     def finish(self, dropped: int) -> None:
-        """Writes the frames that still wait, and how many were dropped.
+        """Writes the frames that still wait, how many were dropped, and what the source lacked.
 
         Raises:
             Trouble: a file cannot be written.
         """
         self._put(self._at_even_rate(self._blur.rest() if self._blur else []))
         self._put(self._even.rest() if self._even else [])
-        if dropped:
-            self._put_line({"frames": self.frames, "dropped": dropped})
+        missing = ({"dropped": dropped} if dropped else {}) | self.setup.ending()
+        if missing:
+            self._put_line({"frames": self.frames, **missing})
 
     def _at_even_rate(self, frames: list[RecordedFrame]) -> list[RecordedFrame]:
         return [even for frame in frames for even in self._even.update(frame)] if self._even else frames
@@ -149,7 +152,7 @@ class RecordingFiles:
             for video in self._videos:
                 clean = self.setup.choices.picture == "clean" or video is not self._videos[0]
                 picture = frame.image if clean else annotate(frame.image, frame.readings, words=self._words)
-                video.write(picture, frame.t, self.source_t)
+                video.write(picture, frame.t, self.source_t, frame.duration)
             line = {"frame": self.frames, "t": round(frame.t, 6), "faces": [face_values(reading) for reading in frame.readings]}
             self._put_line(line)
             for export in self._exports:
@@ -178,6 +181,7 @@ class RecordingFiles:
             "height": self._size_wh[1],
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
             "privacy": choices.privacy,
+            "live": self.setup.live,
         }
         self._put_line(facts | ({"picture": choices.picture, "encoder": encoder} if videos else {}))
         for path in self.paths:

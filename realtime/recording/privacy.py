@@ -20,11 +20,13 @@ SAME = 0.5
 
 @dataclass(frozen=True)
 class RecordedFrame:
-    """One frame of a recording: (h, w, 3) BGR uint8, its readings, and its time in seconds since the recording began."""
+    """One frame of a recording: (h, w, 3) BGR uint8, its readings, its time in seconds since the recording began, and for how many seconds
+    it is shown, if its source says so."""
 
     image: np.ndarray
     readings: list[Reading]
     t: float
+    duration: float | None = None
 
 
 @dataclass(frozen=True)

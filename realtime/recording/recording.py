@@ -109,7 +109,7 @@ class Recording:
                 self.dropped += 1
                 return
             self.accepted += 1
-            self._queue.append((frame, RecordedFrame(frame.image, readings, self.elapsed_s)))
+            self._queue.append((frame, RecordedFrame(frame.image, readings, self.elapsed_s, frame.duration)))
             self._queued_mb += frame.image.nbytes / MB
             self._changed.notify_all()
 

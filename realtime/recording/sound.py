@@ -16,6 +16,7 @@ from realtime.base.errors import Trouble, reason
 from realtime.base.silence import quiet, silence_ffmpeg
 from realtime.base.timing import Clock
 from realtime.recording.video import INTERLEAVE_S
+from realtime.sources.containers import open_local
 
 if TYPE_CHECKING:
     from av import AudioFrame, Packet
@@ -60,7 +61,7 @@ class FilmSound:
         import av
 
         try:
-            self._film = av.open(str(self.path))
+            self._film = open_local(self.path)
         except (av.error.FFmpegError, OSError) as error:
             self.tell(f"{self.path} is recorded without sound: it cannot be opened a second time ({reason(error)})")
             return
