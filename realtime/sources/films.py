@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from realtime.base.errors import Trouble
 from realtime.sources.containers import open_film, open_local
 from realtime.sources.decoding import Decoder
-from realtime.sources.film_clock import FilmClock
+from realtime.sources.picture_clock import PictureClock
 from realtime.values import Frame
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class VideoFile:
 
     def __iter__(self) -> Iterator[Frame]:
         has_broadcast_clock = _has_broadcast_clock(self._container)
-        clock = FilmClock(1 / float(self._stream.average_rate or 30), BROADCAST_JUMP_S if has_broadcast_clock else JUMP_S)
+        clock = PictureClock(1 / float(self._stream.average_rate or 30), BROADCAST_JUMP_S if has_broadcast_clock else JUMP_S)
         decoder = Decoder(self._container, self._stream)
         index, first, t, longest, duration = 0, 0.0, 0.0, 0.0, None
         for picture in decoder:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-MOST_ASPECT = 8
-"""A pixel that is more stretched than this is a damaged header: films have at most 4."""
+MOST_ASPECT = 4
+"""A pixel that is more stretched than this is a damaged header: of films even the widest have 2."""
 
 
 def square_wh(size_wh: tuple[int, int], pixel_aspect: Fraction | None) -> tuple[int, int]:

@@ -1,10 +1,10 @@
 import pytest
 
-from realtime.sources.film_clock import FilmClock
+from realtime.sources.picture_clock import PictureClock
 
 
 def times(stated, jump_s=10.0, durations=None) -> list[float]:
-    clock = FilmClock(0.04, jump_s)
+    clock = PictureClock(0.04, jump_s)
     return [clock.update(at, duration) for at, duration in zip(stated, durations or [None] * len(stated), strict=True)]
 
 

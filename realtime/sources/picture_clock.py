@@ -2,11 +2,11 @@
 
 SQUEEZE_S = 0.001
 """Seconds after the picture before, for a single picture whose time repeats or is a little too early."""
-BACK_S = 0.5
+BACK_S = 0.2
 """Seconds. A clock that goes back by more has begun anew: two films were glued together."""
 
 
-class FilmClock:
+class PictureClock:
     """The time of each picture, in seconds, one by one in the order in which they are shown."""
 
     def __init__(self, step_s: float, jump_s: float):
