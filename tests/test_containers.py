@@ -6,6 +6,8 @@ from http.server import ThreadingHTTPServer
 from types import SimpleNamespace
 
 import av
+import cv2
+import numpy as np
 import pytest
 from av.stream import Disposition
 from source_fakes import QuietHandler, frames_of, write_film
@@ -13,7 +15,7 @@ from source_fakes import QuietHandler, frames_of, write_film
 from realtime.base.errors import Trouble
 from realtime.sources.containers import film_stream, protocols_of
 from realtime.sources.films import VideoFile
-from realtime.sources.streams import NetworkStream
+from realtime.sources.streams import NetworkStream, Pipe
 
 PLAYLIST = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"
 CONCAT = "ffconcat version 1.0\nfile {}\n"
@@ -46,6 +48,33 @@ def test_a_path_is_a_path_whatever_it_looks_like(tmp_path, monkeypatch, film, na
     shutil.copy(film, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert len(frames_of(VideoFile(name))) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows forbids such names")
+def test_a_name_is_no_pattern_of_names(tmp_path):
+    for name, brightness in (("a%d.jpg", 50), ("a1.jpg", 200), ("a2.jpg", 200)):
+        (tmp_path / name).write_bytes(cv2.imencode(".jpg", np.full((48, 64, 3), brightness, np.uint8))[1].tobytes())
+    assert [round(frame.image.mean(), -1) for frame in frames_of(VideoFile(tmp_path / "a%d.jpg"))] == [50]
+
+
+def test_ffmpeg_is_told_which_protocols_it_may_use(monkeypatch, film):
+    """FFmpeg's own defaults are wider, and differ between its versions."""
+    allowed, real = [], av.open
+
+    def open_and_note(address, **options):
+        allowed.append(options["options"]["protocol_whitelist"])
+        return real(film)
+
+    monkeypatch.setattr(av, "open", open_and_note)
+    for source in (
+        VideoFile(film),
+        NetworkStream("http://host/film.mp4", lambda: 0.0),
+        Pipe(lambda: 0.0, None),
+        Pipe(lambda: 0.0, (64, 48)),
+    ):
+        with source:
+            pass
+    assert allowed == ["file", protocols_of("http://host"), "pipe", "pipe"]
 
 
 @pytest.fixture

@@ -85,7 +85,10 @@ class Pipe(Stream):
             # Enough to find out the format. By default FFmpeg reads 5 MB first, which is seconds of MJPEG.
             options: dict[str, Any] = {"options": {"protocol_whitelist": "pipe", "probesize": "65536", "fpsprobesize": "0"}}
         else:
-            options = {"format": "rawvideo", "options": {"video_size": f"{raw_wh[0]}x{raw_wh[1]}", "pixel_format": "bgr24"}}
+            options = {
+                "format": "rawvideo",
+                "options": {"protocol_whitelist": "pipe", "video_size": f"{raw_wh[0]}x{raw_wh[1]}", "pixel_format": "bgr24"},
+            }
         super().__init__("the pipe", f"pipe:{descriptor}", clock, **options)
 
     def __enter__(self) -> Self:
