@@ -169,7 +169,7 @@ def _losses(facts: dict[str, Any], name: Path) -> list[str]:
     problems: list[str] = []
     lost, ended_s, stated_s = (facts.get(key) for key in ("lost", "ended_s", "stated_s"))
     if isinstance(lost, int) and lost > 0:
-        problems.append(f"{name}: {quantity(lost, 'picture')} of the film could not be decoded and left out: its file is damaged")
+        problems.append(f"{name}: {quantity(lost, 'picture')} of the film could not be decoded and are left out: its file is damaged")
     if isinstance(ended_s, float) and isinstance(stated_s, float):
         problems.append(f"{name}: the film ended after {ended_s:.0f} s of {stated_s:.0f} s: its file is incomplete")
     return problems
