@@ -3,6 +3,7 @@ import shutil
 import threading
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import av
 import numpy as np
@@ -348,6 +349,21 @@ def test_a_switch_starts_and_stops_new_files(tmp_path):
         switch.write(frame(9), [])
     videos = sorted((tmp_path / "made").glob("*.mp4"))
     assert [len(lines_of(video.with_suffix(".jsonl"))) for video in videos] == [5, 2]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
+def test_finished_recordings_give_their_threads_back(tmp_path):
+    with RecordSwitch(tmp_path, header, RecordingSetup(time.monotonic)) as switch:
+        before = len(list(Path("/proc/self/task").iterdir()))
+        for i in range(3):
+            switch.toggle()
+            switch.write(frame(float(i)), [])
+            switch.write(frame(i + 0.1), [])
+            switch.toggle()
+        wait_for(lambda: all(recording.is_finished for recording in switch.finished))
+        wait_for(lambda: len(list(Path("/proc/self/task").iterdir())) <= before)
+    assert [recording.frames for recording in switch.finished] == [2, 2, 2]
+    assert all(recording.size_mb > 0 for recording in switch.finished)
 
 
 def test_a_switch_can_begin_with_a_recording(tmp_path):

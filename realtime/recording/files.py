@@ -163,7 +163,7 @@ class RecordingFiles:
         videos = [path for path in self.paths if path.suffix.lower() == ".mp4"]
         encoder = self.setup.encoder(self._size_wh, settings) if videos else None
         for path in videos:
-            video = VideoWriter(path, settings, encoder or SOFTWARE, self.setup.sound())
+            video = VideoWriter(path, settings, encoder or SOFTWARE, self.setup.sound(), self.setup.tell)
             self._videos.append(video)
             self._open.push(lambda error, *_, video=video: video.close(cut=error is not None))
         try:

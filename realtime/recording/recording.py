@@ -56,6 +56,7 @@ class Recording:
         self.elapsed_s = 0.0
         self._before_t = 0.0
         self._files: RecordingFiles | None = None
+        self._frames = self._size = 0
         self._queue: deque[tuple[Frame, RecordedFrame]] = deque()
         self._queued_mb = 0.0
         self._changed = threading.Condition()
@@ -76,12 +77,14 @@ class Recording:
     @property
     def frames(self) -> int:
         """How many frames were written."""
-        return self._files.frames if self._files else 0
+        files = self._files
+        return files.frames if files else self._frames
 
     @property
     def size_mb(self) -> float:
         """Megabytes on disk."""
-        return self._files.size / MB if self._files else 0.0
+        files = self._files
+        return (files.size if files else self._size) / MB
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +99,7 @@ class Recording:
             Trouble: the thread could not write an earlier frame.
         """
         self._raise_error()
-        if self._files is None:
+        if not self._is_started:
             self._files = RecordingFiles(self.files, self.header, self.setup, frame.t)
             self._thread.start()
         else:
@@ -125,7 +128,11 @@ class Recording:
     @property
     def is_finished(self) -> bool:
         """Whether the thread has ended, or was never started."""
-        return self._files is None or self._thread_over
+        return not self._is_started or self._thread_over
+
+    @property
+    def _is_started(self) -> bool:
+        return self._thread.ident is not None
 
     def close(self) -> None:
         """Finishes all files and waits for that.
@@ -134,7 +141,7 @@ class Recording:
             Trouble: they cannot be finished, or an earlier frame could not be written.
         """
         self.end()
-        if self._files is None:
+        if not self._is_started:
             return
         self._thread.join(self.setup.settings.close_s)
         if self._thread.is_alive():
@@ -174,6 +181,10 @@ class Recording:
         except Exception as error:
             self._error = error
         finally:
+            # The recording is kept for its name and its counts; its encoders and buffers are not.
+            self._frames, self._size = self._files.frames, self._files.size
+            self._files = None
             with self._changed:
+                self._queue.clear()
                 self._thread_over = True
                 self._changed.notify_all()
