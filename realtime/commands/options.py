@@ -124,6 +124,10 @@ RecordSources = Annotated[
         metavar="SOURCE...",
     ),
 ]
+AudioTrack = Annotated[
+    int | None,
+    typer.Option("--audio", help="Which of a film's tracks of sound to record.", min=1, metavar="N", show_default="its default one"),
+]
 OutDir = Annotated[
     Path | None,
     typer.Option(help="Record many films into this folder, as many at a time as there are cores; finished ones are skipped."),

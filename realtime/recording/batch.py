@@ -36,6 +36,7 @@ class Job:
         settings: settings of the pipeline.
         choices: what the recording holds.
         seconds: how much of the film to record; None for all.
+        audio: the number of the track of sound to record, from 1; None for the film's default one.
     """
 
     film: Path
@@ -43,6 +44,7 @@ class Job:
     settings: Settings = field(default_factory=Settings)
     choices: Choices = field(default_factory=Choices)
     seconds: float | None = None
+    audio: int | None = None
 
 
 class ProgressView(Protocol):
@@ -101,13 +103,21 @@ def is_done(job: Job) -> bool:
 
 
 def film_setup(job: Job, tell: Callable[[str], None], stopped: Callable[[], bool]) -> RecordingSetup:
-    """What a film is recorded with: frames wait for the encoder, and the film's own sound is copied."""
+    """What a film is recorded with: frames wait for the encoder, and the film's own sound is kept."""
+    lines: set[str] = set()
+
+    def tell_once(line: str) -> None:
+        # Where two videos are written, each has its sound.
+        if line not in lines:
+            lines.add(line)
+            tell(line)
+
     return RecordingSetup(
         time.monotonic,
         choices=job.choices,
         tell=tell,
         search=face_search(job.choices),
-        sound=lambda: FilmSound(job.film, tell, job.seconds, stopped),
+        sound=lambda: FilmSound(job.film, tell_once, job.seconds, stopped, job.audio),
     )
 
 

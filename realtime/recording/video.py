@@ -36,7 +36,7 @@ ALIKE = 6.0
 
 
 class Sound(Protocol):
-    """The sound of a video; `realtime.recording.sound` has that of a film and that of a microphone."""
+    """The sound of a video; `realtime.recording.sound` has that of a film, `realtime.recording.microphone` that of a microphone."""
 
     def begin(self, container: "OutputContainer", t: float) -> None:
         """Adds a stream of sound to a file that begins at time `t` of the source's clock."""
@@ -166,7 +166,9 @@ class VideoWriter:
         """Goes on without sound, and says so."""
         if self.sound is None:
             return
-        self.tell(f"{self.path}: the sound breaks off at {max(self._last, 0) / TICKS:.1f} s ({reason(error)}); the pictures go on without it")
+        self.tell(
+            f"{self.path}: the sound breaks off at {max(self._last, 0) / TICKS:.1f} s ({reason(error)}); the pictures go on without it"
+        )
         sound, self.sound, self._sound_end = self.sound, None, self._last
         with suppress(Exception):
             sound.close()

@@ -1,0 +1,103 @@
+"""Puts the sound of a film on the clock of its pictures, also where the film's own clock goes back."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av import Packet
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+JUMP_S = 0.2
+"""Seconds. A clock that goes back further belongs to another clip that was glued on; within a clip they are some milliseconds off."""
+FAR_S = 10.0
+"""Seconds. Sound that jumps so far ahead of sound and pictures has a wrong time: files keep both within a few seconds."""
+WAITING = 2000
+"""Packets of sound that wait for the pictures of their clip at most, half a minute. Files keep both within a few seconds."""
+
+
+@dataclass
+class _Clip:
+    """The clip that is read.
+
+    Attributes:
+        shift_s: what is taken off the film's times to get the recording's, in seconds.
+        number: how many clips came before.
+        end_s: where its last packet ends, on the film's clock; None before the first.
+        stored_s: the time at which its last packet is to be decoded, on the film's clock; None before the first.
+    """
+
+    shift_s: float
+    number: int = 0
+    end_s: float | None = None
+    stored_s: float | None = None
+
+
+def place(film: "InputContainer", pictures: "VideoStream | None", sound: "AudioStream", start_s: float) -> Iterator[tuple["Packet", float]]:
+    """The packets of a track of sound, each with its time in seconds since the first picture, which has the time `start_s` in the film.
+
+    In a film that was glued together time may go back. There the pictures go on one interval after the last one, as
+    `realtime.sources.films.VideoFile` gives them, and the sound of the new clip is moved by as much. Packets without a time follow the
+    one before. Raises what PyAV raises.
+    """
+    seen, heard = _Clip(start_s), _Clip(start_s)
+    interval_s = float(1 / (pictures.average_rate or 30)) if pictures is not None else 0.0
+    waiting: deque[Packet] = deque()
+    streams = [sound] if pictures is None else [pictures, sound]
+    for packet in film.demux(streams):
+        if not packet.size:
+            continue
+        if pictures is not None and packet.stream_index == pictures.index:
+            _see(packet, seen, interval_s)
+        else:
+            waiting.append(packet)
+        while waiting and (heard.number < seen.number or len(waiting) > WAITING or not _goes_back(waiting[0], heard)):
+            yield _hear(waiting.popleft(), heard, seen)
+    while waiting:
+        yield _hear(waiting.popleft(), heard, seen)
+
+
+def _time(packet: "Packet") -> float | None:
+    """When a packet is shown or heard, in seconds on the film's clock; None where the film does not say."""
+    return _seconds(packet, packet.pts if packet.pts is not None else packet.dts)
+
+
+def _seconds(packet: "Packet", ticks: int | None) -> float | None:
+    return None if ticks is None else float(ticks * (packet.time_base or Fraction(1, 1000)))
+
+
+def _see(packet: "Packet", seen: _Clip, interval_s: float) -> None:
+    """Follows the pictures. Their order in the file is that of decoding, which may differ from that of showing within a clip."""
+    t = _time(packet)
+    if t is None:
+        return
+    stored_s = _seconds(packet, packet.dts) if packet.dts is not None else t
+    if seen.stored_s is not None and seen.end_s is not None and stored_s is not None and stored_s < seen.stored_s - JUMP_S:
+        seen.shift_s, seen.number, seen.end_s = t - (seen.end_s - seen.shift_s), seen.number + 1, None
+    seen.stored_s = stored_s
+    seen.end_s = max(t + interval_s, seen.end_s if seen.end_s is not None else t)
+
+
+def _goes_back(packet: "Packet", heard: _Clip) -> bool:
+    t = _time(packet)
+    return t is not None and heard.end_s is not None and t < heard.end_s - JUMP_S
+
+
+def _hear(packet: "Packet", heard: _Clip, seen: _Clip) -> tuple["Packet", float]:
+    """Follows the sound and returns the packet's time in the recording."""
+    t = _time(packet)
+    end_s = heard.end_s if heard.end_s is not None else heard.shift_s
+    if t is None:
+        t = end_s
+    elif _goes_back(packet, heard):
+        # The clip of the pictures that came last; without one the sound goes on where it was.
+        heard.shift_s = seen.shift_s if heard.number < seen.number else t - (end_s - heard.shift_s)
+        heard.number = seen.number
+    elif t > end_s + FAR_S and (seen.end_s is None or t > seen.end_s + FAR_S) and heard.end_s is not None:
+        heard.shift_s += t - end_s
+    heard.end_s = t + float((packet.duration or 0) * (packet.time_base or 0))
+    return packet, t - heard.shift_s
