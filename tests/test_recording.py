@@ -12,6 +12,8 @@ from fakes import FakeClock, a_reading
 
 from realtime.base.errors import Trouble
 from realtime.config import Choices, RecorderSettings
+from realtime.recording import losses
+from realtime.recording import recording as recording_module
 from realtime.recording.recording import Recording, RecordingSetup
 from realtime.recording.switch import RecordSwitch, dated
 from realtime.recording.video import best_encoder
@@ -185,6 +187,62 @@ def test_live_frames_that_the_encoder_is_too_slow_for_are_dropped_and_counted(tm
         times = [f.time for f in container.decode(video=0)]
     assert times == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5, 2.0], abs=1e-3)
     assert [line["t"] for line in lines] == pytest.approx(times, abs=1e-3)
+
+
+def slow_recording(path, frames, pause_s, **setup):
+    """A recording whose thread needs `pause_s` for each frame; not closed yet."""
+    recording = Recording(path, header, RecordingSetup(time.monotonic, written=lambda frame: time.sleep(pause_s), **setup))
+    for i in range(frames):
+        recording.write(frame(i / 10, i), [])
+    return recording
+
+
+def test_a_slow_encoder_is_waited_for_as_long_as_it_goes_on(tmp_path):
+    recording = slow_recording(tmp_path / "out.mp4", 6, 0.12, settings=RecorderSettings(close_s=0.4))
+    recording.close()
+    assert recording.frames == 6
+    assert recording.losses.facts() == {}
+
+
+def test_an_encoder_that_hangs_is_not_waited_for(tmp_path):
+    recording = slow_recording(tmp_path / "out.mp4", 2, 3.0, settings=RecorderSettings(close_s=0.4))
+    with pytest.raises(Trouble, match=r"could not be finished: .* has not answered for 0\.4 s"):
+        recording.close()
+
+
+def test_a_program_that_is_asked_to_end_does_not_wait_for_all_frames(tmp_path):
+    began, asked = time.monotonic(), threading.Event()
+    recording = slow_recording(tmp_path / "out.mp4", 40, 0.2, settings=RecorderSettings(end_s=0.5), stopped=asked.is_set)
+    asked.set()
+    recording.close()
+    assert time.monotonic() - began < 4
+    assert recording.frames + recording.losses.ended == 40
+    assert "the program was ended before they were encoded" in str(recording.losses)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].frames == recording.frames
+    assert lines_of(tmp_path / "out.jsonl")[-1] == {"frames": recording.frames, "dropped": recording.losses.ended}
+
+
+def test_a_program_that_stood_still_is_not_called_too_slow(tmp_path, monkeypatch):
+    clock, messages, jam = FakeClock(), [], Jam()
+    monkeypatch.setattr(losses, "CHECK_S", 0.01)
+    monkeypatch.setattr(recording_module, "StopWatch", lambda tell: losses.StopWatch(tell, lambda: clock.now))
+    setup = RecordingSetup(lambda: clock.now, SMALL_QUEUE, live=True, encoder=jam, tell=messages.append)
+    with Recording(tmp_path / "out.mp4", header, setup) as recording:
+        recording.write(frame(0.0), [])
+        wait_for(lambda: not recording._queue)
+        clock.now = 11.0
+        wait_for(lambda: messages)
+        for i in range(8):
+            recording.write(frame(11 + i / 10, i), [])
+        clock.now = 13.0
+        time.sleep(0.1)
+        jam.free.set()
+    assert messages == [f"{tmp_path / 'out.mp4'}: the program stood still for 11 s (the computer slept, or it was suspended)"]
+    assert recording.losses.slow == 0
+    assert recording.losses.stopped == 3
+    assert "did not keep up" not in str(recording.losses)
+    assert lines_of(tmp_path / "out.jsonl")[-1] == {"frames": 6, "dropped": 3, "stopped_s": 11.0}
 
 
 def test_from_a_file_no_frame_is_dropped(tmp_path):

@@ -168,6 +168,7 @@ class LiveSession:
             written=self.encoded.update,
             search=face_search(options.choices),
             sound=self._sound,
+            stopped=self.interrupted,
         )
         first = new_recording(options.record, self.cameras.candidates, self._header, setup, options.overwrite) if options.record else None
         return RecordSwitch(options.folder, self._header, setup, first)

@@ -41,9 +41,9 @@ def new_recording(
 
 def describe(recording: Recording) -> str:
     """What a recording wrote, in a line."""
-    dropped = f"; {recording.dropped} frames were dropped: the encoder did not keep up" if recording.dropped else ""
+    losses = f"; {recording.losses}" if str(recording.losses) else ""
     *others, last = map(str, recording.files)
-    return f"wrote {', '.join(others)}{' and ' if others else ''}{last}{dropped}"
+    return f"wrote {', '.join(others)}{' and ' if others else ''}{last}{losses}"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
     else:
         bar = Bar(console, lambda: None, seconds)
         frames = open_live(source, clock, options.camera, over, bar.idle, console.print)
-        setup = RecordingSetup(clock, choices=choices, live=True, tell=console.print, search=face_search(choices))
+        setup = RecordingSetup(clock, choices=choices, live=True, tell=console.print, search=face_search(choices), stopped=interrupted)
 
     def header() -> dict[str, Any]:
         return readings_header(frames.name, pipeline, options.settings, frames.delivery)

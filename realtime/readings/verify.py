@@ -153,7 +153,10 @@ def readings_problems(readings: Readings, name: Path) -> list[str]:
     problems += _gaps(readings.t, name)
     dropped = readings.facts.get("dropped")
     if isinstance(dropped, int) and dropped > 0:
-        problems.append(f"{name}: {quantity(dropped, 'frame')} dropped while recording: the machine did not keep up")
+        stopped_s = readings.facts.get("stopped_s")
+        stood = isinstance(stopped_s, int | float) and stopped_s > 0
+        why = f"the program stood still for {stopped_s:.0f} s" if stood else "the machine did not keep up"
+        problems.append(f"{name}: {quantity(dropped, 'frame')} dropped while recording: {why}")
     return problems
 
 

@@ -117,6 +117,7 @@ def film_setup(job: Job, tell: Callable[[str], None], stopped: Callable[[], bool
         choices=job.choices,
         tell=tell,
         search=face_search(job.choices),
+        stopped=stopped,
         sound=lambda: FilmSound(job.film, tell_once, job.seconds, stopped, job.audio),
     )
 

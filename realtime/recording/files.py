@@ -20,6 +20,7 @@ from realtime.readings.format import SCHEMA, face_values
 from realtime.recording.disk import DiskWatch
 from realtime.recording.exports import CsvFile, Export, SrtFile
 from realtime.recording.journal import Journal
+from realtime.recording.losses import Losses
 from realtime.recording.privacy import FaceBlur, RecordedFrame
 from realtime.recording.video import SOFTWARE, Sound, VideoWriter, best_encoder
 from realtime.values import LABELS, Frame
@@ -38,6 +39,7 @@ class RecordingSetup:
         written: gets each frame after it was encoded, from the recording's thread.
         search: finds the faces to cover; needed only for that.
         sound: creates the sound of one recording; None for none.
+        stopped: whether the program was asked to end; then a recording ends within seconds.
         encoder: names the encoder for pictures of a size (width, height).
         free: returns the free bytes in a folder; None: those that the system reports.
     """
@@ -50,6 +52,7 @@ class RecordingSetup:
     written: Callable[[Frame], None] = lambda frame: None
     search: FaceSearch | None = None
     sound: Callable[[], Sound | None] = lambda: None
+    stopped: Callable[[], bool] = lambda: False
     encoder: Callable[[tuple[int, int], RecorderSettings], str] = best_encoder
     free: Callable[[Path], int] | None = None
 
@@ -130,16 +133,16 @@ class RecordingFiles:
         self._put(self._at_even_rate(self._blur.update(frame) if self._blur else [frame]))
         self._watch.update([*(video.path for video in self._videos if video.frames), self.paths[-1]])
 
-    def finish(self, dropped: int) -> None:
-        """Writes the frames that still wait, and how many were dropped.
+    def finish(self, losses: Losses) -> None:
+        """Writes the frames that still wait, and which were dropped.
 
         Raises:
             Trouble: a file cannot be written.
         """
         self._put(self._at_even_rate(self._blur.rest() if self._blur else []))
         self._put(self._even.rest() if self._even else [])
-        if dropped:
-            self._put_line({"frames": self.frames, "dropped": dropped})
+        if facts := losses.facts():
+            self._put_line({"frames": self.frames, **facts})
 
     def _at_even_rate(self, frames: list[RecordedFrame]) -> list[RecordedFrame]:
         return [even for frame in frames for even in self._even.update(frame)] if self._even else frames
