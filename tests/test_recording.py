@@ -279,7 +279,7 @@ def test_what_fails_in_the_thread_is_raised_by_write_or_by_close_and_what_was_wr
 
 
 def test_an_encoder_that_fails_is_one_line(tmp_path):
-    with pytest.raises(Trouble, match=r"cannot write .*out\.mp4 \(.*\) after 0 frames"):
+    with pytest.raises(Trouble, match=r"cannot write .*out\.mp4 \(.*\) after 0 frames: it is not the disk: h264_nonesuch"):
         record(tmp_path / "out.mp4", [(frame(0), [])], encoder=lambda size_wh, settings: "h264_nonesuch")
 
 

@@ -341,7 +341,9 @@ def test_troubles_are_one_line(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_one_line(tmp_path):
     (tmp_path / "out.mp4").symlink_to("/dev/full")
-    assert "no space left on device" in trouble("record", "demo", tmp_path / "out.mp4", "--overwrite", "--seconds", 1)
+    message = trouble("record", "demo", tmp_path / "out.mp4", "--overwrite", "--seconds", 1)
+    assert "no space left on device" in message
+    assert "make room on the disk" in message
 
 
 @pytest.mark.parametrize(

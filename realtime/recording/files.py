@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from realtime.base.errors import Trouble, reason
+from realtime.base.errors import Trouble, disk_remedy, reason
 from realtime.base.timing import Clock
 from realtime.config import Choices, PrivacySettings, RecorderSettings
 from realtime.drawing.draw import annotate, fitted
@@ -198,4 +198,4 @@ class RecordingFiles:
             raise self._trouble(error) from error
 
     def _trouble(self, error: OSError) -> Trouble:
-        return Trouble(f"cannot write {self.paths[-1]} ({reason(error)}): check your rights and the space left")
+        return Trouble(f"cannot write {self.paths[-1]} ({reason(error)}): {disk_remedy(error)}")

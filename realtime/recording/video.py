@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from realtime.base.errors import Trouble, reason
+from realtime.base.errors import Trouble, disk_remedy, reason
 from realtime.base.silence import quiet, silence_ffmpeg
 from realtime.config import RecorderSettings
 from realtime.recording.journal import Journal
@@ -212,9 +212,14 @@ class VideoWriter:
             sound.close()
 
     def _trouble(self, error: Exception) -> Trouble:
-        return Trouble(
-            f"cannot write {self.path} ({reason(error)}) after {self.frames} frames: check the folder, your rights and the space left"
-        )
+        import av
+
+        # FFmpeg writes into memory: its errors are the encoder's or the muxer's. Those of the disk are the journal's.
+        if isinstance(error, OSError) and not isinstance(error, av.error.FFmpegError):
+            remedy = disk_remedy(error)
+        else:
+            remedy = f"it is not the disk: {self.encoder} failed; record with another --size, or report this"
+        return Trouble(f"cannot write {self.path} ({reason(error)}) after {self.frames} frames: {remedy}")
 
 
 class _OpenFile(NamedTuple):
