@@ -12,6 +12,7 @@ from fakes import FakeClock, a_reading
 
 from realtime.base.errors import Trouble
 from realtime.config import Choices, RecorderSettings
+from realtime.readings.verify import verify
 from realtime.recording import losses
 from realtime.recording import recording as recording_module
 from realtime.recording.recording import Recording, RecordingSetup
@@ -126,10 +127,23 @@ def test_existing_files_are_kept_without_overwrite(tmp_path):
     assert record(path, [(frame(0), []), (frame(1), [])], overwrite=True).path.read_bytes() != before
 
 
-@pytest.mark.parametrize(("name", "message"), [("out.avi", r"must end in \.mp4"), ("gone/out.mp4", "there is no folder")])
+@pytest.mark.parametrize(("name", "message"), [("out.avi", r"must end in \.mp4, \.mov, \.mkv"), ("a/out.mp4", "cannot make the folder")])
 def test_names_that_cannot_be_recorded_to(tmp_path, name, message):
+    (tmp_path / "a").write_text("a file")
     with pytest.raises(Trouble, match=message):
         record(tmp_path / name, [])
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+def test_each_format_is_whole_and_its_folder_is_made(tmp_path, suffix):
+    path = tmp_path / "new" / "folder" / f"out.{suffix}"
+    times = [0.0, 0.0401, 0.0401, 0.1333, 0.2, 0.9]
+    record(path, [(frame(t, i), []) for i, t in enumerate(times)])
+    assert verify(path)[0] == verify(path.with_suffix(".jsonl"))[0] == []
+    assert "6 frames" in verify(path)[1]
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert {"mkv": "matroska"}.get(suffix, suffix) in container.format.name
 
 
 def test_a_recording_without_frames_leaves_nothing(tmp_path):

@@ -327,7 +327,7 @@ def test_troubles_are_one_line(tmp_path):
     assert "is not a video" in trouble("live", "--source", tmp_path / "text.mp4")
     assert "is not a video" in trouble("bench", "--source", tmp_path / "text.mp4")
     assert "bench measures a film" in trouble("bench", "--source", 0)
-    assert "there is no folder" in trouble("record", "demo", tmp_path / "gone" / "out.mp4")
+    assert "cannot make the folder" in trouble("record", "demo", tmp_path / "text.mp4" / "out.mp4")
     (tmp_path / "folder.mp4").mkdir()
     assert "is a directory" in trouble("record", "demo", tmp_path / "folder.mp4", "--overwrite")
     assert "must end in .mp4" in trouble("record", "demo", tmp_path / "out.avi")

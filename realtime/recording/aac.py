@@ -39,13 +39,15 @@ class AacTrack:
         self._stream = container.add_stream("aac", rate=self.rate, layout=layout)
         self._channels = self._stream.codec_context.channels
         self._stream.bit_rate = BIT_RATE * self._channels
-        self._at, self._started = -SILENCE, False
+        # Matroska has no times before the beginning, and needs no sound for its index.
+        self._ahead = 0 if container.format.name == "matroska" else SILENCE
+        self._at, self._started = -self._ahead, False
         self._resampler: AudioResampler | None = None
         self._form: tuple[str, str, int] | None = None
 
     def begin(self) -> list["Packet"]:
         """The first packets, before any sound: silence up to the beginning of the recording."""
-        return self._silence(SILENCE)
+        return self._silence(self._ahead)
 
     def add(self, frame: "AudioFrame", t: float) -> list["Packet"]:
         """The packets of decoded sound that begins `t` seconds after the start."""

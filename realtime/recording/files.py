@@ -22,7 +22,7 @@ from realtime.recording.exports import CsvFile, Export, SrtFile
 from realtime.recording.journal import Journal
 from realtime.recording.losses import Losses
 from realtime.recording.privacy import FaceBlur, RecordedFrame
-from realtime.recording.video import SOFTWARE, Sound, VideoWriter, best_encoder
+from realtime.recording.video import FORMATS, SOFTWARE, Sound, VideoWriter, best_encoder
 from realtime.values import LABELS, Frame
 
 
@@ -163,7 +163,7 @@ class RecordingFiles:
         """Opens all files; the size of the first picture is that of the videos unless the user chose one."""
         choices, settings = self.setup.choices, self.setup.settings
         self._size_wh = choices.size_wh or (image.shape[1], image.shape[0])
-        videos = [path for path in self.paths if path.suffix.lower() == ".mp4"]
+        videos = [path for path in self.paths if path.suffix.lower() in FORMATS]
         encoder = self.setup.encoder(self._size_wh, settings) if videos else None
         for path in videos:
             video = VideoWriter(path, settings, encoder or SOFTWARE, self.setup.sound(), self.setup.tell)

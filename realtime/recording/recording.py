@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from realtime.base.errors import Trouble
-from realtime.recording.disk import MB
+from realtime.recording.disk import MB, make_folder
 from realtime.recording.files import RecordingFiles, RecordingSetup
 from realtime.recording.losses import CATCH_UP_S, Losses, StopWatch
 from realtime.recording.privacy import RecordedFrame
-from realtime.recording.video import TICKS
+from realtime.recording.video import FORMATS, ticks_of
 from realtime.values import Frame, Reading
 
 STEP_S = 0.1
@@ -36,8 +36,8 @@ class Recording:
     the readings end with a line that says how many; frames of a film wait. An error of the thread is raised by the next `write` or by
     `close`; what was written before it plays.
 
-    No file is created before the first frame. A video has one size: later pictures of another size are fitted into it with black bars,
-    and so are their boxes. Its time always grows: a frame whose `t` repeats or goes back is placed a tick after the one before, and
+    Only the folder is created before the first frame. A video has one size: later pictures of another size are fitted into it with black
+    bars, and so are their boxes. Its time always grows: a frame whose `t` repeats or goes back is placed a tick after the one before, and
     later frames follow from there.
     """
 
@@ -45,15 +45,14 @@ class Recording:
         """`header()` is called with the first frame and goes into the first line of the readings, after the schema.
 
         Raises:
-            Trouble: the name is not one for an MP4 file, its folder is missing, or a file of that name exists.
+            Trouble: the name is not one of a video, its folder cannot be made, or a file of that name exists.
         """
         self.path, self.setup = Path(path), setup
         self.readings_path = self.path.with_suffix(".jsonl")
         self.header = header
-        if self.path.suffix.lower() != ".mp4":
-            raise Trouble(f"cannot record to {self.path}: the name must end in .mp4")
-        if not self.path.parent.is_dir():
-            raise Trouble(f"cannot record to {self.path}: there is no folder {self.path.parent}; create it first")
+        if self.path.suffix.lower() not in FORMATS:
+            raise Trouble(f"cannot record to {self.path}: the name must end in {', '.join(FORMATS)}")
+        make_folder(self.path.parent)
         for file in self.files:
             if file.exists() and not overwrite:
                 raise Trouble(f"{file} exists and is kept: choose another name, or pass --overwrite")
@@ -115,7 +114,7 @@ class Recording:
             self._files = RecordingFiles(self.files, self.header, self.setup, frame.t)
             self._thread.start()
         else:
-            self.elapsed_s += max(frame.t - self._before_t, 1 / TICKS)
+            self.elapsed_s += max(frame.t - self._before_t, 1 / ticks_of(self.path))
         self._before_t = frame.t
         with self._changed:
             while not self.setup.live and not self.setup.stopped():

@@ -56,7 +56,8 @@ class CopiedTrack:
     def __init__(self, source: "AudioStream", container: "OutputContainer", first: "Packet"):
         """Adds the track to an open container; `first` is the first packet. Raises what PyAV raises."""
         self._stream = container.add_stream_from_template(source)
-        self._last: int | None = None
+        # Matroska has no times before the beginning: it would put all pictures later. MP4 has edit lists.
+        self._last: int | None = -1 if container.format.name == "matroska" else None
         self._headers: BitStreamFilterContext | None = None
         if codec_name(source) == "aac" and has_own_header(bytes(first)):
             self._stream.codec_context.extradata = _common_header(source, first)

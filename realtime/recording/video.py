@@ -1,4 +1,4 @@
-"""Writes a video file: H.264 in MP4, every frame at its own time, and sound beside it."""
+"""Writes a video file: H.264 in MP4, MOV or MKV, every frame at its own time, and sound beside it."""
 
 import io
 import sys
@@ -13,6 +13,7 @@ import numpy as np
 from realtime.base.errors import Trouble, disk_remedy, reason
 from realtime.base.silence import quiet, silence_ffmpeg
 from realtime.config import RecorderSettings
+from realtime.readings.format import VIDEOS
 from realtime.recording.journal import Journal
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
+FORMATS = dict(zip(VIDEOS, ("mp4", "mov", "matroska"), strict=True))
+"""FFmpeg's format by the ending of a video's name."""
 TICKS = 90_000
 """Time stamps per second: the clock of broadcast video, fine enough for any frame rate."""
 INTERLEAVE_S = 0.1
@@ -51,10 +54,11 @@ class Sound(Protocol):
 
 
 class VideoWriter:
-    """An H.264 file that browsers play (yuv420p). It is opened with its first frame, when the size is known.
+    """An H.264 file (MP4, MOV or MKV) that browsers play (yuv420p). It is opened with its first frame, when the size is known.
 
-    Each frame has its own time. While it grows the file is fragmented, so that it plays after a crash, from its second frame on; closing
-    turns it into an ordinary MP4. Sound that fails ends early and is told; the pictures go on.
+    Each frame has its own time. While it grows, an MP4 or MOV is fragmented, so that it plays after a crash, from its second frame on;
+    closing turns it into an ordinary one. An MKV plays from its first `fragment_s` on. Sound that fails ends early and is told; the
+    pictures go on.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class VideoWriter:
         """`tell` gets a line when the sound fails."""
         self.path, self.settings, self.encoder, self.sound, self.tell = Path(path), settings, encoder, sound, tell
         self.frames = self.size = 0
+        self.ticks = ticks_of(self.path)
         self._file: _OpenFile | None = None
         self._last, self._frame_s, self._head_size = -1, 0.0, 0
         self._sound_end: int | None = None
@@ -86,11 +91,11 @@ class VideoWriter:
 
         try:
             file = self._file = self._file or self._open(image, source_t)
-            before_s = max(self._last, 0) / TICKS
+            before_s = max(self._last, 0) / self.ticks
             picture = as_picture(image, file.stream)
-            picture.pts = self._last = max(round(t * TICKS), self._last + 1)
-            picture.time_base = Fraction(1, TICKS)
-            self._frame_s = self._last / TICKS - before_s
+            picture.pts = self._last = max(round(t * self.ticks), self._last + 1)
+            picture.time_base = Fraction(1, self.ticks)
+            self._frame_s = self._last / self.ticks - before_s
             if self.frames and file.journal.size == self._head_size:
                 # Without its index the file cannot be read. The second frame ends the first fragment, which brings the index with it; where
                 # the sound has given nothing yet, the next frame tries again.
@@ -110,19 +115,11 @@ class VideoWriter:
 
         silence_ffmpeg()
         journal = Journal(self.path)
-        options = {
-            # The index is written with the first fragment, not before: it then has edit lists, which keep sound in place that begins
-            # before or after the pictures. A key frame ends a fragment, so that `write` can end the first one early.
-            "movflags": "+hybrid_fragmented+delay_moov+frag_keyframe",
-            "use_editlist": "1",
-            "frag_duration": str(round(self.settings.fragment_s * 1e6)),
-            "flush_packets": "1",
-            # Pictures do not wait longer for sound that does not come.
-            "max_interleave_delta": str(round(INTERLEAVE_S * 1e6)),
-        }
+        form = format_of(self.path)
+        options = _options(form, self.settings)
         try:
             while True:
-                container = av.open(journal, "w", format="mp4", options=options)
+                container = av.open(journal, "w", format=form, options=options)
                 stream = add_video(container, self.encoder, (image.shape[1], image.shape[0]), self.settings)
                 if self.sound is None:
                     break
@@ -148,7 +145,7 @@ class VideoWriter:
             try:
                 file.container.mux_one(packet)
             except av.error.FFmpegError as error:
-                is_queued_sound = self._sound_end is not None and self._last - self._sound_end < TICKS
+                is_queued_sound = self._sound_end is not None and self._last - self._sound_end < self.ticks
                 if self.sound is None and not is_queued_sound:
                     raise
                 self._end_sound(error)
@@ -167,7 +164,7 @@ class VideoWriter:
         if self.sound is None:
             return
         self.tell(
-            f"{self.path}: the sound breaks off at {max(self._last, 0) / TICKS:.1f} s ({reason(error)}); the pictures go on without it"
+            f"{self.path}: the sound breaks off at {max(self._last, 0) / self.ticks:.1f} s ({reason(error)}); the pictures go on without it"
         )
         sound, self.sound, self._sound_end = self.sound, None, self._last
         with suppress(Exception):
@@ -190,7 +187,7 @@ class VideoWriter:
             return
         try:
             self._mux(file, file.stream.encode(None))
-            self._add_sound(file, lambda sound: sound.rest(self._last / TICKS + self._frame_s, cut))
+            self._add_sound(file, lambda sound: sound.rest(self._last / self.ticks + self._frame_s, cut))
             file.container.close()
             self._commit(file)
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -220,6 +217,32 @@ class VideoWriter:
         else:
             remedy = f"it is not the disk: {self.encoder} failed; record with another --size, or report this"
         return Trouble(f"cannot write {self.path} ({reason(error)}) after {self.frames} frames: {remedy}")
+
+
+def format_of(path: Path) -> str:
+    """FFmpeg's name of the format of a video called `path`."""
+    return FORMATS[path.suffix.lower()]
+
+
+def ticks_of(path: Path) -> int:
+    """Time stamps per second of a video called `path`: Matroska has milliseconds."""
+    return 1000 if format_of(path) == "matroska" else TICKS
+
+
+def _options(form: str, settings: RecorderSettings) -> dict[str, str]:
+    """What the muxer of a format needs to write a file that plays while it grows."""
+    # Pictures do not wait longer for sound that does not come.
+    common = {"flush_packets": "1", "max_interleave_delta": str(round(INTERLEAVE_S * 1e6))}
+    if form == "matroska":
+        return {**common, "cluster_time_limit": str(round(settings.fragment_s * 1e3))}
+    return {
+        **common,
+        # The index is written with the first fragment, not before: it then has edit lists, which keep sound in place that begins
+        # before or after the pictures. A key frame ends a fragment, so that `write` can end the first one early.
+        "movflags": "+hybrid_fragmented+delay_moov+frag_keyframe",
+        "use_editlist": "1",
+        "frag_duration": str(round(settings.fragment_s * 1e6)),
+    }
 
 
 class _OpenFile(NamedTuple):
