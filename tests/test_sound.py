@@ -1,10 +1,10 @@
 import time
-from fractions import Fraction
 from itertools import pairwise
 
 import av
 import numpy as np
 import pytest
+from sound_films import FLASHES_S, FPS, RATE, flash_starts, make_film, packets, tone_starts
 
 from realtime.base.errors import Trouble
 from realtime.config import RecorderSettings
@@ -13,40 +13,7 @@ from realtime.recording.sound import FilmSound
 from realtime.recording.video import VideoWriter
 from realtime.sources.films import VideoFile
 
-RATE, FPS = 44_100, 30
-FLASHES_S = (0.5, 1.2, 1.7)
 SUFFIXES = {"mp4": "mp4", "mov": "mov", "matroska": "mkv"}
-
-
-def make_film(path, codec="aac", late_s=0.0, seconds=2.0, form=None):
-    """A film whose picture flashes for a tenth of a second while a tone sounds; its pictures begin `late_s` after its sound, or before it
-    where that is negative."""
-    with av.open(str(path), "w", format=form) as film:
-        video = film.add_stream("libx264", rate=FPS, options={"crf": "18", "bf": "0"})
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        video.codec_context.time_base = Fraction(1, 90_000)
-        audio = film.add_stream(codec, rate=RATE, layout="mono")
-        for i in range(round(seconds * FPS)):
-            t = max(late_s, 0) + i / FPS
-            lit = any(flash <= t < flash + 0.1 for flash in FLASHES_S)
-            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 250 if lit else 5, np.uint8), format="bgr24")
-            picture.pts, picture.time_base = round(t * 90_000), Fraction(1, 90_000)
-            film.mux(video.encode(picture))
-        t = np.arange(round(max(-late_s, 0) * RATE), round((max(late_s, 0) + seconds) * RATE)) / RATE
-        tone = np.sin(t * 2 * np.pi * 1000) * 0.8 * np.any([(t >= flash) & (t < flash + 0.1) for flash in FLASHES_S], axis=0)
-        queue = av.AudioFifo()
-        samples = av.AudioFrame.from_ndarray((tone * 32767).astype(np.int16)[None], format="s16", layout="mono")
-        samples.rate, samples.pts = RATE, 0
-        queue.write(samples)
-        even = av.AudioResampler(format=audio.codec_context.format, layout="mono", rate=RATE)
-        at = round(t[0] * RATE)
-        while chunk := queue.read(1024, partial=True):
-            for one in even.resample(chunk):
-                one.pts, one.time_base = at, Fraction(1, RATE)
-                at += one.samples
-                film.mux(audio.encode(one))
-        film.mux(video.encode(None))
-        film.mux(audio.encode(None))
 
 
 def copy(source, out, messages=None, frames=None, **options):
@@ -60,30 +27,6 @@ def copy(source, out, messages=None, frames=None, **options):
             if frames is None or frame.index < frames:
                 writer.write(frame.image, frame.t - first, first)
     writer.close(cut=frames is not None)
-
-
-def packets(path) -> list[tuple[float, bytes]]:
-    with av.open(str(path)) as film:
-        return [(float(p.pts * p.time_base), bytes(p)) for p in film.demux(audio=0) if p.size]
-
-
-def tone_starts(path) -> list[float]:
-    """When the tones begin: the first samples of more than half of full loudness after a silence."""
-    with av.open(str(path)) as film:
-        times, loud = [], []
-        for frame in film.decode(audio=0):
-            samples = frame.to_ndarray()[0]
-            times.append(frame.time + np.arange(len(samples)) / frame.sample_rate)
-            loud.append(np.abs(samples.astype(float)) > (0.4 if samples.dtype.kind == "f" else 13_000))
-    starts = np.concatenate(times)[np.concatenate(loud)]
-    return [starts[0], *(after for before, after in pairwise(starts) if after - before > 0.05)]
-
-
-def flash_starts(path) -> list[float]:
-    """When the flashes begin."""
-    with av.open(str(path)) as film:
-        light = [(frame.time, frame.to_ndarray(format="gray").mean() > 128) for frame in film.decode(video=0)]
-    return [t for (_, before), (t, now) in pairwise(light) if now and not before]
 
 
 @pytest.mark.parametrize(
@@ -262,6 +205,7 @@ def test_damaged_sound_costs_no_picture(tmp_path, name, codec):
         assert sum(1 for _ in film.decode(video=0)) == 60
         assert film.streams.audio
     assert packets(tmp_path / "out.mp4")[-1][0] > 1.8
+    assert (codec == "ac3") == any("parts of its sound are missing: " in message for message in messages)
 
 
 def test_sound_of_the_far_future_goes_on_where_it_was(tmp_path):
@@ -277,6 +221,23 @@ def test_sound_of_the_far_future_goes_on_where_it_was(tmp_path):
                 odd.mux(packet)
     copy(tmp_path / "odd.mkv", tmp_path / "out.mp4")
     assert tone_starts(tmp_path / "out.mp4") == pytest.approx(flash_starts(tmp_path / "out.mp4"), abs=1 / FPS)
+
+
+def test_packets_whose_times_repeat_are_told(tmp_path):
+    make_film(tmp_path / "film.mkv")
+    with av.open(str(tmp_path / "film.mkv")) as film, av.open(str(tmp_path / "odd.mkv"), "w") as odd:
+        streams = [odd.add_stream_from_template(stream) for stream in film.streams]
+        for packet in film.demux():
+            if packet.size:
+                index = packet.stream_index
+                if index == 1 and 1700 < packet.pts < 1990:
+                    packet.pts = packet.dts = 1700
+                packet.stream = streams[index]
+                odd.mux(packet)
+    messages = []
+    copy(tmp_path / "odd.mkv", tmp_path / "out.mp4", messages)
+    assert len(messages) == 1
+    assert "parts of its sound are missing: 0.3 s that overlap" in messages[0]
 
 
 class Fails:

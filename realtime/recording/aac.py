@@ -23,7 +23,11 @@ CHUNK = USUAL_RATE
 
 
 class AacTrack:
-    """Encodes sound without a gap: silence fills what is missing, and what overlaps is left out."""
+    """Encodes sound without a gap: silence fills what is missing, and what overlaps is left out.
+
+    Attributes:
+        overlap_s: seconds of sound that were left out because they overlap.
+    """
 
     def __init__(self, container: "OutputContainer", rate: int, layout: str, slack_s: float):
         """Adds the track to an open container; raises what PyAV raises.
@@ -42,6 +46,7 @@ class AacTrack:
         # Matroska has no times before the beginning, and needs no sound for its index.
         self._ahead = 0 if container.format.name == "matroska" else SILENCE
         self._at, self._started = -self._ahead, False
+        self.overlap_s = 0.0
         self._resampler: AudioResampler | None = None
         self._form: tuple[str, str, int] | None = None
 
@@ -59,6 +64,8 @@ class AacTrack:
             self._started = True
             packets += self._silence(gap)
             packets += self._encode(samples[:, max(-gap, 0) :])
+            # What lies before the first picture was never part of the recording.
+            self.overlap_s += min(max(-gap, 0), samples.shape[1]) / self.rate if t >= 0 else 0.0
             t += samples.shape[1] / self.rate
         return packets
 

@@ -20,6 +20,9 @@ AHEAD_S = 2 * INTERLEAVE_S
 TRIED = 64
 """Packets with which a track is tried: one to two seconds."""
 
+MISSING_S = 0.2
+"""Seconds of sound that may overlap without a word: the joints of a film that was glued together."""
+
 
 class FilmSound:
     """The sound of a film, each piece at its own time relative to the pictures.
@@ -157,9 +160,15 @@ class FilmSound:
     def rest(self, elapsed_s: float, cut: bool) -> list["Packet"]:
         """See `realtime.recording.video.Sound`; all packets where the film was recorded to its end."""
         packets = self.until(elapsed_s if cut or self.cut() else float("inf"))
-        if self._lost:
-            self.tell(f"{self.path}: {self._lost_s:.1f} s of its sound are missing: {self._lost} damaged packets")
-        return packets if self._track is None else packets + self._track.rest()
+        if self._track is None:
+            return packets
+        packets += self._track.rest()
+        lost = [f"{self._lost} damaged packets ({self._lost_s:.1f} s)"] if self._lost else []
+        overlap_s = self._track.overlap_s
+        lost += [f"{overlap_s:.1f} s that overlap what came before"] if overlap_s > MISSING_S else []
+        if lost:
+            self.tell(f"{self.path}: parts of its sound are missing: {' and '.join(lost)}")
+        return packets
 
     def _step(self) -> None:
         """Reads the next packet."""

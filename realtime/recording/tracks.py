@@ -32,13 +32,20 @@ Placed = tuple["Packet", float]
 
 
 class Track(Protocol):
-    """Sound in a file that is being written. Raises what PyAV raises for a packet that is damaged."""
+    """Sound in a file that is being written.
+
+    Attributes:
+        overlap_s: seconds of sound that were left out because their times lie before the end of what is written.
+    """
+
+    @property
+    def overlap_s(self) -> float: ...
 
     def begin(self) -> list["Packet"]:
         """The packets that come before all others."""
 
     def add(self, packet: "Packet", t: float) -> list["Packet"]:
-        """What is to be written of a packet that begins `t` seconds after the start."""
+        """What is to be written of a packet that begins `t` seconds after the start; raises what PyAV raises for one that is damaged."""
 
     def rest(self) -> list["Packet"]:
         """The last packets."""
@@ -56,6 +63,7 @@ class CopiedTrack:
     def __init__(self, source: "AudioStream", container: "OutputContainer", first: "Packet"):
         """Adds the track to an open container; `first` is the first packet. Raises what PyAV raises."""
         self._stream = container.add_stream_from_template(source)
+        self.overlap_s = 0.0
         # Matroska has no times before the beginning: it would put all pictures later. MP4 has edit lists.
         self._last: int | None = -1 if container.format.name == "matroska" else None
         self._headers: BitStreamFilterContext | None = None
@@ -74,9 +82,10 @@ class CopiedTrack:
             one.time_base, one.pts = tick, round(t / tick)
             one.dts, one.stream = one.pts, self._stream
         # Where clips were glued together the end of one may overlap the next one's beginning.
-        packets = [one for one in packets if self._last is None or (one.pts or 0) > self._last]
-        self._last = packets[-1].pts if packets else self._last
-        return packets
+        fit = [one for one in packets if self._last is None or (one.pts or 0) > self._last]
+        self.overlap_s += sum(float((one.duration or 0) * tick) for one in packets if one not in fit and t >= 0)
+        self._last = fit[-1].pts if fit else self._last
+        return fit
 
     def rest(self) -> list["Packet"]:
         return []
@@ -110,6 +119,10 @@ class ConvertedTrack:
         self._aac = AacTrack(container, source.codec_context.sample_rate, {1: "mono", 6: "5.1"}.get(channels, "stereo"), SLACK_S)
         self._shift_s: float | None = None
         self._end_s = 0.0
+
+    @property
+    def overlap_s(self) -> float:
+        return self._aac.overlap_s
 
     def begin(self) -> list["Packet"]:
         return self._aac.begin()
@@ -153,6 +166,8 @@ def can_be_copied(source: "AudioStream", form: str, first: Sequence[Placed]) -> 
 
     if codec_name(source) not in COPIED:
         return False
+    if codec_name(source) == "mp3" and not is_layer_3(bytes(first[0][0])):
+        return False
     written = 0
     try:
         with quiet(), av.open(io.BytesIO(), "w", format=form) as trial:
@@ -166,7 +181,12 @@ def can_be_copied(source: "AudioStream", form: str, first: Sequence[Placed]) -> 
                 written += len(packets)
     except (av.error.FFmpegError, *UNUSABLE):
         return False
-    return written > 0
+    return written > len(first) / 2
+
+
+def is_layer_3(content: bytes) -> bool:
+    """Whether a frame of MPEG audio is MP3: MP4 has one name for all three layers, of which browsers play this one (ISO/IEC 11172-3)."""
+    return len(content) > 1 and content[1] >> 1 & 3 == 1
 
 
 def can_be_converted(source: "AudioStream", first: Sequence[Placed]) -> bool:
