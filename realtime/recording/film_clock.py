@@ -44,7 +44,7 @@ def place(film: "InputContainer", pictures: "VideoStream | None", sound: "AudioS
     `realtime.sources.films.VideoFile` gives them, and the sound of the new clip is moved by as much. Packets without a time follow the
     one before. Raises what PyAV raises.
     """
-    seen, heard = _Clip(start_s), _Clip(start_s)
+    picture_clip, sound_clip = _Clip(start_s), _Clip(start_s)
     interval_s = float(1 / (pictures.average_rate or 30)) if pictures is not None else 0.0
     waiting: deque[Packet] = deque()
     streams = [sound] if pictures is None else [pictures, sound]
@@ -52,13 +52,13 @@ def place(film: "InputContainer", pictures: "VideoStream | None", sound: "AudioS
         if not packet.size:
             continue
         if pictures is not None and packet.stream_index == pictures.index:
-            _see(packet, seen, interval_s)
+            _see(packet, picture_clip, interval_s)
         else:
             waiting.append(packet)
-        while waiting and (heard.number < seen.number or len(waiting) > WAITING or not _goes_back(waiting[0], heard)):
-            yield _hear(waiting.popleft(), heard, seen)
+        while waiting and (sound_clip.number < picture_clip.number or len(waiting) > WAITING or not _goes_back(waiting[0], sound_clip)):
+            yield _hear(waiting.popleft(), sound_clip, picture_clip)
     while waiting:
-        yield _hear(waiting.popleft(), heard, seen)
+        yield _hear(waiting.popleft(), sound_clip, picture_clip)
 
 
 def _time(packet: "Packet") -> float | None:
@@ -70,34 +70,37 @@ def _seconds(packet: "Packet", ticks: int | None) -> float | None:
     return None if ticks is None else float(ticks * (packet.time_base or Fraction(1, 1000)))
 
 
-def _see(packet: "Packet", seen: _Clip, interval_s: float) -> None:
+def _see(packet: "Packet", picture_clip: _Clip, interval_s: float) -> None:
     """Follows the pictures. Their order in the file is that of decoding, which may differ from that of showing within a clip."""
     t = _time(packet)
     if t is None:
         return
     stored_s = _seconds(packet, packet.dts) if packet.dts is not None else t
-    if seen.stored_s is not None and seen.end_s is not None and stored_s is not None and stored_s < seen.stored_s - JUMP_S:
-        seen.shift_s, seen.number, seen.end_s = t - (seen.end_s - seen.shift_s), seen.number + 1, None
-    seen.stored_s = stored_s
-    seen.end_s = max(t + interval_s, seen.end_s if seen.end_s is not None else t)
+    end_s, before_s = picture_clip.end_s, picture_clip.stored_s
+    if end_s is not None and before_s is not None and stored_s is not None and stored_s < before_s - JUMP_S:
+        picture_clip.shift_s += t - end_s
+        picture_clip.number += 1
+        end_s = None
+    picture_clip.stored_s = stored_s
+    picture_clip.end_s = t + interval_s if end_s is None else max(t + interval_s, end_s)
 
 
-def _goes_back(packet: "Packet", heard: _Clip) -> bool:
+def _goes_back(packet: "Packet", sound_clip: _Clip) -> bool:
     t = _time(packet)
-    return t is not None and heard.end_s is not None and t < heard.end_s - JUMP_S
+    return t is not None and sound_clip.end_s is not None and t < sound_clip.end_s - JUMP_S
 
 
-def _hear(packet: "Packet", heard: _Clip, seen: _Clip) -> tuple["Packet", float]:
+def _hear(packet: "Packet", sound_clip: _Clip, picture_clip: _Clip) -> tuple["Packet", float]:
     """Follows the sound and returns the packet's time in the recording."""
     t = _time(packet)
-    end_s = heard.end_s if heard.end_s is not None else heard.shift_s
+    end_s = sound_clip.end_s if sound_clip.end_s is not None else sound_clip.shift_s
     if t is None:
         t = end_s
-    elif _goes_back(packet, heard):
+    elif _goes_back(packet, sound_clip):
         # The clip of the pictures that came last; without one the sound goes on where it was.
-        heard.shift_s = seen.shift_s if heard.number < seen.number else t - (end_s - heard.shift_s)
-        heard.number = seen.number
-    elif t > end_s + FAR_S and (seen.end_s is None or t > seen.end_s + FAR_S) and heard.end_s is not None:
-        heard.shift_s += t - end_s
-    heard.end_s = t + float((packet.duration or 0) * (packet.time_base or 0))
-    return packet, t - heard.shift_s
+        sound_clip.shift_s = picture_clip.shift_s if sound_clip.number < picture_clip.number else sound_clip.shift_s + t - end_s
+        sound_clip.number = picture_clip.number
+    elif t > end_s + FAR_S and (picture_clip.end_s is None or t > picture_clip.end_s + FAR_S) and sound_clip.end_s is not None:
+        sound_clip.shift_s += t - end_s
+    sound_clip.end_s = t + float((packet.duration or 0) * (packet.time_base or 0))
+    return packet, t - sound_clip.shift_s

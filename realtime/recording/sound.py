@@ -52,8 +52,8 @@ class FilmSound:
         self._next: Placed | None = None
         self._track: Track | None = None
         self._started = False
-        self._lost = 0
-        self._lost_s = 0.0
+        self._damaged = 0
+        self._damaged_s = 0.0
 
     def begin(self, container: "OutputContainer", t: float) -> None:
         """See `realtime.recording.video.Sound`."""
@@ -153,8 +153,8 @@ class FilmSound:
         try:
             return track.add(packet, t)
         except (av.error.FFmpegError, *UNUSABLE):
-            self._lost_s += duration_s
-            self._lost += 1
+            self._damaged_s += duration_s
+            self._damaged += 1
             return []
 
     def rest(self, elapsed_s: float, cut: bool) -> list["Packet"]:
@@ -163,11 +163,11 @@ class FilmSound:
         if self._track is None:
             return packets
         packets += self._track.rest()
-        lost = [f"{self._lost} damaged packets ({self._lost_s:.1f} s)"] if self._lost else []
+        missing = [f"{self._damaged} damaged packets ({self._damaged_s:.1f} s)"] if self._damaged else []
         overlap_s = self._track.overlap_s
-        lost += [f"{overlap_s:.1f} s that overlap what came before"] if overlap_s > MISSING_S else []
-        if lost:
-            self.tell(f"{self.path}: parts of its sound are missing: {' and '.join(lost)}")
+        missing += [f"{overlap_s:.1f} s that overlap what came before"] if overlap_s > MISSING_S else []
+        if missing:
+            self.tell(f"{self.path}: parts of its sound are missing: {' and '.join(missing)}")
         return packets
 
     def _step(self) -> None:
