@@ -164,6 +164,7 @@ def live(
 def record(
     sources: o.RecordSources,
     out_dir: o.OutDir = None,
+    audio: o.AudioTrack = None,
     raw: o.Raw = None,
     seconds: o.Seconds = None,
     overwrite: o.Overwrite = False,
@@ -187,7 +188,7 @@ def record(
         classifier=ClassifierSettings(model), profile=choose_profile(profile, model, print), finder=FinderSettings(min_face=min_face)
     )
     choices = o.choices_of(overlay, clean, privacy, size, fps, csv, srt, lang)
-    options = RecordOptions(settings, choices, CameraSettings(raw_wh=raw), seconds, overwrite)
+    options = RecordOptions(settings, choices, CameraSettings(raw_wh=raw), seconds, overwrite, audio)
     if out_dir is not None:
         record_many([Path(source) for source in sources], out_dir, options, new_console(), stop_on_signal())
     elif len(sources) == 2:

@@ -213,7 +213,9 @@ class RecorderSettings:
     bits_per_pixel: float = 0.1  # of hardware encoders, which share no scale of quality: 0.9 Mbit/s at 640x480 and 30 fps
     fragment_s: float = 0.2  # s; a crash costs this, two frames, and up to 0.1 s that pictures wait for sound: under 0.5 s in all
     queue_mb: float = 64.0  # MB of pictures that wait for the encoder at most: 2 s at 640x480 and 30 fps; even a Pi has that memory
-    close_s: float = 30.0  # s that finishing a recording may take before it counts as failed
+    close_s: float = 30.0  # s without a byte or frame written, after which finishing a recording counts as failed
+    end_s: float = 4.0  # s that frames may still wait for the encoder after the program was asked to end; systems kill it after 10 s
+    stop_s: float = 5.0  # s as close_s, after the program was asked to end
     check_s: float = 1.0  # s between two checks of the disk
     warn_free_mb: float = 500.0  # MB; with less the user is warned: enough for an hour at 640x480, or ten minutes of busy 1080p
     stop_free_mb: float = 16.0  # MB; with less the recording ends: the index of many hours takes some MB, and other programs need room

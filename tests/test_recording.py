@@ -4,6 +4,7 @@ import threading
 import time
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import av
 import numpy as np
@@ -12,6 +13,9 @@ from fakes import FakeClock, a_reading
 
 from realtime.base.errors import Trouble
 from realtime.config import Choices, RecorderSettings
+from realtime.readings.verify import verify
+from realtime.recording import losses
+from realtime.recording import recording as recording_module
 from realtime.recording.recording import Recording, RecordingSetup
 from realtime.recording.switch import RecordSwitch, dated
 from realtime.recording.video import best_encoder
@@ -124,10 +128,23 @@ def test_existing_files_are_kept_without_overwrite(tmp_path):
     assert record(path, [(frame(0), []), (frame(1), [])], overwrite=True).path.read_bytes() != before
 
 
-@pytest.mark.parametrize(("name", "message"), [("out.avi", r"must end in \.mp4"), ("gone/out.mp4", "there is no folder")])
+@pytest.mark.parametrize(("name", "message"), [("out.avi", r"must end in \.mp4, \.mov, \.mkv"), ("a/out.mp4", "cannot make the folder")])
 def test_names_that_cannot_be_recorded_to(tmp_path, name, message):
+    (tmp_path / "a").write_text("a file")
     with pytest.raises(Trouble, match=message):
         record(tmp_path / name, [])
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+def test_each_format_is_whole_and_its_folder_is_made(tmp_path, suffix):
+    path = tmp_path / "new" / "folder" / f"out.{suffix}"
+    times = [0.0, 0.0401, 0.0401, 0.1333, 0.2, 0.9]
+    record(path, [(frame(t, i), []) for i, t in enumerate(times)])
+    assert verify(path)[0] == verify(path.with_suffix(".jsonl"))[0] == []
+    assert "6 frames" in verify(path)[1]
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert {"mkv": "matroska"}.get(suffix, suffix) in container.format.name
 
 
 def test_a_recording_without_frames_leaves_nothing(tmp_path):
@@ -187,6 +204,62 @@ def test_live_frames_that_the_encoder_is_too_slow_for_are_dropped_and_counted(tm
     assert [line["t"] for line in lines] == pytest.approx(times, abs=1e-3)
 
 
+def slow_recording(path, frames, pause_s, **setup):
+    """A recording whose thread needs `pause_s` for each frame; not closed yet."""
+    recording = Recording(path, header, RecordingSetup(time.monotonic, written=lambda frame: time.sleep(pause_s), **setup))
+    for i in range(frames):
+        recording.write(frame(i / 10, i), [])
+    return recording
+
+
+def test_a_slow_encoder_is_waited_for_as_long_as_it_goes_on(tmp_path):
+    recording = slow_recording(tmp_path / "out.mp4", 6, 0.12, settings=RecorderSettings(close_s=0.4))
+    recording.close()
+    assert recording.frames == 6
+    assert recording.losses.facts() == {}
+
+
+def test_an_encoder_that_hangs_is_not_waited_for(tmp_path):
+    recording = slow_recording(tmp_path / "out.mp4", 2, 3.0, settings=RecorderSettings(close_s=0.4))
+    with pytest.raises(Trouble, match=r"could not be finished: .* has not answered for 0\.4 s"):
+        recording.close()
+
+
+def test_a_program_that_is_asked_to_end_does_not_wait_for_all_frames(tmp_path):
+    began, asked = time.monotonic(), threading.Event()
+    recording = slow_recording(tmp_path / "out.mp4", 40, 0.2, settings=RecorderSettings(end_s=0.5), stopped=asked.is_set)
+    asked.set()
+    recording.close()
+    assert time.monotonic() - began < 4
+    assert recording.frames + recording.losses.ended == 40
+    assert "the program was ended before they were encoded" in str(recording.losses)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].frames == recording.frames
+    assert lines_of(tmp_path / "out.jsonl")[-1] == {"frames": recording.frames, "dropped": recording.losses.ended}
+
+
+def test_a_program_that_stood_still_is_not_called_too_slow(tmp_path, monkeypatch):
+    clock, messages, jam = FakeClock(), [], Jam()
+    monkeypatch.setattr(losses, "CHECK_S", 0.01)
+    monkeypatch.setattr(recording_module, "StopWatch", lambda tell: losses.StopWatch(tell, lambda: clock.now))
+    setup = RecordingSetup(lambda: clock.now, SMALL_QUEUE, live=True, encoder=jam, tell=messages.append)
+    with Recording(tmp_path / "out.mp4", header, setup) as recording:
+        recording.write(frame(0.0), [])
+        wait_for(lambda: not recording._queue)
+        clock.now = 11.0
+        wait_for(lambda: messages)
+        for i in range(8):
+            recording.write(frame(11 + i / 10, i), [])
+        clock.now = 13.0
+        time.sleep(0.1)
+        jam.free.set()
+    assert messages == [f"{tmp_path / 'out.mp4'}: the program stood still for 11 s (the computer slept, or it was suspended)"]
+    assert recording.losses.slow == 0
+    assert recording.losses.stopped == 3
+    assert "did not keep up" not in str(recording.losses)
+    assert lines_of(tmp_path / "out.jsonl")[-1] == {"frames": 6, "dropped": 3, "stopped_s": 11.0}
+
+
 def test_from_a_file_no_frame_is_dropped(tmp_path):
     jam = Jam()
     threading.Timer(0.1, jam.free.set).start()
@@ -221,7 +294,7 @@ def test_what_fails_in_the_thread_is_raised_by_write_or_by_close_and_what_was_wr
 
 
 def test_an_encoder_that_fails_is_one_line(tmp_path):
-    with pytest.raises(Trouble, match=r"cannot write .*out\.mp4 \(.*\) after 0 frames"):
+    with pytest.raises(Trouble, match=r"cannot write .*out\.mp4 \(.*\) after 0 frames: it is not the disk: h264_nonesuch"):
         record(tmp_path / "out.mp4", [(frame(0), [])], encoder=lambda size_wh, settings: "h264_nonesuch")
 
 
@@ -357,6 +430,21 @@ def test_a_switch_starts_and_stops_new_files(tmp_path):
         switch.write(frame(9), [])
     videos = sorted((tmp_path / "made").glob("*.mp4"))
     assert [len(lines_of(video.with_suffix(".jsonl"))) for video in videos] == [5, 2]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
+def test_finished_recordings_give_their_threads_back(tmp_path):
+    with RecordSwitch(tmp_path, header, RecordingSetup(time.monotonic)) as switch:
+        before = len(list(Path("/proc/self/task").iterdir()))
+        for i in range(3):
+            switch.toggle()
+            switch.write(frame(float(i)), [])
+            switch.write(frame(i + 0.1), [])
+            switch.toggle()
+        wait_for(lambda: all(recording.is_finished for recording in switch.finished))
+        wait_for(lambda: len(list(Path("/proc/self/task").iterdir())) <= before)
+    assert [recording.frames for recording in switch.finished] == [2, 2, 2]
+    assert all(recording.size_mb > 0 for recording in switch.finished)
 
 
 def test_a_switch_can_begin_with_a_recording(tmp_path):

@@ -327,7 +327,7 @@ def test_troubles_are_one_line(tmp_path):
     assert "is not a video" in trouble("live", "--source", tmp_path / "text.mp4")
     assert "is not a video" in trouble("bench", "--source", tmp_path / "text.mp4")
     assert "bench measures a film" in trouble("bench", "--source", 0)
-    assert "there is no folder" in trouble("record", "demo", tmp_path / "gone" / "out.mp4")
+    assert "cannot make the folder" in trouble("record", "demo", tmp_path / "text.mp4" / "out.mp4")
     (tmp_path / "folder.mp4").mkdir()
     assert "is a directory" in trouble("record", "demo", tmp_path / "folder.mp4", "--overwrite")
     assert "must end in .mp4" in trouble("record", "demo", tmp_path / "out.avi")
@@ -341,7 +341,9 @@ def test_troubles_are_one_line(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_one_line(tmp_path):
     (tmp_path / "out.mp4").symlink_to("/dev/full")
-    assert "no space left on device" in trouble("record", "demo", tmp_path / "out.mp4", "--overwrite", "--seconds", 1)
+    message = trouble("record", "demo", tmp_path / "out.mp4", "--overwrite", "--seconds", 1)
+    assert "no space left on device" in message
+    assert "make room on the disk" in message
 
 
 @pytest.mark.parametrize(

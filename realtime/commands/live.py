@@ -17,8 +17,8 @@ from realtime.loop import Sink, Sinks, Tap, run_loop
 from realtime.pipeline import build_pipeline
 from realtime.readings.format import readings_header
 from realtime.recording.batch import face_search
+from realtime.recording.microphone import Microphone, MicrophoneSound
 from realtime.recording.recording import RecordingSetup
-from realtime.recording.sound import Microphone, MicrophoneSound
 from realtime.recording.switch import RecordSwitch
 from realtime.sources.cameras import camera_choices, list_cameras
 from realtime.sources.opening import open_live, usual_sources
@@ -168,6 +168,7 @@ class LiveSession:
             written=self.encoded.update,
             search=face_search(options.choices),
             sound=self._sound,
+            stopped=self.interrupted,
         )
         first = new_recording(options.record, self.cameras.candidates, self._header, setup, options.overwrite) if options.record else None
         return RecordSwitch(options.folder, self._header, setup, first)

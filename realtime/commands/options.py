@@ -95,7 +95,7 @@ TargetFps = Annotated[
 MaxCpu = Annotated[float | None, typer.Option(help="Per cent of one core that may be used.", min=5, metavar="%", show_default="no limit")]
 
 # What is recorded.
-RecordFile = Annotated[Path | None, typer.Option(help="Record from the start into this .mp4 file.", metavar="FILE")]
+RecordFile = Annotated[Path | None, typer.Option(help="Record from the start into this .mp4, .mov or .mkv file.", metavar="FILE")]
 Microphone = Annotated[
     str | None,
     typer.Option(help="Record this microphone as well: default, or FFmpeg's name of it.", metavar="DEVICE", show_default="no sound"),
@@ -119,10 +119,14 @@ Srt = Annotated[bool, typer.Option("--srt", help="Write what is shown as subtitl
 RecordSources = Annotated[
     list[str],
     typer.Argument(
-        help="SOURCE OUT.mp4: what `live --source` takes, and what to write; the readings go beside it as .jsonl. "
+        help="SOURCE OUT.mp4 (or .mov, .mkv): what `live --source` takes, and what to write; the readings go beside it as .jsonl. "
         "With --out-dir: films, and folders of films.",
         metavar="SOURCE...",
     ),
+]
+AudioTrack = Annotated[
+    int | None,
+    typer.Option("--audio", help="Which of a film's tracks of sound to record.", min=1, metavar="N", show_default="its default one"),
 ]
 OutDir = Annotated[
     Path | None,

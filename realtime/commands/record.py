@@ -41,9 +41,9 @@ def new_recording(
 
 def describe(recording: Recording) -> str:
     """What a recording wrote, in a line."""
-    dropped = f"; {recording.dropped} frames were dropped: the encoder did not keep up" if recording.dropped else ""
+    losses = f"; {recording.losses}" if str(recording.losses) else ""
     *others, last = map(str, recording.files)
-    return f"wrote {', '.join(others)}{' and ' if others else ''}{last}{dropped}"
+    return f"wrote {', '.join(others)}{' and ' if others else ''}{last}{losses}"
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class RecordOptions:
         camera: how cameras and pipes are opened.
         seconds: how much is recorded; None for all.
         overwrite: whether files that exist are replaced.
+        audio: the number of the track of sound to record, from 1; None for the film's default one.
     """
 
     settings: Settings
@@ -63,6 +64,7 @@ class RecordOptions:
     camera: CameraSettings
     seconds: float | None
     overwrite: bool
+    audio: int | None = None
 
 
 def record_one(source: str, out: Path, options: RecordOptions, console: Console, interrupted: Callable[[], bool]) -> None:
@@ -83,12 +85,12 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
     if film is not None:
         whole = VideoFile(film)
         frames = whole if seconds is None else FirstSeconds(whole, seconds)
-        setup = film_setup(Job(film, out, options.settings, choices, seconds), whole, console.print, interrupted)
+        setup = film_setup(Job(film, out, options.settings, choices, seconds, options.audio), whole, console.print, interrupted)
         bar = Bar(console, lambda: whole.expected, seconds)
     else:
         bar = Bar(console, lambda: None, seconds)
         frames = open_live(source, clock, options.camera, over, bar.idle, console.print)
-        setup = RecordingSetup(clock, choices=choices, live=True, tell=console.print, search=face_search(choices))
+        setup = RecordingSetup(clock, choices=choices, live=True, tell=console.print, search=face_search(choices), stopped=interrupted)
 
     def header() -> dict[str, Any]:
         return readings_header(frames.name, pipeline, options.settings, frames.delivery)
@@ -116,7 +118,9 @@ def record_many(paths: Sequence[Path], folder: Path, options: RecordOptions, con
         raise Trouble(f"cannot make the folder {folder} ({reason(error)}): check the path and your rights") from error
     films = films_in(paths)
     outs = outputs(films, folder)
-    jobs = [Job(film, out, options.settings, options.choices, options.seconds) for film, out in zip(films, outs, strict=True)]
+    jobs = [
+        Job(film, out, options.settings, options.choices, options.seconds, options.audio) for film, out in zip(films, outs, strict=True)
+    ]
     due = [job for job in jobs if options.overwrite or not is_done(job)]
     if len(due) < len(jobs):
         console.print(f"skipped: {len(jobs) - len(due)} of {len(jobs)} films are recorded already; --overwrite does them again")

@@ -13,7 +13,7 @@ import numpy as np
 from realtime.base.errors import Trouble, reason
 from realtime.base.version import RELEASE
 from realtime.faces.pose import Pose
-from realtime.readings.format import SCHEMA
+from realtime.readings.format import SCHEMA, VIDEOS
 
 FEW = 3
 """How many numbers a message lists at most."""
@@ -82,11 +82,19 @@ class _Growing:
 
 def readings_path(path: Path) -> Path:
     """The readings of a recording: the file itself, or those beside a video. A `_clean` video shares those of the annotated one."""
-    if path.suffix.lower() != ".mp4":
+    if path.suffix.lower() not in VIDEOS:
         return path
     beside = path.with_suffix(".jsonl")
     shared = path.with_name(f"{path.stem.removesuffix('_clean')}.jsonl")
     return beside if beside.exists() or not shared.exists() else shared
+
+
+def video_path(path: Path) -> Path | None:
+    """The video of a recording: the file itself, or the one beside the readings, the annotated one first; None where there is none."""
+    if path.suffix.lower() in VIDEOS:
+        return path if path.is_file() else None
+    beside = [path.with_name(f"{path.stem}{clean}{suffix}") for clean in ("", "_clean") for suffix in VIDEOS]
+    return next((video for video in beside if video.is_file()), None)
 
 
 def read(path: Path) -> Readings:

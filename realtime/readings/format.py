@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from realtime.pipeline import Pipeline
     from realtime.sources.cameras import Delivery
 
+VIDEOS = (".mp4", ".mov", ".mkv")
+"""How the names of recorded videos may end, in the order in which one is looked for beside the readings."""
 SCHEMA = "readings/1"
 """The first entry of every readings file. A reader refuses any other; new entries in the header or of a face do not change it."""
 

@@ -19,7 +19,7 @@ from realtime.base.files import replace_file
 from realtime.base.version import __version__
 from realtime.config import ReportSettings
 from realtime.drawing.draw import COLOURS
-from realtime.readings.file import Person, Readings, quantity, read, readings_path
+from realtime.readings.file import Person, Readings, quantity, read, readings_path, video_path
 from realtime.readings.summary import Summary, durations, summarise, thin_curves
 from realtime.readings.thumbnails import Thumbnail, thumbnails
 
@@ -88,7 +88,7 @@ def report_section(path: Path, key: str, beside: Path, settings: ReportSettings)
     longest = sorted(all_people, key=lambda both: -both[1].seen_s)[: settings.people]
     # The person who was there longest is shown in any case.
     people = sorted([both for both in longest if both[1].seen_s >= settings.least_s] or longest[:1], key=lambda both: both[0].id)
-    video = next((v for v in (path.with_suffix(".mp4"), path.with_name(f"{path.stem}_clean.mp4")) if v.is_file()), None)
+    video = video_path(path)
     may_show_faces = video is not None and readings.facts.get("privacy", "none") == "none"
     times = readings.t
     return ReportSection(

@@ -6,9 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realtime.base.silence import silence_ffmpeg
+from realtime.base.errors import Trouble
 from realtime.config import ReportSettings
 from realtime.readings.file import Person, Readings
+from realtime.sources.colour import BgrConverter
+from realtime.sources.containers import open_local
 
 
 @dataclass(frozen=True)
@@ -38,21 +40,21 @@ def thumbnails(video: Path, readings: Readings, person: Person, settings: Report
     """A picture of each expression that a person showed, in the order of time. Pictures that the video does not give are left out."""
     import av
 
-    silence_ffmpeg()
     pictures: list[Thumbnail] = []
     try:
-        with av.open(str(video)) as container:
+        converter = BgrConverter()
+        with open_local(video) as container:
             stream = container.streams.video[0]
             for label_index, at in clearest_moments(readings, person):
                 t = float(readings.t[person.rows[at]])
                 container.seek(int(t / (stream.time_base or 1)), stream=stream)
                 picture = next(frame for frame in container.decode(stream) if frame.time is not None and frame.time >= t - 0.001)
-                image = picture.to_ndarray(format="bgr24")
+                image = converter.convert(picture, (picture.width, picture.height))
                 scale = image.shape[1] / readings.facts.get("width", image.shape[1])
                 encoded, jpeg = cv2.imencode(".jpg", cut_out(image, person.boxes[at] * scale, settings), [cv2.IMWRITE_JPEG_QUALITY, 80])
                 if encoded:
                     pictures.append(Thumbnail(t, readings.labels[label_index], jpeg.tobytes()))
-    except (av.error.FFmpegError, OSError, IndexError, StopIteration):
+    except (Trouble, av.error.FFmpegError, OSError, IndexError, StopIteration):
         # A page without some faces is better than none; `run.py verify` reports what the video lacks.
         pass
     return pictures

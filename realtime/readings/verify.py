@@ -1,18 +1,21 @@
 """Reads a recording back, video and readings, and reports whether it is whole."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.silence import silence_ffmpeg
-from realtime.readings.file import Readings, first_few, quantity, read, readings_path
+from realtime.readings.file import Readings, first_few, quantity, read, readings_path, video_path
 from realtime.sources.containers import open_local
 
 SAME_S = 0.001
 """Seconds by which the times of video and readings may differ: the video's are in 90,000ths of a second, the readings' in millionths."""
+MATROSKA, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+"""Names of the first two elements of a Matroska file (RFC 9559)."""
 GAP_S = 1.0
 """Seconds: a longer step between two frames is a gap, if it is also three times the median step."""
 
@@ -51,10 +54,10 @@ def verify(path: Path) -> tuple[list[str], str]:
         Trouble: there is nothing to check.
     """
     if path.is_dir():
-        raise Trouble(f"{path} is a folder; name a recording's .mp4 or .jsonl file")
-    numbers, video = readings_path(path), path.with_suffix(".mp4")
-    if not numbers.exists() and not video.exists():
-        raise Trouble(f"{path}: there is no such file; name a recording's .mp4 or .jsonl file")
+        raise Trouble(f"{path} is a folder; name a recording's video or .jsonl file")
+    numbers, video = readings_path(path), video_path(path)
+    if not numbers.exists() and video is None:
+        raise Trouble(f"{path}: there is no such file; name a recording's video or .jsonl file")
     problems: list[str] = []
     readings = film = None
     try:
@@ -63,17 +66,18 @@ def verify(path: Path) -> tuple[list[str], str]:
     except Trouble as trouble:
         problems.append(str(trouble))
     has_pictures = readings is None or readings.facts.get("privacy") != "numbers"
-    if video.exists():
+    if video is not None:
         try:
             film = decode_film(video)
             problems += film_problems(film, video)
         except Trouble as trouble:
             problems.append(str(trouble))
     elif has_pictures:
-        problems.append(f"{video}: there is no video beside the readings")
-    if readings is not None and film is not None:
+        problems.append(f"{numbers.with_suffix('.mp4')}: there is no video beside the readings")
+    if readings is not None and film is not None and video is not None:
         problems += differences(readings, film, video)
-    contents = [video.name] * (film is not None) + [numbers.name] * (readings is not None)
+    contents = [video.name] if film is not None and video is not None else []
+    contents += [numbers.name] if readings is not None else []
     times = film.times if film is not None else readings.t if readings is not None else np.zeros(0)
     length = float(times[-1] - times[0]) if len(times) else 0.0
     return problems, f"{' and '.join(contents)}: {quantity(len(times), 'frame')}, {length:.1f} s"
@@ -122,9 +126,12 @@ def decode_film(path: Path) -> Film:
 
 
 def _file_state(path: Path) -> tuple[bool, int]:
-    """Whether an MP4 has its final form (no `moof` box at the top level), and how many bytes its last box lacks."""
+    """Whether a video has its final form (in MP4 no `moof` box at the top level), and how many bytes it lacks at its end."""
     size, at, finished = path.stat().st_size, 0, True
     with path.open("rb") as file:
+        if file.read(len(MATROSKA)) == MATROSKA:
+            end = _matroska_end(file)
+            return end is not None, max(0, (end or 0) - size)
         while at + 8 <= size:
             file.seek(at)
             head = file.read(16)
@@ -139,6 +146,24 @@ def _file_state(path: Path) -> tuple[bool, int]:
                 return finished, 0
             at += length
     return finished, max(0, at - size)
+
+
+def _matroska_end(file: BinaryIO) -> int | None:
+    """Where a Matroska file ends by its own account, in bytes; None while it is written. `file` is behind the first element's name."""
+    file.seek(_size(file) or 0, os.SEEK_CUR)
+    if file.read(len(SEGMENT)) != SEGMENT:
+        return None
+    size = _size(file)
+    return None if size is None else file.tell() + size
+
+
+def _size(file: BinaryIO) -> int | None:
+    """Reads the size of an element (RFC 8794): the zeros before the first one tell how many bytes follow; all ones mean unknown."""
+    first = file.read(1)
+    length = 9 - (first[0] if first else 0).bit_length()
+    bits = 7 * length
+    value = int.from_bytes(first + file.read(length - 1)) & ((1 << bits) - 1)
+    return None if value == (1 << bits) - 1 else value
 
 
 def readings_problems(readings: Readings, name: Path) -> list[str]:
@@ -160,7 +185,10 @@ def readings_problems(readings: Readings, name: Path) -> list[str]:
     problems += _losses(readings.facts, name)
     dropped = readings.facts.get("dropped")
     if isinstance(dropped, int) and dropped > 0:
-        problems.append(f"{name}: {quantity(dropped, 'frame')} dropped while recording: the machine did not keep up")
+        stopped_s = readings.facts.get("stopped_s")
+        stood = isinstance(stopped_s, int | float) and stopped_s > 0
+        why = f"the program stood still for {stopped_s:.0f} s" if stood else "the machine did not keep up"
+        problems.append(f"{name}: {quantity(dropped, 'frame')} dropped while recording: {why}")
     return problems
 
 

@@ -37,6 +37,7 @@ class Job:
         settings: settings of the pipeline.
         choices: what the recording holds.
         seconds: how much of the film to record; None for all.
+        audio: the number of the track of sound to record, from 1; None for the film's default one.
     """
 
     film: Path
@@ -44,6 +45,7 @@ class Job:
     settings: Settings = field(default_factory=Settings)
     choices: Choices = field(default_factory=Choices)
     seconds: float | None = None
+    audio: int | None = None
 
 
 class ProgressView(Protocol):
@@ -102,13 +104,22 @@ def is_done(job: Job) -> bool:
 
 
 def film_setup(job: Job, film: VideoFile, tell: Callable[[str], None], stopped: Callable[[], bool]) -> RecordingSetup:
-    """What a film is recorded with: frames wait for the encoder, and the film's own sound is copied."""
+    """What a film is recorded with: frames wait for the encoder, and the film's own sound is kept."""
+    lines: set[str] = set()
+
+    def tell_once(line: str) -> None:
+        # Where two videos are written, each has its sound.
+        if line not in lines:
+            lines.add(line)
+            tell(line)
+
     return RecordingSetup(
         time.monotonic,
         choices=job.choices,
         tell=tell,
         search=face_search(job.choices),
-        sound=lambda: FilmSound(job.film, tell, job.seconds, stopped),
+        stopped=stopped,
+        sound=lambda: FilmSound(job.film, tell_once, job.seconds, stopped, job.audio),
         ending=lambda: film.loss.facts(),
     )
 

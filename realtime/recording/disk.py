@@ -11,6 +11,18 @@ from realtime.config import RecorderSettings
 MB = 1e6
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder, where it is missing, and those that it lies in.
+
+    Raises:
+        Trouble: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Trouble(f"cannot make the folder {folder} ({reason(error)}): choose another one") from error
+
+
 class Full(Trouble):
     """The disk is nearly full; the recording has been finished."""
 

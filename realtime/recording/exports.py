@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from realtime.base.errors import Trouble, reason
+from realtime.base.errors import Trouble, disk_remedy, reason
 from realtime.faces.pose import Pose
 
 EXTEND_S = 0.5
@@ -155,4 +155,4 @@ def _stamp(ms: int) -> str:
 
 
 def _trouble(path: Path, error: OSError) -> Trouble:
-    return Trouble(f"cannot write {path} ({reason(error)}): check the folder, your rights and the space left")
+    return Trouble(f"cannot write {path} ({reason(error)}): {disk_remedy(error)}")

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from realtime.base.errors import Trouble, reason
+from realtime.base.errors import Trouble, disk_remedy, reason
 from realtime.base.timing import Clock
 from realtime.config import Choices, PrivacySettings, RecorderSettings
 from realtime.drawing.draw import annotate, fitted
@@ -20,8 +20,9 @@ from realtime.readings.format import SCHEMA, face_values
 from realtime.recording.disk import DiskWatch
 from realtime.recording.exports import CsvFile, Export, SrtFile
 from realtime.recording.journal import Journal
+from realtime.recording.losses import Losses
 from realtime.recording.privacy import FaceBlur, RecordedFrame
-from realtime.recording.video import SOFTWARE, Sound, VideoWriter, best_encoder
+from realtime.recording.video import FORMATS, SOFTWARE, Sound, VideoWriter, best_encoder
 from realtime.values import LABELS, Frame
 
 
@@ -38,6 +39,7 @@ class RecordingSetup:
         written: gets each frame after it was encoded, from the recording's thread.
         search: finds the faces to cover; needed only for that.
         sound: creates the sound of one recording; None for none.
+        stopped: whether the program was asked to end; then a recording ends within seconds.
         encoder: names the encoder for pictures of a size (width, height).
         ending: returns what the readings' last line says of the source, once that has ended; nothing for a whole one.
         free: returns the free bytes in a folder; None: those that the system reports.
@@ -51,6 +53,7 @@ class RecordingSetup:
     written: Callable[[Frame], None] = lambda frame: None
     search: FaceSearch | None = None
     sound: Callable[[], Sound | None] = lambda: None
+    stopped: Callable[[], bool] = lambda: False
     encoder: Callable[[tuple[int, int], RecorderSettings], str] = best_encoder
     ending: Callable[[], dict[str, Any]] = dict
     free: Callable[[Path], int] | None = None
@@ -132,17 +135,16 @@ class RecordingFiles:
         self._put(self._at_even_rate(self._blur.update(frame) if self._blur else [frame]))
         self._watch.update([*(video.path for video in self._videos if video.frames), self.paths[-1]])
 
-    def finish(self, dropped: int) -> None:
-        """Writes the frames that still wait, how many were dropped, and what the source lacked.
+    def finish(self, losses: Losses) -> None:
+        """Writes the frames that still wait, which were dropped, and what the source lacked.
 
         Raises:
             Trouble: a file cannot be written.
         """
         self._put(self._at_even_rate(self._blur.rest() if self._blur else []))
         self._put(self._even.rest() if self._even else [])
-        missing = ({"dropped": dropped} if dropped else {}) | self.setup.ending()
-        if missing:
-            self._put_line({"frames": self.frames, **missing})
+        if facts := losses.facts() | self.setup.ending():
+            self._put_line({"frames": self.frames, **facts})
 
     def _at_even_rate(self, frames: list[RecordedFrame]) -> list[RecordedFrame]:
         return [even for frame in frames for even in self._even.update(frame)] if self._even else frames
@@ -163,10 +165,10 @@ class RecordingFiles:
         """Opens all files; the size of the first picture is that of the videos unless the user chose one."""
         choices, settings = self.setup.choices, self.setup.settings
         self._size_wh = choices.size_wh or (image.shape[1], image.shape[0])
-        videos = [path for path in self.paths if path.suffix.lower() == ".mp4"]
+        videos = [path for path in self.paths if path.suffix.lower() in FORMATS]
         encoder = self.setup.encoder(self._size_wh, settings) if videos else None
         for path in videos:
-            video = VideoWriter(path, settings, encoder or SOFTWARE, self.setup.sound())
+            video = VideoWriter(path, settings, encoder or SOFTWARE, self.setup.sound(), self.setup.tell)
             self._videos.append(video)
             self._open.push(lambda error, *_, video=video: video.close(cut=error is not None))
         try:
@@ -199,4 +201,4 @@ class RecordingFiles:
             raise self._trouble(error) from error
 
     def _trouble(self, error: OSError) -> Trouble:
-        return Trouble(f"cannot write {self.paths[-1]} ({reason(error)}): check your rights and the space left")
+        return Trouble(f"cannot write {self.paths[-1]} ({reason(error)}): {disk_remedy(error)}")

@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from realtime.base.errors import Trouble, reason
+from realtime.base.errors import Trouble
 from realtime.base.messages import Message, message
-from realtime.recording.disk import Full
+from realtime.recording.disk import Full, make_folder
 from realtime.recording.recording import Recording, RecordingSetup
 from realtime.values import Frame, Reading
 
@@ -79,10 +79,7 @@ def dated(folder: Path, suffix: str, reserved: Sequence[Path] = ()) -> Path:
     Raises:
         Trouble: the folder cannot be made.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Trouble(f"cannot make the folder {folder} ({reason(error)})") from error
+    make_folder(folder)
     stem = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     names = (folder / f"{stem}{'' if n == 1 else f'_{n}'}{suffix}" for n in range(1, 1000))
     return next(name for name in names if name not in reserved and not name.exists() and not name.with_suffix(".jsonl").exists())

@@ -1,17 +1,19 @@
-"""Writes a video file: H.264 in MP4, every frame at its own time, and sound beside it."""
+"""Writes a video file: H.264 in MP4, MOV or MKV, every frame at its own time, and sound beside it."""
 
 import io
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from realtime.base.errors import Trouble, reason
+from realtime.base.errors import Trouble, disk_remedy, reason
 from realtime.base.silence import quiet, silence_ffmpeg
 from realtime.config import RecorderSettings
+from realtime.readings.format import VIDEOS
 from realtime.recording.journal import Journal
 from realtime.sources.colour import FULL, LIMITED, PLAIN, TAGS, usual_matrix
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
+FORMATS = dict(zip(VIDEOS, ("mp4", "mov", "matroska"), strict=True))
+"""FFmpeg's format by the ending of a video's name."""
 TICKS = 90_000
 """Time stamps per second: the clock of broadcast video, fine enough for any frame rate."""
 INTERLEAVE_S = 0.1
@@ -36,7 +40,7 @@ ALIKE = 6.0
 
 
 class Sound(Protocol):
-    """The sound of a video; `realtime.recording.sound` has that of a film and that of a microphone."""
+    """The sound of a video; `realtime.recording.sound` has that of a film, `realtime.recording.microphone` that of a microphone."""
 
     def begin(self, container: "OutputContainer", t: float) -> None:
         """Adds a stream of sound to a file that begins at time `t` of the source's clock."""
@@ -51,24 +55,28 @@ class Sound(Protocol):
 
 
 class VideoWriter:
-    """An H.264 file that browsers play (yuv420p). It is opened with its first frame, when the size is known.
+    """An H.264 file (MP4, MOV or MKV) that browsers play (yuv420p). It is opened with its first frame, when the size is known.
 
-    Each frame has its own time. While it grows the file is fragmented, so that it plays after a crash, from its second frame on; closing
-    turns it into an ordinary MP4.
+    Each frame has its own time. While it grows, an MP4 or MOV is fragmented, so that it plays after a crash, from its second frame on;
+    closing turns it into an ordinary one. An MKV plays from its first `fragment_s` on. Sound that fails ends early and is told; the
+    pictures go on.
     """
 
-    def __init__(self, path: Path, settings: RecorderSettings, encoder: str = SOFTWARE, sound: Sound | None = None):
-        self.path, self.settings, self.encoder, self.sound = Path(path), settings, encoder, sound
-        self.frames = 0
-        self._container: OutputContainer | None = None
-        self._journal: Journal | None = None
-        self._stream: VideoStream
+    def __init__(
+        self,
+        path: Path,
+        settings: RecorderSettings,
+        encoder: str = SOFTWARE,
+        sound: Sound | None = None,
+        tell: Callable[[str], None] = lambda line: None,
+    ):
+        """`tell` gets a line when the sound fails."""
+        self.path, self.settings, self.encoder, self.sound, self.tell = Path(path), settings, encoder, sound, tell
+        self.frames = self.size = 0
+        self.ticks = ticks_of(self.path)
+        self._file: _OpenFile | None = None
         self._last, self._frame_s, self._head_size = -1, 0.0, 0
-
-    @property
-    def size(self) -> int:
-        """Bytes on disk."""
-        return self._journal.size if self._journal else 0
+        self._sound_end: int | None = None
 
     def write(self, image: np.ndarray, t: float, source_t: float = 0.0, duration: float | None = None) -> None:
         """Adds a picture (h, w, 3) BGR uint8, all of one size, at `t` seconds after the start.
@@ -84,55 +92,91 @@ class VideoWriter:
         from av.video.frame import PictureType
 
         try:
-            container, journal = (
-                self._open(image, source_t) if self._container is None or self._journal is None else (self._container, self._journal)
-            )
-            before_s = max(self._last, 0) / TICKS
-            picture = as_picture(image, self._stream)
-            picture.pts = self._last = max(round(t * TICKS), self._last + 1)
-            picture.time_base = Fraction(1, TICKS)
-            self._frame_s = self._last / TICKS - before_s if duration is None else duration
-            if self.frames and journal.size == self._head_size:
+            file = self._file = self._file or self._open(image, source_t)
+            before_s = max(self._last, 0) / self.ticks
+            picture = as_picture(image, file.stream)
+            picture.pts = self._last = max(round(t * self.ticks), self._last + 1)
+            picture.time_base = Fraction(1, self.ticks)
+            self._frame_s = self._last / self.ticks - before_s if duration is None else duration
+            if self.frames and file.journal.size == self._head_size:
                 # Without its index the file cannot be read. The second frame ends the first fragment, which brings the index with it; where
                 # the sound has given nothing yet, the next frame tries again.
                 picture.pict_type = PictureType.I
-            self._mux(container, self._stream.encode(picture))
-            if self.sound is not None:
-                container.mux(self.sound.until(t))
-            journal.commit()
+            self._mux(file, file.stream.encode(picture))
+            self._add_sound(file, lambda sound: sound.until(t))
+            self._commit(file)
             if not self.frames:
-                self._head_size = journal.size
+                self._head_size = file.journal.size
             self.frames += 1
         except (av.error.FFmpegError, OSError, ValueError) as error:
             self._drop()
             raise self._trouble(error) from error
 
-    def _mux(self, container: "OutputContainer", packets: list["Packet"]) -> None:
-        for packet in packets:
-            # Counts in the last picture only: the others last until the next.
-            packet.duration = round(self._frame_s * TICKS) or packet.duration
-        container.mux(packets)
-
-    def _open(self, image: np.ndarray, source_t: float) -> "tuple[OutputContainer, Journal]":
+    def _open(self, image: np.ndarray, source_t: float) -> "_OpenFile":
         import av
 
         silence_ffmpeg()
-        journal = self._journal = Journal(self.path)
-        options = {
-            # The index is written with the first fragment, not before: it then has edit lists, which keep sound in place that begins
-            # before or after the pictures. A key frame ends a fragment, so that `write` can end the first one early.
-            "movflags": "+hybrid_fragmented+delay_moov+frag_keyframe",
-            "use_editlist": "1",
-            "frag_duration": str(round(self.settings.fragment_s * 1e6)),
-            "flush_packets": "1",
-            # Pictures do not wait longer for sound that does not come.
-            "max_interleave_delta": str(round(INTERLEAVE_S * 1e6)),
-        }
-        container = self._container = av.open(journal, "w", format="mp4", options=options)
-        self._stream = add_video(container, self.encoder, (image.shape[1], image.shape[0]), self.settings)
-        if self.sound is not None:
-            self.sound.begin(container, source_t)
-        return container, journal
+        journal = Journal(self.path)
+        form = format_of(self.path)
+        options = _options(form, self.settings)
+        try:
+            while True:
+                container = av.open(journal, "w", format=form, options=options)
+                stream = add_video(container, self.encoder, (image.shape[1], image.shape[0]), self.settings)
+                if self.sound is None:
+                    break
+                try:
+                    self.sound.begin(container, source_t)
+                    break
+                except Exception as error:
+                    # A second time without it: the file may have a stream already that would get no packet.
+                    self._end_sound(error)
+        except (av.error.FFmpegError, OSError, ValueError):
+            journal.close()
+            raise
+        return _OpenFile(container, stream, journal)
+
+    def _mux(self, file: "_OpenFile", packets: "list[Packet]") -> None:
+        """Hands pictures to the muxer; raises what PyAV raises.
+
+        FFmpeg may write a packet of sound that was queued before, and report its error here. The picture stays in the queue then.
+        """
+        import av
+
+        for packet in packets:
+            # Counts in the last picture only: the others last until the next.
+            packet.duration = round(self._frame_s * self.ticks) or packet.duration
+            try:
+                file.container.mux_one(packet)
+            except av.error.FFmpegError as error:
+                is_queued_sound = self._sound_end is not None and self._last - self._sound_end < self.ticks
+                if self.sound is None and not is_queued_sound:
+                    raise
+                self._end_sound(error)
+
+    def _add_sound(self, file: "_OpenFile", packets: "Callable[[Sound], list[Packet]]") -> None:
+        """Hands the next sound to the muxer. Whatever fails there ends the sound, never the pictures: hence every kind of error."""
+        if self.sound is None:
+            return
+        try:
+            file.container.mux(packets(self.sound))
+        except Exception as error:
+            self._end_sound(error)
+
+    def _end_sound(self, error: Exception) -> None:
+        """Goes on without sound, and says so."""
+        if self.sound is None:
+            return
+        self.tell(
+            f"{self.path}: the sound breaks off at {max(self._last, 0) / self.ticks:.1f} s ({reason(error)}); the pictures go on without it"
+        )
+        sound, self.sound, self._sound_end = self.sound, None, self._last
+        with suppress(Exception):
+            sound.close()
+
+    def _commit(self, file: "_OpenFile") -> None:
+        file.journal.commit()
+        self.size = file.journal.size
 
     def close(self, cut: bool = False) -> None:
         """Finishes the file. Without a frame there is none. `cut` says that more frames were to come; then the sound ends here too.
@@ -142,36 +186,75 @@ class VideoWriter:
         """
         import av
 
-        if self._container is None or self._journal is None:
+        file = self._file
+        if file is None:
             return
         try:
-            self._mux(self._container, self._stream.encode(None))
-            if self.sound is not None:
-                self._container.mux(self.sound.rest(self._last / TICKS + self._frame_s, cut))
-            self._container.close()
-            self._journal.commit()
+            self._mux(file, file.stream.encode(None))
+            self._add_sound(file, lambda sound: sound.rest(self._last / self.ticks + self._frame_s, cut))
+            file.container.close()
+            self._commit(file)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise self._trouble(error) from error
         finally:
             self._drop()
 
     def _drop(self) -> None:
-        """Closes the file as it is on disk: what the muxer writes from now on is not committed."""
+        """Closes the file as it is on disk, and lets go of the encoder with its threads: what the muxer writes now is not committed."""
         import av
 
-        container, self._container = self._container, None
-        with suppress(av.error.FFmpegError, OSError, ValueError):
-            if container is not None:
-                container.close()
-        if self._journal is not None:
-            self._journal.close()
-        if self.sound is not None:
-            self.sound.close()
+        file, self._file = self._file, None
+        sound, self.sound = self.sound, None
+        if file is not None:
+            with suppress(av.error.FFmpegError, OSError, ValueError):
+                file.container.close()
+            file.journal.close()
+        if sound is not None:
+            sound.close()
 
     def _trouble(self, error: Exception) -> Trouble:
-        return Trouble(
-            f"cannot write {self.path} ({reason(error)}) after {self.frames} frames: check the folder, your rights and the space left"
-        )
+        import av
+
+        # FFmpeg writes into memory: its errors are the encoder's or the muxer's. Those of the disk are the journal's.
+        if isinstance(error, OSError) and not isinstance(error, av.error.FFmpegError):
+            remedy = disk_remedy(error)
+        else:
+            remedy = f"it is not the disk: {self.encoder} failed; record with another --size, or report this"
+        return Trouble(f"cannot write {self.path} ({reason(error)}) after {self.frames} frames: {remedy}")
+
+
+def format_of(path: Path) -> str:
+    """FFmpeg's name of the format of a video called `path`."""
+    return FORMATS[path.suffix.lower()]
+
+
+def ticks_of(path: Path) -> int:
+    """Time stamps per second of a video called `path`: Matroska has milliseconds."""
+    return 1000 if format_of(path) == "matroska" else TICKS
+
+
+def _options(form: str, settings: RecorderSettings) -> dict[str, str]:
+    """What the muxer of a format needs to write a file that plays while it grows."""
+    # Pictures do not wait longer for sound that does not come.
+    common = {"flush_packets": "1", "max_interleave_delta": str(round(INTERLEAVE_S * 1e6))}
+    if form == "matroska":
+        return {**common, "cluster_time_limit": str(round(settings.fragment_s * 1e3))}
+    return {
+        **common,
+        # The index is written with the first fragment, not before: it then has edit lists, which keep sound in place that begins
+        # before or after the pictures. A key frame ends a fragment, so that `write` can end the first one early.
+        "movflags": "+hybrid_fragmented+delay_moov+frag_keyframe",
+        "use_editlist": "1",
+        "frag_duration": str(round(settings.fragment_s * 1e6)),
+    }
+
+
+class _OpenFile(NamedTuple):
+    """A video while it is written."""
+
+    container: "OutputContainer"
+    stream: "VideoStream"
+    journal: Journal
 
 
 def add_video(container: "OutputContainer", encoder: str, size_wh: tuple[int, int], settings: RecorderSettings) -> "VideoStream":

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.silence import silence_ffmpeg
+from realtime.sources.picture_clock import BROADCAST_JUMP_S, JUMP_S
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -115,3 +116,16 @@ def film_stream(container: "InputContainer", what: str) -> "VideoStream":
     if not decodable:
         raise Trouble(f"{what} holds video of a kind that FFmpeg cannot decode; convert it to H.264 first")
     return next((stream for stream in decodable if stream.disposition & Disposition.default), decodable[0])
+
+
+def has_broadcast_clock(container: "InputContainer") -> bool:
+    """Whether FFmpeg's format has no length of its own and a clock that may jump: MPEG streams, and pictures one after the other."""
+    from av.format import Flags
+
+    flags: Any = container.format.flags
+    return bool(flags & (Flags.ts_discont.value | Flags.no_timestamps.value))
+
+
+def longest_step_s(container: "InputContainer") -> float:
+    """The longest step between two pictures of a film that is believed, in seconds."""
+    return BROADCAST_JUMP_S if has_broadcast_clock(container) else JUMP_S

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from realtime.base.errors import Trouble
-from realtime.sources.containers import open_film, open_local
+from realtime.sources.containers import has_broadcast_clock, longest_step_s, open_film, open_local
 from realtime.sources.decoding import Decoder
-from realtime.sources.picture_clock import PictureClock
+from realtime.sources.picture_clock import JUMP_S, PictureClock
 from realtime.values import Frame
 
 if TYPE_CHECKING:
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 DEMO = Path(__file__).parent / "demo" / "demo.mp4"
-BROADCAST_JUMP_S = 10.0
-"""Seconds. In MPEG streams clocks may begin anew at any moment; FFmpeg's own programs take a longer step for that, too."""
-JUMP_S = 12 * 3600.0
-"""Seconds. MP4 cannot hold a step of 2^32 ticks, which are 13 hours."""
 EARLY_S = 1.0
 """Seconds by which a film may end before its header says so. Headers count the last picture and the delay of the decoder in various ways,
 which makes fractions of a second; what is longer is missing."""
@@ -95,8 +91,7 @@ class VideoFile:
             )
 
     def __iter__(self) -> Iterator[Frame]:
-        has_broadcast_clock = _has_broadcast_clock(self._container)
-        clock = PictureClock(1 / float(self._stream.average_rate or 30), BROADCAST_JUMP_S if has_broadcast_clock else JUMP_S)
+        clock = PictureClock(1 / float(self._stream.average_rate or 30), longest_step_s(self._container))
         decoder = Decoder(self._container, self._stream)
         index, first, t, longest, duration = 0, 0.0, 0.0, 0.0, None
         for picture in decoder:
@@ -111,17 +106,9 @@ class VideoFile:
             raise Trouble(
                 f"{self.path} is not a video, or is damaged: not one frame of it can be decoded; try playing it in a video player"
             )
-        stated = None if has_broadcast_clock else stated_end_s(self._container, self._stream)
+        stated = None if has_broadcast_clock(self._container) else stated_end_s(self._container, self._stream)
         ended = t + (longest if duration is None else duration)
         self.loss = loss_of(decoder.lost, ended, stated, min(first, _start_s(self._stream)))
-
-
-def _has_broadcast_clock(container: "InputContainer") -> bool:
-    """Whether FFmpeg's format has no length of its own and a clock that may jump: MPEG streams, and pictures one after the other."""
-    from av.format import Flags
-
-    flags: Any = container.format.flags
-    return bool(flags & (Flags.ts_discont.value | Flags.no_timestamps.value))
 
 
 def _start_s(stream: "VideoStream") -> float:

@@ -4,6 +4,15 @@ SQUEEZE_S = 0.001
 """Seconds after the picture before, for a single picture whose time repeats or is a little too early."""
 BACK_S = 0.2
 """Seconds. A clock that goes back by more has begun anew: two films were glued together."""
+BROADCAST_JUMP_S = 10.0
+"""Seconds. In MPEG streams clocks may begin anew at any moment; FFmpeg's own programs take a longer step for that, too."""
+JUMP_S = 12 * 3600.0
+"""Seconds. MP4 cannot hold a step of 2^32 ticks, which are 13 hours."""
+
+
+def begins_anew(step_s: float, jump_s: float) -> bool:
+    """Whether a film's clock that makes such a step, in seconds, has begun anew; `jump_s` is the longest step that is believed."""
+    return step_s <= -BACK_S or step_s > jump_s
 
 
 class PictureClock:
@@ -45,10 +54,11 @@ class PictureClock:
         shifts = [self._shift] if self._former is None else [self._former, self._shift]
         self._former = None
         for shift in shifts:
-            if 0 < stated_s + shift - self._t <= self.jump_s:
+            step_s = stated_s + shift - self._t
+            if step_s > 0 and not begins_anew(step_s, self.jump_s):
                 self._shift, self._squeezed = shift, False
                 return stated_s + shift
-        if not self._squeezed and -BACK_S < stated_s + self._shift - self._t <= 0:
+        if not self._squeezed and not begins_anew(stated_s + self._shift - self._t, self.jump_s):
             self._squeezed = True
             return self._t + SQUEEZE_S
         self._former, self._squeezed = self._shift, False

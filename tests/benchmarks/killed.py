@@ -27,8 +27,8 @@ LIVE = ("live", "--source", "demo", "--no-window", "--record")
 WITH_TONE = """
 import runpy, sys
 sys.path.insert(0, {root!r})
-from realtime.recording import sound
-sound.MICROPHONES = {{sys.platform: (("lavfi", "sine=frequency=1000:sample_rate=48000,arealtime"),)}}
+from realtime.recording import microphone
+microphone.MICROPHONES = {{sys.platform: (("lavfi", "sine=frequency=1000:sample_rate=48000,arealtime"),)}}
 runpy.run_path({root!r} + "/run.py", run_name="__main__")
 """
 """Runs `run.py` where the only microphone is a tone generator that keeps the world's pace."""

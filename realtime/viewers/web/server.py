@@ -20,12 +20,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from realtime.base.errors import Trouble, reason
 from realtime.config import ReportSettings, WebSettings
+from realtime.readings.format import VIDEOS
 from realtime.viewers.web.guard import Door, Guard
 from realtime.viewers.web.hub import Hub
 
 HERE = Path(__file__).parent
 PAGE = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
-OFFERED = (".mp4", ".jsonl", ".csv", ".srt", ".png")
+OFFERED = (*VIDEOS, ".jsonl", ".csv", ".srt", ".png")
 
 
 @dataclass(frozen=True)
