@@ -50,3 +50,8 @@ def sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def for_ffmpeg(path: Path) -> str:
+    """The path as FFmpeg must be given it: without the prefix it takes what stands before a colon for the name of a protocol."""
+    return f"file:{path}"

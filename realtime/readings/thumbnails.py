@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from realtime.base.files import for_ffmpeg
 from realtime.base.silence import silence_ffmpeg
 from realtime.config import ReportSettings
 from realtime.readings.file import Person, Readings
@@ -41,7 +42,7 @@ def thumbnails(video: Path, readings: Readings, person: Person, settings: Report
     silence_ffmpeg()
     pictures: list[Thumbnail] = []
     try:
-        with av.open(str(video)) as container:
+        with av.open(for_ffmpeg(video)) as container:
             stream = container.streams.video[0]
             for label_index, at in clearest_moments(readings, person):
                 t = float(readings.t[person.rows[at]])

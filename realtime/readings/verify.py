@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import for_ffmpeg
 from realtime.base.silence import silence_ffmpeg
 from realtime.readings.file import Readings, first_few, quantity, read, readings_path
 
@@ -86,7 +87,7 @@ def decode_film(path: Path) -> Film:
     silence_ffmpeg()
     try:
         is_finished, missing_bytes = _file_state(path)
-        container = av.open(str(path))
+        container = av.open(for_ffmpeg(path))
     except (av.error.FFmpegError, OSError) as error:
         raise Trouble(
             f"{path} cannot be opened ({reason(error)}): it is no video, or its end is missing; keep the readings, record again"

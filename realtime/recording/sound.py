@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import for_ffmpeg
 from realtime.base.silence import quiet, silence_ffmpeg
 from realtime.base.timing import Clock
 from realtime.recording.video import INTERLEAVE_S
@@ -60,7 +61,7 @@ class FilmSound:
         import av
 
         try:
-            self._film = av.open(str(self.path))
+            self._film = av.open(for_ffmpeg(self.path))
         except (av.error.FFmpegError, OSError) as error:
             self.tell(f"{self.path} is recorded without sound: it cannot be opened a second time ({reason(error)})")
             return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import for_ffmpeg
 from realtime.base.silence import silence_ffmpeg
 from realtime.values import Frame
 
@@ -66,7 +67,7 @@ class VideoFile:
     def __enter__(self) -> Self:
         if self.path.is_dir():
             raise Trouble(f"{self.path} is a folder; name a video file")
-        self._container = open_film(str(self.path), str(self.path))
+        self._container = open_film(for_ffmpeg(self.path), str(self.path))
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self.expected = self._count()
