@@ -97,9 +97,12 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
     start = clock()
     run_loop(frames, pipeline, Sinks([recording, bar, Tap(countdown.update)]), over)
     elapsed_s = clock() - start
+    cut = film is not None and interrupted()
     if not recording.frames:
         raise Trouble(f"nothing was recorded: {frames.name} gave no frame")
     console.print(f"{describe(recording)}: {recording.frames} frames in {elapsed_s:.1f} s ({recording.frames / elapsed_s:.0f} fps)")
+    if cut:
+        console.print(f"stopped before the end of {frames.name}: the recording is whole up to there; --overwrite makes all of it")
 
 
 def record_many(paths: Sequence[Path], folder: Path, options: RecordOptions, console: Console, interrupted: Callable[[], bool]) -> None:
