@@ -1,5 +1,6 @@
 """A recording: a video and, beside it, its readings, written in a thread of its own."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from realtime.base.errors import Trouble
+from realtime.base.files import Exists
 from realtime.recording.disk import MB
 from realtime.recording.files import RecordingFiles, RecordingSetup
 from realtime.recording.privacy import RecordedFrame
@@ -40,18 +42,20 @@ class Recording:
         """`header()` is called with the first frame and goes into the first line of the readings, after the schema.
 
         Raises:
-            Trouble: the name is not one for an MP4 file, its folder is missing, or a file of that name exists.
+            Trouble: the name is not one for an MP4 file (or for readings where they are all that is written), its folder is missing, or a
+                file of that name exists.
         """
         self.path, self.setup = Path(path), setup
-        self.readings_path = self.path.with_suffix(".jsonl")
-        self.header = header
-        if self.path.suffix.lower() != ".mp4":
-            raise Trouble(f"cannot record to {self.path}: the name must end in .mp4")
+        self.readings_path = self.path if self.path.suffix.lower() == ".jsonl" else self.path.with_suffix(".jsonl")
+        self.header, self.overwrite = header, overwrite
+        suffixes = (".mp4", ".jsonl") if setup.choices.privacy == "numbers" else (".mp4",)
+        if self.path.suffix.lower() not in suffixes:
+            raise Trouble(f"cannot record to {self.path}: the name must end in {' or '.join(suffixes)}")
         if not self.path.parent.is_dir():
             raise Trouble(f"cannot record to {self.path}: there is no folder {self.path.parent}; create it first")
         for file in self.files:
-            if file.exists() and not overwrite:
-                raise Trouble(f"{file} exists and is kept: choose another name, or pass --overwrite")
+            if os.path.lexists(file) and not overwrite:
+                raise Exists(file)
         self.accepted = self.dropped = 0
         self.elapsed_s = 0.0
         self._before_t = 0.0
@@ -97,7 +101,7 @@ class Recording:
         """
         self._raise_error()
         if self._files is None:
-            self._files = RecordingFiles(self.files, self.header, self.setup, frame.t)
+            self._files = RecordingFiles(self.files, self.header, self.setup, frame.t, self.overwrite)
             self._thread.start()
         else:
             self.elapsed_s += max(frame.t - self._before_t, 1 / TICKS)

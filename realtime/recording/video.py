@@ -56,7 +56,9 @@ class VideoWriter:
     turns it into an ordinary MP4.
     """
 
-    def __init__(self, path: Path, settings: RecorderSettings, encoder: str = SOFTWARE, sound: Sound | None = None):
+    def __init__(self, path: Path, settings: RecorderSettings, encoder: str = SOFTWARE, sound: Sound | None = None, replace: bool = True):
+        """`replace` says whether a file of that name may exist."""
+        self.replace = replace
         self.path, self.settings, self.encoder, self.sound = Path(path), settings, encoder, sound
         self.frames = 0
         self._container: OutputContainer | None = None
@@ -109,7 +111,7 @@ class VideoWriter:
         import av
 
         silence_ffmpeg()
-        journal = self._journal = Journal(self.path)
+        journal = self._journal = Journal(self.path, self.replace)
         options = {
             # The index is written with the first fragment, not before: it then has edit lists, which keep sound in place that begins
             # before or after the pictures. A key frame ends a fragment, so that `write` can end the first one early.
