@@ -321,6 +321,7 @@ def verify(files: o.Recordings) -> None:
 @app.command()
 def report(files: o.ReadingsFiles, out: o.PageFile = None, overwrite: o.Overwrite = False) -> None:
     """Make a page about recordings: timelines, shares, faces, with the video where there is one; several are compared."""
+    from realtime.base.files import refuse_inputs
     from realtime.readings.file import readings_path
     from realtime.readings.report import write_report
 
@@ -332,6 +333,7 @@ def report(files: o.ReadingsFiles, out: o.PageFile = None, overwrite: o.Overwrit
         raise Trouble(f"cannot write {page}: there is no folder {page.parent}; create it first")
     if page.exists() and not overwrite:
         raise Trouble(f"{page} exists and is kept: choose another name with --out, or pass --overwrite")
+    refuse_inputs([page], [path for file in files for path in (file, readings_path(file), file.with_suffix(".mp4"))])
     write_report(files, page, ReportSettings())
     tell(f"wrote {page}")
 

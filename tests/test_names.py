@@ -54,3 +54,27 @@ def test_letters_that_the_code_page_lacks_are_replaced(tmp_path):
     gone = run("record", "笑.mp4", "笑2.mp4", cwd=tmp_path, PYTHONIOENCODING="cp1252")
     assert gone.returncode == 1
     assert gone.stderr.startswith(b"run.py: ?.mp4: there is no such file")
+
+
+def test_no_command_writes_over_what_it_reads(tmp_path):
+    film, readings = tmp_path / "a_clean.mp4", tmp_path / "r.html"
+    shutil.copy(DEMO, film)
+    (tmp_path / "b.mp4").symlink_to(film)
+    os.link(film, tmp_path / "c.csv")
+    os.link(film, tmp_path / "d.mp4")
+    readings.write_text("the page would go here")
+    before = film.read_bytes()
+    for call in (
+        ("record", "--overwrite", "--clean", "--overlay", film.name, "a.mp4"),
+        ("record", "--overwrite", film.name, "b.mp4"),
+        ("record", "--overwrite", "--csv", film.name, "c.mp4"),
+        ("record", "--overwrite", film.as_uri(), "d.mp4"),
+        ("live", "--no-window", "--overwrite", "--source", film.name, "--record", "d.mp4"),
+        ("bench", "--source", film.name, "--json", "b.mp4"),
+        ("report", readings.name, "--out", readings.name, "--overwrite"),
+    ):
+        done = run(*call, cwd=tmp_path)
+        assert done.returncode == 1, call
+        assert b"choose another name to write to" in done.stderr, (call, done.stderr)
+    assert film.read_bytes() == before
+    assert readings.read_text() == "the page would go here"

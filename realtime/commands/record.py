@@ -5,17 +5,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from rich.console import Console
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import make_private_folder, refuse_inputs
 from realtime.base.timing import Countdown
 from realtime.config import CameraSettings, Choices, Settings
 from realtime.loop import Sinks, Tap, run_loop
 from realtime.pipeline import build_pipeline
 from realtime.readings.format import readings_header
 from realtime.recording.batch import Job, face_search, film_setup, films_in, is_done, outputs, record_all
-from realtime.recording.recording import Recording, RecordingSetup, refuse_to_overwrite
+from realtime.recording.recording import Recording, RecordingSetup
 from realtime.sources.films import VideoFile
 from realtime.sources.opening import film_path, open_live
 from realtime.sources.playing import FirstSeconds
@@ -26,17 +29,25 @@ from realtime.viewers.terminal import Bar, Bars
 def new_recording(
     out: Path, sources: Sequence[str], header: Callable[[], dict[str, Any]], setup: RecordingSetup, overwrite: bool
 ) -> Recording:
-    """A recording into `out`, which must not be one of the films that `sources` name.
+    """A recording into `out`, none of whose files may be one that `sources` name.
 
     Raises:
-        Trouble: it is one, or `out` cannot be written.
+        Trouble: one is, or `out` cannot be written.
     """
     recording = Recording(out, header, setup, overwrite)
-    # Only then: to tell a camera's name from a film's the cameras are listed, which takes time.
-    if out.exists():
-        for film in filter(None, map(film_path, sources)):
-            refuse_to_overwrite(film, out, "name")
+    # Only where a file exists: to tell a camera's name from a film's the cameras are listed, which takes time.
+    if any(file.exists() for file in recording.files):
+        refuse_inputs(recording.files, filter(None, map(input_file, sources)))
     return recording
+
+
+def input_file(source: str) -> Path | None:
+    """The file that a source reads: a film, by its path or its address, or what comes through the pipe."""
+    if source == "-":
+        return Path("/dev/stdin")
+    if source.startswith("file:"):
+        return Path(url2pathname(urlsplit(source).path))
+    return film_path(source)
 
 
 def describe(recording: Recording) -> str:
@@ -112,7 +123,7 @@ def record_many(paths: Sequence[Path], folder: Path, options: RecordOptions, con
         Trouble: the folder cannot be made, or films failed, which are named.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
     except OSError as error:
         raise Trouble(f"cannot make the folder {folder} ({reason(error)}): check the path and your rights") from error
     films = films_in(paths)

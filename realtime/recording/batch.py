@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import refuse_inputs
 from realtime.base.silence import silence_libraries
 from realtime.config import Choices, DetectorSettings, PrivacySettings, Settings
 from realtime.faces.finder import FaceSearch
-from realtime.recording.recording import Recording, RecordingSetup, refuse_to_overwrite
+from realtime.recording.recording import Recording, RecordingSetup
 from realtime.recording.sound import FilmSound
 from realtime.values import Frame
 
@@ -142,7 +143,7 @@ def record_film(
     from realtime.sources.playing import FirstSeconds
 
     film = VideoFile(job.film)
-    refuse_to_overwrite(job.film, job.out, "folder")
+    refuse_inputs(finished_files(job), [job.film])
     pipeline = build_pipeline(job.settings, time.monotonic)
     part = job.out.with_stem(job.out.stem + PART)
     unfinished = Recording(part, lambda: readings_header(film.name, pipeline, job.settings), film_setup(job, tell, stopped), overwrite=True)

@@ -16,16 +16,6 @@ from realtime.recording.video import TICKS
 from realtime.values import Frame, Reading
 
 
-def refuse_to_overwrite(film: Path, out: Path, other: str) -> None:
-    """Makes sure that a recording into `out` does not write over the film that it is made from.
-
-    Raises:
-        Trouble: the two are one file; `other` says what to choose anew, such as "name".
-    """
-    if out.exists() and film.exists() and out.samefile(film):
-        raise Trouble(f"{out} is the file to be read: choose another {other} to write to")
-
-
 class Recording:
     """A video and, beside it, the readings file: a header line, then one line for each frame on the same clock.
 
