@@ -1,6 +1,7 @@
 """How the program ends when somebody or something ends it, and when nobody reads what it prints: in a process of its own."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -89,3 +90,81 @@ def test_too_little_memory_is_named(tmp_path, place):
     done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT | {"PYTHONPATH": str(tmp_path)}, timeout=60)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "there is too little memory" in done.stderr and "apt" not in done.stderr
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """A folder of four films, that a process records in some seconds."""
+    (tmp_path / "clips").mkdir()
+    for name in "abcd":
+        shutil.copy(ROOT / "realtime" / "sources" / "demo" / "demo.mp4", tmp_path / "clips" / f"{name}.mp4")
+    return tmp_path / "clips"
+
+
+def test_a_second_run_into_a_folder_ends_at_once_and_damages_nothing(clips, tmp_path):
+    first = start("record", clips, "--out-dir", tmp_path / "out")
+    wait_for_lines(tmp_path / "out" / "a.part.jsonl", 20)
+    second = start("record", clips, "--out-dir", tmp_path / "out", "--overwrite")
+    _, err = second.communicate(timeout=30)
+    assert second.returncode == 1
+    assert err.startswith("run.py: another run is writing here") and err.count("\n") == 1
+    _, err = first.communicate(timeout=100)
+    assert (first.returncode, err) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f"{n}.{e}" for n in "abcd" for e in ("mp4", "jsonl"))
+    for name in "abcd":
+        assert_whole(tmp_path / "out" / f"{name}.mp4")
+
+
+def test_a_batch_keeps_the_files_of_the_user_and_records_the_others(clips, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.mp4").write_text("another film")
+    (clips / "deep").mkdir()
+    (clips / "b.mp4").rename(clips / "deep" / "b.mp4")
+    (clips / "._c.mp4").write_text("what macOS leaves")
+    (out / "c.part.mp4").write_text("of the user")
+    for due in (4, 1):
+        process = start("record", clips, "--out-dir", out, "--seconds", "0.3")
+        told, err = process.communicate(timeout=60)
+        assert process.returncode == 1 and err == f"run.py: 1 of {due} films failed, for reasons told above: {clips / 'a.mp4'}\n"
+        assert f"{clips / 'a.mp4'} is not recorded: {out / 'a.mp4'} exists and is kept" in told
+        assert (out / "a.mp4").read_text() == "another film" and (out / "c.part.mp4").read_text() == "of the user"
+        made = {path.relative_to(out).as_posix() for path in out.rglob("*.jsonl")}
+        assert made == {"c.jsonl", "d.jsonl", "deep/b.jsonl"}
+
+
+def test_a_second_ctrl_c_ends_a_batch_without_a_traceback(clips, tmp_path):
+    process = start("record", clips, "--out-dir", tmp_path / "out", start_new_session=True)
+    wait_for_lines(tmp_path / "out" / "a.part.jsonl", 20)
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.02)
+    _, err = process.communicate(timeout=20)
+    assert "Traceback" not in err and "BrokenPipe" not in err
+    assert not list((tmp_path / "out").glob("?.mp4"))
+
+
+def test_a_batch_that_is_killed_leaves_no_process_and_the_next_run_goes_on(clips, tmp_path):
+    process = start("record", clips, "--out-dir", tmp_path / "out")
+    wait_for_lines(tmp_path / "out" / "a.part.jsonl", 20)
+    process.kill()
+    _, err = process.communicate(timeout=20)
+    assert "Traceback" not in err
+    again = start("record", clips, "--out-dir", tmp_path / "out")
+    _, err = again.communicate(timeout=100)
+    assert (again.returncode, err) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f"{n}.{e}" for n in "abcd" for e in ("mp4", "jsonl"))
+
+
+def test_a_batch_whose_film_hangs_ends_within_ten_seconds(clips, tmp_path):
+    os.mkfifo(clips / "hangs.mp4")
+    (clips / "d.mp4").unlink()
+    process = start("record", clips, "--out-dir", tmp_path / "out", "--seconds", 0.3)
+    for name in "abc":
+        wait_for_lines(tmp_path / "out" / f"{name}.jsonl", 2)
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert process.returncode == 1 and "hangs.mp4" in err
+    assert "did not end within 8 s and was killed" in out

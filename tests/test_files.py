@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from realtime.base.errors import Trouble
-from realtime.base.files import Exists, make_private_folder, open_to_write, refuse_inputs, rename_new, replace_file, replacing
+from realtime.base.files import Exists, make_private_folder, open_to_write, publish, refuse_inputs, replace_file, replacing
 
 ROOT = Path(__file__).parent.parent
 
@@ -99,20 +99,23 @@ def test_a_lock_ends_with_its_process(tmp_path):
         os.close(open_to_write(path, replace=True))
 
 
-def test_a_new_name_is_never_one_that_is_taken(tmp_path, monkeypatch):
+@pytest.mark.parametrize("links", [True, False])
+def test_files_get_new_names_all_or_none(tmp_path, monkeypatch, links):
     def without_links(*_args, **_options):
         raise PermissionError(1, "Operation not permitted")
 
-    for _ in range(2):
-        (tmp_path / "a").write_text("a")
-        (tmp_path / "b").write_text("b")
-        with pytest.raises(FileExistsError):
-            rename_new(tmp_path / "a", tmp_path / "b")
-        assert (tmp_path / "b").read_text() == "b"
-        rename_new(tmp_path / "a", tmp_path / "c")
-        assert sorted(file.name for file in tmp_path.iterdir()) == ["b", "c"]
-        (tmp_path / "c").unlink()
+    if not links:
         monkeypatch.setattr(os, "link", without_links)
+    parts, names = [tmp_path / "1.part", tmp_path / "2.part"], [tmp_path / "1", tmp_path / "2"]
+    for path in (*parts, names[1]):
+        path.write_text(path.name)
+    with pytest.raises(Exists, match="2 exists and is kept"):
+        publish(parts, names, replace=False)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"1.part": "1.part", "2.part": "2.part", "2": "2"}
+    publish(parts, names, replace=True)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"1": "1.part", "2": "2.part"}
+    publish(names, parts, replace=False)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"1.part": "1.part", "2.part": "2.part"}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")

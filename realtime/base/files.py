@@ -4,7 +4,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -122,19 +122,51 @@ def lock(handle: int) -> bool:
     return True
 
 
-def rename_new(path: Path, new: Path) -> None:
-    """Renames a file; raises FileExistsError if the new name is taken, and OSError if the file cannot be renamed."""
+def publish(parts: Sequence[Path], names: Sequence[Path], replace: bool) -> None:
+    """Gives finished files their names, all or none of them.
+
+    A process that is killed meanwhile leaves some files under both names, so that `names` can be told from others of these names.
+
+    Args:
+        parts: the files.
+        names: their new names, one for each.
+        replace: whether files of these names may exist.
+
+    Raises:
+        Exists: a name is taken, and the file there is not to be replaced.
+        OSError: a file cannot be renamed.
+    """
+    for part, name in zip(parts, names, strict=True):
+        if replace:
+            part.replace(name)
+    if replace:
+        return
+    linked: list[Path] = []
+    try:
+        for part, name in zip(parts, names, strict=True):
+            _link(part, name)
+            linked.append(name)
+    except FileExistsError as error:
+        for earlier, taken in zip(parts, linked, strict=False):
+            if earlier.exists():
+                taken.unlink()
+            else:
+                taken.rename(earlier)
+        raise Exists(name) from error
+    for part in parts:
+        part.unlink(missing_ok=True)
+
+
+def _link(path: Path, new: Path) -> None:
+    """A second name for a file; where the disk knows no links, the new one alone. Raises FileExistsError."""
     try:
         os.link(path, new, follow_symlinks=False)
     except FileExistsError:
         raise
     except (OSError, NotImplementedError):
-        # This disk has no links.
-        if new.exists():
+        if os.path.lexists(new):
             raise FileExistsError(f"{new} exists") from None
         path.rename(new)
-        return
-    path.unlink()
 
 
 def make_private_folder(path: Path) -> None:

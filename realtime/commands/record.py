@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,8 +18,19 @@ from realtime.config import CameraSettings, Choices, Settings
 from realtime.loop import Sinks, Tap, run_loop
 from realtime.pipeline import build_pipeline
 from realtime.readings.format import readings_header
-from realtime.recording.batch import Job, face_search, film_setup, films_in, is_done, outputs, record_all
+from realtime.recording.batch import (
+    Job,
+    face_search,
+    film_setup,
+    finished_files,
+    is_done,
+    record_all,
+    refuse_if_in_the_way,
+    unfinished_files,
+)
+from realtime.recording.film_folders import films_in, outputs
 from realtime.recording.recording import Recording, RecordingSetup
+from realtime.recording.unfinished import UnfinishedWork
 from realtime.sources.films import VideoFile
 from realtime.sources.opening import film_path, open_live
 from realtime.sources.playing import FirstSeconds
@@ -126,13 +138,52 @@ def record_many(paths: Sequence[Path], folder: Path, options: RecordOptions, con
         make_private_folder(folder)
     except OSError as error:
         raise Trouble(f"cannot make the folder {folder} ({reason(error)}): check the path and your rights") from error
-    films = films_in(paths)
-    outs = outputs(films, folder)
-    jobs = [Job(film, out, options.settings, options.choices, options.seconds) for film, out in zip(films, outs, strict=True)]
+    films = films_in(paths, folder)
+    jobs = [
+        Job(film.path, out, options.settings, options.choices, options.seconds, options.overwrite, film.place)
+        for film, out in zip(films, outputs(films, folder), strict=True)
+    ]
+    refuse_collisions(jobs)
     due = [job for job in jobs if options.overwrite or not is_done(job)]
     if len(due) < len(jobs):
         console.print(f"skipped: {len(jobs) - len(due)} of {len(jobs)} films are recorded already; --overwrite does them again")
-    with Bars(console) as bars:
-        failed = record_all(due, bars, interrupted)
+    if not due:
+        return
+    with UnfinishedWork(folder) as work, Bars(console) as bars:
+        ready, failed = _prepare(due, work, bars.tell)
+        failed += record_all(ready, bars, interrupted)
+    if interrupted():
+        console.print("stopped: run this again for the films that are missing")
     if failed:
         raise Trouble(f"{len(failed)} of {len(due)} films failed, for reasons told above: {', '.join(map(str, failed))}")
+
+
+def refuse_collisions(jobs: Sequence[Job]) -> None:
+    """Makes sure that no job would write over a film of another or over its files.
+
+    Raises:
+        Trouble: one would.
+    """
+    owners: dict[Path, Job] = {}
+    for job in jobs:
+        for file in finished_files(job):
+            if file in owners:
+                raise Trouble(f"{owners[file].film} and {job.film} would both become {file}: record them into different folders")
+            owners[file] = job
+    refuse_inputs(owners, [job.film for job in jobs])
+
+
+def _prepare(due: Sequence[Job], work: UnfinishedWork, tell: Callable[[str], None]) -> tuple[list[Job], list[Path]]:
+    """The jobs with the names of their unfinished files, and the films that are refused because a file of the user is in the way."""
+    ready, refused = [], []
+    for job in due:
+        try:
+            make_private_folder(job.out.parent)
+            claimed = replace(job, part=work.claim(partial(unfinished_files, job)))
+            refuse_if_in_the_way(claimed)
+        except (Trouble, OSError) as error:
+            tell(f"{job.film} is not recorded: {error}")
+            refused.append(job.film)
+        else:
+            ready.append(claimed)
+    return ready, refused

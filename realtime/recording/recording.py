@@ -9,11 +9,22 @@ from typing import Any, Self
 
 from realtime.base.errors import Trouble
 from realtime.base.files import Exists
+from realtime.config import Choices
 from realtime.recording.disk import MB
 from realtime.recording.files import RecordingFiles, RecordingSetup
 from realtime.recording.privacy import RecordedFrame
 from realtime.recording.video import TICKS
 from realtime.values import Frame, Reading
+
+
+def files_of(path: Path, choices: Choices) -> list[Path]:
+    """All files of a recording into `path`: videos, table and subtitles as chosen, the readings last."""
+    readings = path if path.suffix.lower() == ".jsonl" else path.with_suffix(".jsonl")
+    exports = [path.with_suffix(f".{kind}") for kind, chosen in (("csv", choices.csv), ("srt", choices.srt)) if chosen]
+    if choices.privacy == "numbers":
+        return [*exports, readings]
+    clean = [path.with_stem(f"{path.stem}_clean")] if choices.picture == "both" else []
+    return [path, *clean, *exports, readings]
 
 
 class Recording:
@@ -36,7 +47,7 @@ class Recording:
                 file of that name exists.
         """
         self.path, self.setup = Path(path), setup
-        self.readings_path = self.path if self.path.suffix.lower() == ".jsonl" else self.path.with_suffix(".jsonl")
+        self.readings_path = self.files[-1]
         self.header, self.overwrite = header, overwrite
         suffixes = (".mp4", ".jsonl") if setup.choices.privacy == "numbers" else (".mp4",)
         if self.path.suffix.lower() not in suffixes:
@@ -59,13 +70,8 @@ class Recording:
 
     @property
     def files(self) -> list[Path]:
-        """All files of the recording: videos, table and subtitles as chosen, the readings last."""
-        choices = self.setup.choices
-        exports = [self.path.with_suffix(f".{kind}") for kind, chosen in (("csv", choices.csv), ("srt", choices.srt)) if chosen]
-        if choices.privacy == "numbers":
-            return [*exports, self.readings_path]
-        clean = [self.path.with_stem(f"{self.path.stem}_clean")] if choices.picture == "both" else []
-        return [self.path, *clean, *exports, self.readings_path]
+        """All files of the recording: see `files_of`."""
+        return files_of(self.path, self.setup.choices)
 
     @property
     def frames(self) -> int:
