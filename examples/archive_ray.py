@@ -20,6 +20,7 @@ import ray
 
 from realtime.base.errors import Trouble
 from realtime.base.files import make_private_folder
+from realtime.base.output import tell
 from realtime.readings.file import each_line, readings_path
 from realtime.recording.batch import Job, is_done, record_film, unfinished_files
 from realtime.recording.film_folders import Film, films_in, outputs
@@ -81,7 +82,7 @@ def run_all(jobs: list[Job]) -> dict[Path, str]:
             why = f"{job.film} failed unexpectedly ({type(error).__name__})"
         if why is not None:
             failed[job.film] = why
-        print(why or f"wrote {job.out}", flush=True)
+        tell(why or f"wrote {job.out}")
     return failed
 
 
@@ -99,7 +100,7 @@ def main() -> None:
         finished, failed = annotate_all(films, args.out)
         if args.table:
             pq.write_table(table_of(finished), args.table)
-            print(f"wrote {args.table}")
+            tell(f"wrote {args.table}")
     except (Trouble, OSError, ConnectionError) as error:
         sys.exit(f"archive_ray.py: {error}")
     if failed:

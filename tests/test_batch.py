@@ -256,6 +256,7 @@ def test_a_recording_is_done_if_it_is_of_this_film_and_these_choices(tmp_path):
     assert is_done(job)
     assert not is_done(Job(film, job.out, choices=Choices(privacy="blur")))
     assert not is_done(Job(film, job.out, choices=Choices(picture="clean")))
+    assert not is_done(Job(film, job.out, seconds=1.0))
     (tmp_path / "other").mkdir()
     other = make_film(tmp_path / "other" / "film.mp4", frames=12)
     assert not is_done(Job(other, job.out))

@@ -96,6 +96,7 @@ def _is_of(job: Job, readings: Path) -> bool:
         and size in (None, facts.get("source_bytes", size))
         and facts.get("privacy", "none") == job.choices.privacy
         and facts.get("picture", job.choices.picture) == job.choices.picture
+        and facts.get("seconds") == job.seconds
     )
 
 
@@ -173,7 +174,8 @@ def record_film(
     first: list[float] = []
 
     def header() -> dict[str, Any]:
-        return readings_header(film.name, pipeline, job.settings) | {"source_bytes": job.film.stat().st_size}
+        limit = {} if job.seconds is None else {"seconds": job.seconds}
+        return readings_header(film.name, pipeline, job.settings) | {"source_bytes": job.film.stat().st_size} | limit
 
     unfinished = Recording(part, header, film_setup(job, tell, stopped), overwrite=job.part is not None)
 
