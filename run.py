@@ -15,13 +15,10 @@ Each command is the same loop with other ends; the stages of a frame are in `rea
 import json
 import os
 import platform
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -52,6 +49,9 @@ def not_installed(module: str | None, bits: int, system: str, machine: str) -> s
 
 def not_loading(error: ImportError) -> str:
     """What to do when a library that is installed does not load, in one line."""
+    # glibc's words where it cannot map a library.
+    if any(words in str(error) for words in ("failed to map segment", "Cannot allocate memory", "cannot allocate memory")):
+        return f"run.py: {TOO_LITTLE_MEMORY} ({reason(error)})"
     if "shared object" not in str(error):
         return f"run.py: a library does not load ({reason(error)}): install anew with `pip install --force-reinstall -r requirements.txt`"
     return (
@@ -67,33 +67,17 @@ def here() -> tuple[int, str, str]:
 
 try:
     import typer
-    from rich.console import Console
 
+    from realtime.base.output import TextConsole, make_output_endure, tell, tell_trouble
+    from realtime.base.signals import stop_on_signal
     from realtime.commands import options as o
 except ModuleNotFoundError as error:
     sys.exit(not_installed(error.name, *here()))
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Facial expressions in real time.")
+TOO_LITTLE_MEMORY = "there is too little memory: close other programs, or raise the limit (`ulimit -v`)"
 RECORDINGS = Path("recordings")
 """Where `r` and `s` write."""
-
-
-def stop_on_signal() -> Callable[[], bool]:
-    """Lets Ctrl-C and SIGTERM end the loop after the frame in hand, so that files are finished; a second one ends at once."""
-    signals: list[int] = []
-
-    def note(number: int, _frame: object) -> None:
-        if signals:
-            raise KeyboardInterrupt
-        signals.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, note)
-    return lambda: bool(signals)
-
-
-def new_console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
 
 
 @app.callback(invoke_without_command=True)
@@ -134,7 +118,7 @@ def live(
     from realtime.commands.choose import choose_model, choose_profile
     from realtime.commands.live import LiveOptions, LiveSession
 
-    console, interrupted = new_console(), stop_on_signal()
+    console, interrupted = TextConsole(), stop_on_signal()
     model, efforts = choose_model(model, small_board(), console.print)
     settings = Settings(
         efforts,
@@ -185,16 +169,16 @@ def record(
     from realtime.commands.record import RecordOptions, record_many, record_one
 
     settings = Settings(
-        classifier=ClassifierSettings(model), profile=choose_profile(profile, model, print), finder=FinderSettings(min_face=min_face)
+        classifier=ClassifierSettings(model), profile=choose_profile(profile, model, tell), finder=FinderSettings(min_face=min_face)
     )
     choices = o.choices_of(overlay, clean, privacy, size, fps, csv, srt, lang)
     options = RecordOptions(settings, choices, CameraSettings(raw_wh=raw), seconds, overwrite, audio)
     if out_dir is not None:
-        record_many([Path(source) for source in sources], out_dir, options, new_console(), stop_on_signal())
+        record_many([Path(source) for source in sources], out_dir, options, TextConsole(), stop_on_signal())
     elif len(sources) == 2:
-        record_one(sources[0], Path(sources[1]), options, new_console(), stop_on_signal())
+        record_one(sources[0], Path(sources[1]), options, TextConsole(), stop_on_signal())
     else:
-        raise Trouble("record takes a source and an .mp4 file to write, or --out-dir DIR and any number of films")
+        raise Trouble("record takes a source and a video file to write, or --out-dir DIR and any number of films")
 
 
 @app.command()
@@ -214,9 +198,9 @@ def bench(
     from realtime.commands.bench import BenchOptions, run_bench
     from realtime.commands.choose import choose_model
 
-    model, efforts = choose_model(model, small_board(), print)
+    model, efforts = choose_model(model, small_board(), tell)
     settings = Settings(efforts, classifier=ClassifierSettings(model))
-    if not run_bench(BenchOptions(source, seconds, exact, live_rate, faces, size, out, compare, settings), new_console()):
+    if not run_bench(BenchOptions(source, seconds, exact, live_rate, faces, size, out, compare, settings), TextConsole()):
         raise typer.Exit(1)
 
 
@@ -245,9 +229,9 @@ def calibrate(
         merge_people(merge)
         return
     # A profile belongs to a model: the one that live will take.
-    model, _ = choose_model(model, small_board(), print)
+    model, _ = choose_model(model, small_board(), tell)
     options = CaptureOptions(name, plan, tuple(source or ()), anonymous, practising, agreed, window is not False, model)
-    calibrate_person(options, new_console(), stop_on_signal())
+    calibrate_person(options, TextConsole(), stop_on_signal())
 
 
 @app.command()
@@ -263,7 +247,7 @@ def image(
 
     settings = Settings(
         classifier=ClassifierSettings(model),
-        profile=choose_profile(profile, model, partial(print, file=sys.stderr)),
+        profile=choose_profile(profile, model, tell_trouble),
     )
     pipeline = build_photo_pipeline(settings, time.monotonic)
     failed = 0
@@ -272,7 +256,7 @@ def image(
             with Photo(path) as photo:
                 readings = [reading for frame in photo for reading in fresh(pipeline, settings).read(frame)]
         except Trouble as trouble:
-            print(f"run.py: {trouble}", file=sys.stderr)
+            tell_trouble(f"run.py: {trouble}")
             failed += 1
             continue
         if as_json:
@@ -281,7 +265,7 @@ def image(
                 print(json.dumps({"file": str(path), "face": face}))
         else:
             for line in [[reading] for reading in readings] or [[]]:
-                print(f"{path}: {summary(line)}")
+                tell(f"{path}: {summary(line)}")
     if failed:
         raise typer.Exit(1)
 
@@ -291,7 +275,7 @@ def cameras(as_json: o.JsonForAll = False) -> None:
     """List the cameras by name, with the sizes and rates that each delivers, measured for a second each."""
     from realtime.commands.cameras import probe_cameras
 
-    reports = probe_cameras(CameraSettings(), time.monotonic, (lambda line: None) if as_json else print)
+    reports = probe_cameras(CameraSettings(), time.monotonic, (lambda line: None) if as_json else tell)
     if as_json:
         print(json.dumps(reports))
 
@@ -308,7 +292,7 @@ def doctor(as_json: o.JsonChecks = False, model: o.SuitedModel = None) -> None:
     for check in examine(Settings(efforts, classifier=ClassifierSettings(model)), Path(__file__).parent / "requirements.txt", RECORDINGS):
         checks.append(check)
         if not as_json:
-            print(f"{check.state:8}{check.name:15} {check.said}" + (f"\n{'':23} {check.remedy}" if check.remedy else ""), flush=True)
+            tell(f"{check.state:8}{check.name:15} {check.said}" + (f"\n{'':23} {check.remedy}" if check.remedy else ""))
     if as_json:
         print(json.dumps([asdict(check) for check in checks], ensure_ascii=False, indent=1))
     if any(check.state == "fault" for check in checks):
@@ -327,9 +311,9 @@ def verify(files: o.Recordings) -> None:
         except Trouble as trouble:
             problems, content = [str(trouble)], ""
         for problem in problems:
-            print(f"run.py: {problem}", file=sys.stderr)
+            tell_trouble(f"run.py: {problem}")
         if not problems:
-            print(f"{path}: {content}, whole")
+            tell(f"{path}: {content}, whole")
         failed += bool(problems)
     if failed:
         raise typer.Exit(1)
@@ -338,7 +322,8 @@ def verify(files: o.Recordings) -> None:
 @app.command()
 def report(files: o.ReadingsFiles, out: o.PageFile = None, overwrite: o.Overwrite = False) -> None:
     """Make a page about recordings: timelines, shares, faces, with the video where there is one; several are compared."""
-    from realtime.readings.file import readings_path
+    from realtime.base.files import refuse_inputs
+    from realtime.readings.file import readings_path, video_path
     from realtime.readings.report import write_report
 
     first = readings_path(files[0])
@@ -349,40 +334,46 @@ def report(files: o.ReadingsFiles, out: o.PageFile = None, overwrite: o.Overwrit
         raise Trouble(f"cannot write {page}: there is no folder {page.parent}; create it first")
     if page.exists() and not overwrite:
         raise Trouble(f"{page} exists and is kept: choose another name with --out, or pass --overwrite")
+    refuse_inputs([page], [path for file in files for path in (file, readings_path(file), video_path(file)) if path])
     write_report(files, page, ReportSettings())
-    print(f"wrote {page}")
+    tell(f"wrote {page}")
 
 
-def leave(code: int | str | None) -> NoReturn:
+def leave(code: int) -> NoReturn:
     """Ends the process as `sys.exit(code)` does, but at once where a thread is left.
 
     A reader that hangs in a camera's driver or a dead connection cannot be stopped, and wakes up in an interpreter that is being taken
     down, which crashes now and then. All files are closed by then.
     """
     if any(thread.daemon for thread in threading.enumerate()):
-        if isinstance(code, str):
-            print(code, file=sys.stderr)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code if isinstance(code, int) else int(code is not None))
+        os._exit(code)
     sys.exit(code)
 
 
 def main() -> None:
-    """Runs the command line. Expected trouble is one line on stderr and exit code 1."""
+    """Runs the command line. Expected trouble is one line on stderr and exit code 1; so is output that could not be written."""
     silence_libraries()
-    code: int | str | None = None
+    output, errors = make_output_endure()
+    code, said = 1, ""
     try:
         app()
     except SystemExit as ended:
-        code = ended.code
+        code, said = (ended.code or 0, "") if isinstance(ended.code, int | None) else (1, ended.code)
     except Trouble as trouble:
-        code = f"run.py: {trouble}"
+        said = f"run.py: {trouble}"
     except ModuleNotFoundError as error:
-        code = not_installed(error.name, *here())
+        said = not_installed(error.name, *here())
     except ImportError as error:
-        code = not_loading(error)
-    leave(code)
+        said = not_loading(error)
+    except MemoryError:
+        said = f"run.py: {TOO_LITTLE_MEMORY}"
+    if said:
+        tell_trouble(said)
+    output.flush()
+    if output.failure:
+        tell_trouble(f"run.py: standard output cannot be written ({output.failure}): what was to be read there is lost, files are not")
+    errors.flush()
+    leave(code or int(bool(output.failure or errors.failure)))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from calibration.capture import CaptureRequest, run_capture
 from calibration.enrol import enrol
 from calibration.proof import as_text
 from realtime.base.errors import Trouble
+from realtime.base.output import tell
 from realtime.config import SHIPPED, FitSettings
 from realtime.expression.classifier import EmotionClassifier
 from realtime.expression.people import PEOPLE, checked
@@ -101,14 +102,14 @@ def ask_consent() -> None:
 
 def delete_person(name: str) -> None:
     """Erases all that is kept of a person, and says how much that was."""
-    print(f"erased all of {name}: {people_folders.delete_person(PEOPLE, name)} files")
+    tell(f"erased all of {name}: {people_folders.delete_person(PEOPLE, name)} files")
 
 
 def merge_people(folders: Sequence[Path]) -> None:
     """Adds the takes of other people/ folders to this one, and prints who was added under which name."""
     result = people_folders.merge_people(folders, PEOPLE)
     for person, name in result.names.items():
-        print(f"{person}: {name}")
-    print(f"{result.copied} sessions were added, {result.present} were here already")
+        tell(f"{person}: {name}")
+    tell(f"{result.copied} sessions were added, {result.present} were here already")
     for path in result.different:
-        print(f"{path} holds other takes than the session of that name here, and was left out")
+        tell(f"{path} holds other takes than the session of that name here, and was left out")

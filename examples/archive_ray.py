@@ -10,6 +10,8 @@ After a stop, run it again: finished films are skipped. A film that fails does n
 
 import argparse
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,8 +19,12 @@ import pyarrow.parquet as pq
 import ray
 
 from realtime.base.errors import Trouble
+from realtime.base.files import make_private_folder
+from realtime.base.output import tell
 from realtime.readings.file import each_line, readings_path
-from realtime.recording.batch import Job, films_in, is_done, outputs, record_film
+from realtime.recording.batch import Job, is_done, record_film, unfinished_files
+from realtime.recording.film_folders import Film, films_in, outputs
+from realtime.recording.unfinished import UnfinishedWork
 from realtime.values import LABELS
 
 PROGRAM = Path(__file__).resolve().parent.parent
@@ -49,14 +55,23 @@ def table_of(jobs: list[Job]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=pa.schema(columns))
 
 
-def annotate_all(films: list[Path], out: Path) -> tuple[list[Job], dict[Path, str]]:
+def annotate_all(films: list[Film], out: Path) -> tuple[list[Job], dict[Path, str]]:
     """Records the films that are not finished yet, on Ray's cluster. Returns the finished jobs, and the error messages of the others."""
-    jobs = [Job(film.resolve(), target.resolve()) for film, target in zip(films, outputs(films, out), strict=True)]
+    jobs = [Job(film.path.resolve(), target.resolve()) for film, target in zip(films, outputs(films, out), strict=True)]
     due = [job for job in jobs if not is_done(job)]
     print(f"{len(jobs) - len(due)} of {len(jobs)} films are finished already")
+    with UnfinishedWork(out.resolve()) as work:
+        for job in due:
+            make_private_folder(job.out.parent)
+        failed = run_all([replace(job, part=work.claim(partial(unfinished_files, job))) for job in due])
+    return [job for job in jobs if is_done(job)], failed
+
+
+def run_all(jobs: list[Job]) -> dict[Path, str]:
+    """Records films on Ray's cluster; returns the error messages of those that failed."""
     # One core a film: the pipeline of a film uses one thread. If a worker dies, its film is tried again, at most twice.
     remote = ray.remote(num_cpus=1, max_retries=2)(annotate)
-    running = {remote.remote(job): job for job in due}
+    running = {remote.remote(job): job for job in jobs}
     failed: dict[Path, str] = {}
     while running:
         (finished,), _ = ray.wait(list(running))
@@ -67,8 +82,8 @@ def annotate_all(films: list[Path], out: Path) -> tuple[list[Job], dict[Path, st
             why = f"{job.film} failed unexpectedly ({type(error).__name__})"
         if why is not None:
             failed[job.film] = why
-        print(why or f"wrote {job.out}", flush=True)
-    return [job for job in jobs if is_done(job)], failed
+        tell(why or f"wrote {job.out}")
+    return failed
 
 
 def main() -> None:
@@ -79,13 +94,13 @@ def main() -> None:
     parser.add_argument("--address", help="of the cluster, or auto; without it this machine alone")
     args = parser.parse_args()
     try:
-        films = films_in(args.films)
+        films = films_in(args.films, args.out)
         args.out.mkdir(parents=True, exist_ok=True)
         ray.init(address=args.address, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": str(PROGRAM)}})
         finished, failed = annotate_all(films, args.out)
         if args.table:
             pq.write_table(table_of(finished), args.table)
-            print(f"wrote {args.table}")
+            tell(f"wrote {args.table}")
     except (Trouble, OSError, ConnectionError) as error:
         sys.exit(f"archive_ray.py: {error}")
     if failed:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from realtime import open_pipeline
+from realtime.base.output import tell
 from realtime.values import Reading
 
 SMILE_S = 1.0
@@ -50,7 +51,7 @@ def main(folder: Path, source: str) -> None:
         for frame, readings in faces:
             if switch.update(frame.t, readings):
                 number, picture = (number + 1) % len(photos), None
-                print(f"a smile: {photos[number].name}")
+                tell(f"a smile: {photos[number].name}")
             if picture is None:
                 content = np.fromfile(photos[number], np.uint8)
                 picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None

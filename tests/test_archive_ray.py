@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from realtime.recording.film_folders import films_in
 from realtime.sources.films import DEMO
 
 ray = pytest.importorskip("ray")
@@ -39,7 +40,7 @@ def test_two_machines_annotate_films_and_a_second_run_does_only_the_rest(local_c
     for name in ("a.mp4", "b.mp4"):
         shutil.copy(clip, films / name)
     (films / "broken.mp4").write_bytes(b"this is no film")
-    paths = sorted(films.iterdir())
+    paths = films_in([films], out)
     jobs, failed = annotate_all(paths, out)
     assert [job.film.name for job in jobs] == ["a.mp4", "b.mp4"]
     assert [path.name for path in failed] == ["broken.mp4"] and "not a video" in failed[films / "broken.mp4"]

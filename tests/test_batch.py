@@ -2,9 +2,11 @@ import json
 import os
 import re
 import shutil
+import time
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 import av
 import numpy as np
@@ -14,7 +16,9 @@ from conftest import DATA
 from realtime.base.errors import Trouble
 from realtime.config import Choices
 from realtime.readings.verify import verify
-from realtime.recording.batch import Job, films_in, is_done, outputs, record_all, record_film
+from realtime.recording import batch
+from realtime.recording.batch import Job, in_the_way, is_done, record_all, record_film, unfinished_files
+from realtime.recording.unfinished import UnfinishedWork
 from realtime.sources.films import DEMO
 from realtime.sources.photos import Photo
 
@@ -228,15 +232,13 @@ def test_many_films_of_which_one_fails(tmp_path):
         make_film(folder / name)
     (folder / "broken.mp4").write_text("no film")
     (folder / "notes.txt").write_text("no film either")
-    films = films_in([folder, folder / "a.mp4"])
-    assert films == [folder / "a.mp4", folder / "broken.mp4", folder / "more" / "b.mkv"]
-    jobs = [Job(film, target) for film, target in zip(films, outputs(films, out), strict=True)]
-    # What a run that was killed leaves.
-    (out / "a.part.mp4").write_text("half a film")
+    names = ("a.mp4", "broken.mp4", "b.mkv")
+    jobs = [Job(folder / "more" / name if name == "b.mkv" else folder / name, (out / name).with_suffix(".mp4")) for name in names]
     log = Log()
     assert record_all(jobs, log, lambda: False, workers=3) == [folder / "broken.mp4"]
     assert {path.name for path in out.iterdir()} == {"a.mp4", "a.jsonl", "b.mp4", "b.jsonl"}
     assert [is_done(job) for job in jobs] == [True, False, True]
+    assert {path.stat().st_mode & 0o777 for path in out.iterdir()} == {0o600} or os.name == "nt"
     assert log.ends["a.mp4"] == f"wrote {out / 'a.mp4'}: 8 frames"
     assert "is not a video" in log.ends["broken.mp4"]
     (out / "b.jsonl").unlink()
@@ -272,13 +274,89 @@ def test_a_film_that_is_stopped_is_not_reported_as_written(tmp_path):
     assert re.fullmatch(r".*demo\.mp4 was stopped after \d+ frames: run this again for all", log.ends["demo.mp4"])
 
 
-def test_paths_that_cannot_be_recorded_together(tmp_path):
-    with pytest.raises(Trouble, match=r"holds no film \(\.3gp"):
-        films_in([tmp_path])
-    with pytest.raises(Trouble, match=r"a/x\.mov and b/x\.mp4 would both become"):
-        outputs([Path("a/x.mov"), Path("b/x.mp4")], tmp_path)
+def test_a_film_is_not_recorded_over_itself(tmp_path):
     film = make_film(tmp_path / "film.mp4")
     before = film.read_bytes()
     with pytest.raises(Trouble, match="is the file to be read"):
-        record(film, film)
+        record_film(Job(film, film, overwrite=True), print, lambda *progress: None, lambda: False)
     assert film.read_bytes() == before
+
+
+def test_a_recording_is_done_if_it_is_of_this_film_and_these_choices(tmp_path):
+    film = make_film(tmp_path / "film.mp4")
+    job = Job(film, tmp_path / "out.mp4")
+    record(film, job.out)
+    assert is_done(job)
+    assert not is_done(Job(film, job.out, choices=Choices(privacy="blur")))
+    assert not is_done(Job(film, job.out, choices=Choices(picture="clean")))
+    assert not is_done(Job(film, job.out, seconds=1.0))
+    (tmp_path / "other").mkdir()
+    other = make_film(tmp_path / "other" / "film.mp4", frames=12)
+    assert not is_done(Job(other, job.out))
+    film.unlink()
+    assert is_done(job)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out_clean.mp4", "out.csv", "out.jsonl"])
+def test_a_file_of_the_user_is_kept(tmp_path, name):
+    film = make_film(tmp_path / "film.mp4")
+    (tmp_path / name).write_text("of the user")
+    job = Job(film, tmp_path / "out.mp4", choices=Choices(picture="both", csv=True))
+    for part in (None, ".part"):
+        with pytest.raises(Trouble, match=f"{name} exists and is kept"):
+            record_film(replace(job, part=part), print, lambda *progress: None, lambda: False)
+    assert (tmp_path / name).read_text() == "of the user"
+    assert {path.name for path in tmp_path.iterdir()} == {"film.mp4", name}
+    record_film(replace(job, overwrite=True), print, lambda *progress: None, lambda: False)
+    assert is_done(job)
+
+
+def test_a_file_that_comes_while_a_film_is_recorded_is_kept(tmp_path):
+    film = make_film(tmp_path / "film.mp4")
+    with pytest.raises(Trouble, match=r"out\.mp4 exists and is kept"):
+        record_film(Job(film, tmp_path / "out.mp4"), print, lambda *_: (tmp_path / "out.mp4").write_text("of the user"), lambda: False)
+    assert (tmp_path / "out.mp4").read_text() == "of the user"
+    assert len(times_of(tmp_path / "out.part.mp4")) == 8
+
+
+def test_the_work_of_a_run_that_was_killed_is_replaced_and_the_files_of_the_user_are_not(tmp_path):
+    film, job = make_film(tmp_path / "film.mp4"), Job(tmp_path / "film.mp4", tmp_path / "out.mp4")
+    (tmp_path / "out.part.mp4").write_text("of the user")
+    for attempt in range(2):
+        with UnfinishedWork(tmp_path) as work:
+            claimed = replace(job, part=work.claim(partial(unfinished_files, job)))
+            assert claimed.part == ".part2"
+            # Killed while it gave its files their names: one has two.
+            (tmp_path / "out.part2.jsonl").write_text("half")
+            (tmp_path / "out.part2.mp4").write_text("whole")
+            (tmp_path / "out.mp4").hardlink_to(tmp_path / "out.part2.mp4")
+            assert in_the_way(claimed) is None
+            assert in_the_way(job) == tmp_path / "out.mp4"
+        assert (tmp_path / ".unfinished").exists()
+        if attempt == 0:
+            (tmp_path / "out.mp4").unlink()
+    with UnfinishedWork(tmp_path) as work:
+        record_film(replace(job, part=work.claim(partial(unfinished_files, job))), print, lambda *progress: None, lambda: False)
+    assert is_done(job)
+    assert len(times_of(tmp_path / "out.mp4")) == 8
+    assert {path.name for path in tmp_path.iterdir()} == {film.name, "out.mp4", "out.jsonl", "out.part.mp4"}
+    assert (tmp_path / "out.part.mp4").read_text() == "of the user"
+
+
+def test_one_run_at_a_time_works_in_a_folder(tmp_path):
+    with UnfinishedWork(tmp_path), pytest.raises(Trouble, match="another run is writing here"), UnfinishedWork(tmp_path):
+        pass
+    with UnfinishedWork(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_process_that_hangs_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "STOP_S", 1.0)
+    os.mkfifo(tmp_path / "hangs.mp4")
+    log, began = Log(), time.monotonic()
+    jobs = [Job(tmp_path / "hangs.mp4", tmp_path / "out.mp4")]
+    assert record_all(jobs, log, lambda: time.monotonic() > began + 3) == [tmp_path / "hangs.mp4"]
+    assert time.monotonic() - began < 8
+    assert "did not end within 1 s and was killed" in log.ends["hangs.mp4"]

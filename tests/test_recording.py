@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import threading
 import time
@@ -486,3 +487,60 @@ def test_dated_names_never_exist(tmp_path):
         path.touch()
         names.add(path)
     assert len(names) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_recordings_are_for_their_owner_alone(tmp_path):
+    recording = record(tmp_path / "out.mp4", [(frame(0), [a_reading()])], picture="both", csv=True, srt=True)
+    assert len(recording.files) == 5
+    assert {file.stat().st_mode & 0o777 for file in recording.files} == {0o600}
+    with RecordSwitch(tmp_path / "made" / "new", header, RecordingSetup(time.monotonic)) as switch:
+        switch.toggle()
+        switch.write(frame(0), [])
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "made", tmp_path / "made" / "new")} == {0o700}
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "made" / "new").iterdir()} == {0o600}
+
+
+def test_two_recordings_into_one_file_damage_nothing(tmp_path):
+    path = tmp_path / "out.mp4"
+    with Recording(path, header, RecordingSetup(time.monotonic)) as first:
+        second = Recording(path, header, RecordingSetup(time.monotonic), overwrite=True)
+        third = Recording(path, header, RecordingSetup(time.monotonic))
+        for i in range(3):
+            first.write(frame(i / 10, i), [])
+        wait_for(lambda: first.frames == 3)
+        for other, why in ((second, "another run is writing"), (third, "exists and is kept")):
+            other.write(frame(0), [])
+            with pytest.raises(Trouble, match=why):
+                other.close()
+    assert len(lines_of(tmp_path / "out.jsonl")) == 4
+    with av.open(str(path)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 3
+
+
+def test_two_programs_that_start_recordings_at_once_get_two_names(tmp_path):
+    switches = [RecordSwitch(tmp_path, header, RecordingSetup(time.monotonic)) for _ in range(2)]
+    for switch in switches:
+        assert str(switch.toggle()) == "recording"
+    for switch in switches:
+        with switch:
+            switch.write(frame(0), [])
+    videos = [switch.finished[0].path for switch in switches]
+    assert videos[0] != videos[1]
+    assert all(len(lines_of(video.with_suffix(".jsonl"))) == 2 and video.exists() for video in videos)
+
+
+def test_a_recording_that_got_no_frame_leaves_nothing(tmp_path):
+    switch = RecordSwitch(tmp_path, header, RecordingSetup(time.monotonic))
+    switch.toggle()
+    assert str(switch.toggle()) == "nothing recorded"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_readings_alone_may_be_named_as_readings(tmp_path):
+    record(tmp_path / "out.jsonl", [(frame(0), [])], privacy="numbers")
+    assert [file.name for file in tmp_path.iterdir()] == ["out.jsonl"]
+    with pytest.raises(Trouble, match=r"must end in \.mp4$"):
+        record(tmp_path / "out2.jsonl", [(frame(0), [])])
+    with pytest.raises(Trouble, match=r"must end in \.mp4 or \.jsonl"):
+        record(tmp_path / "out.csv", [(frame(0), [])], privacy="numbers")

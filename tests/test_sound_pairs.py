@@ -58,7 +58,9 @@ def check(source, codec, path):
         assert starts == pytest.approx(flashes, abs=0.05), "the container loses sound or times"
     except (av.error.FFmpegError, ValueError, IndexError, AttributeError, NotImplementedError, AssertionError) as error:
         pytest.skip(f"FFmpeg here cannot make and read {codec} in {source.suffix} ({type(error).__name__})")
-    with VideoFile(source) as film, Recording(path, header, film_setup(Job(source, path), messages.append, lambda: False)) as recording:
+    film = VideoFile(source)
+    setup = film_setup(Job(source, path), film, messages.append, lambda: False)
+    with film, Recording(path, header, setup) as recording:
         for frame in film:
             recording.write(frame, [])
     problems, content = verify(path)

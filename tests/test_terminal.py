@@ -6,7 +6,7 @@ from rich.console import Console
 
 from realtime.base.messages import message
 from realtime.values import Frame
-from realtime.viewers.terminal import Bar, Line, summary
+from realtime.viewers.terminal import Bar, Bars, Line, summary, table
 
 
 def frame(t: float, index: int = 0) -> Frame:
@@ -95,3 +95,19 @@ def test_the_bar_says_why_nothing_comes():
         bar.idle(None)
         bar.idle(message("reconnecting", source="camera 0", seconds=3))
     assert "1 frames   camera 0: reconnecting (3 s)" in out.file.getvalue()
+
+
+def test_bars_tables_and_lines_show_names_as_text():
+    out = console(terminal=True)
+    with Bars(out) as bars:
+        bars.update("a[/b]\x1b[5m.mp4", 1, 10, 0.1)
+        bars.tell("wrote [c]\x07.mp4")
+        bars.end("a[/b]\x1b[5m.mp4", "wrote [d]\n.mp4")
+    out.print(table("[e] 1 fps", ("name", "n"), [("[/g]", "1")]))
+    clock = FakeClock(10.0)
+    with Line(out, clock, controls(clock)) as line:
+        line.idle(message("waiting", source="[h]\x1b[5m", seconds=1))
+    text = out.file.getvalue()
+    for name in ("a[/b]\\x1b[5m.mp4", "[c]\\x07.mp4", "[d]\\n.mp4", "[e] 1 fps", "[/g]", "[h]\\x1b[5m"):
+        assert name in text
+    assert "\x1b[5m" not in text and "\x07" not in text

@@ -1,11 +1,30 @@
-"""Writes files so that a crash, a full disk or a kill leaves either the old content or the new one, never a part."""
+"""Writes files so that nothing is lost: whole or not at all, by one run at a time, and never over what is being read."""
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from realtime.base.errors import Trouble
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+LOCKED_BYTE = 1 << 40
+"""Windows locks bytes against reading too, so the lock lies far behind the end of any file."""
+
+
+class Exists(Trouble):
+    """A file of that name exists, and is kept."""
+
+    def __init__(self, path: Path):
+        super().__init__(f"{path} exists and is kept: choose another name, or pass --overwrite")
 
 
 @contextmanager
@@ -50,3 +69,133 @@ def sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def open_to_write(path: Path, replace: bool) -> int:
+    """A descriptor of an empty file that only its owner may read and that no other run writes to as long as it is open.
+
+    Args:
+        replace: whether a file of that name may exist; it is emptied, and keeps its rights.
+
+    Raises:
+        Exists: a file of that name exists, and is not to be replaced.
+        Trouble: another run is writing to the file.
+        OSError: it cannot be opened.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags if replace else flags | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise Exists(path) from error
+    try:
+        if not lock(handle):
+            raise Trouble(f"another run is writing {path}: wait for its end, or choose another name")
+        # Devices have no length.
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            os.truncate(handle, 0)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def remove_if_empty(path: Path) -> None:
+    """Removes a file without content, if it can be removed."""
+    with suppress(OSError):
+        if path.stat().st_size == 0:
+            path.unlink()
+
+
+def lock(handle: int) -> bool:
+    """Locks an open file until it is closed; False if another run has locked it. Where the disk knows no locks, nothing is locked."""
+    try:
+        if sys.platform == "win32":
+            os.lseek(handle, LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+            os.lseek(handle, 0, os.SEEK_SET)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def publish(parts: Sequence[Path], names: Sequence[Path], replace: bool) -> None:
+    """Gives finished files their names, all or none of them.
+
+    A process that is killed meanwhile leaves some files under both names, so that `names` can be told from others of these names.
+
+    Args:
+        parts: the files.
+        names: their new names, one for each.
+        replace: whether files of these names may exist.
+
+    Raises:
+        Exists: a name is taken, and the file there is not to be replaced.
+        OSError: a file cannot be renamed.
+    """
+    for part, name in zip(parts, names, strict=True):
+        if replace:
+            part.replace(name)
+    if replace:
+        return
+    linked: list[Path] = []
+    try:
+        for part, name in zip(parts, names, strict=True):
+            _link(part, name)
+            linked.append(name)
+    except FileExistsError as error:
+        for earlier, taken in zip(parts, linked, strict=False):
+            if earlier.exists():
+                taken.unlink()
+            else:
+                taken.rename(earlier)
+        raise Exists(name) from error
+    for part in parts:
+        part.unlink(missing_ok=True)
+
+
+def _link(path: Path, new: Path) -> None:
+    """A second name for a file; where the disk knows no links, the new one alone. Raises FileExistsError."""
+    try:
+        os.link(path, new, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):
+        if os.path.lexists(new):
+            raise FileExistsError(f"{new} exists") from None
+        path.rename(new)
+
+
+def make_private_folder(path: Path) -> None:
+    """Makes a folder and those above it where they are missing, for their owner alone; those that exist keep their rights.
+
+    Raises:
+        OSError: it cannot be made, or is a file.
+    """
+    for folder in [*reversed(path.parents), path]:
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Makes sure that nothing which is read would be written over: under its own name, or through a link.
+
+    Raises:
+        Trouble: one of `outputs` is one of `inputs`.
+    """
+    read = {}
+    for path in inputs:
+        with suppress(OSError, ValueError):
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                read[status.st_dev, status.st_ino] = path
+    for out in outputs:
+        with suppress(OSError, ValueError):
+            status = out.stat()
+            source = read.get((status.st_dev, status.st_ino))
+            if source is not None:
+                what = "the file to be read" if source == out else f"the same file as {source}, which is read"
+                raise Trouble(f"{out} is {what}: choose another name to write to")

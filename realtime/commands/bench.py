@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import refuse_inputs
 from realtime.commands.benchmark import (
     Clocks,
     Crowd,
@@ -86,6 +87,8 @@ def run_bench(options: BenchOptions, console: Console) -> bool:
             f"bench measures a film, so that runs can be compared: {options.source} is none; "
             "name a video file, or see a camera's rate in live"
         )
+    if file is not None:
+        refuse_inputs([file], [path, *filter(None, [options.compare_file])])
     before = None if options.compare_file is None else read_report(options.compare_file)
     film, clock = VideoFile(path), time.perf_counter
     pipeline = build_pipeline(options.settings, clock, live=not options.exact, patience_s=math.inf if options.live_rate else 0.1)

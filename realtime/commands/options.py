@@ -130,7 +130,9 @@ AudioTrack = Annotated[
 ]
 OutDir = Annotated[
     Path | None,
-    typer.Option(help="Record many films into this folder, as many at a time as there are cores; finished ones are skipped."),
+    typer.Option(
+        help="Record many films into this folder, as many at a time as there are cores, in the tree of theirs; finished ones are skipped."
+    ),
 ]
 
 # What bench measures.

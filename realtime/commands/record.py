@@ -2,20 +2,36 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from rich.console import Console
 
-from realtime.base.errors import Trouble, reason
+from realtime.base.errors import Trouble
+from realtime.base.files import refuse_inputs
 from realtime.base.timing import Countdown
 from realtime.config import CameraSettings, Choices, Settings
 from realtime.loop import Sinks, Tap, run_loop
 from realtime.pipeline import build_pipeline
 from realtime.readings.format import readings_header
-from realtime.recording.batch import Job, face_search, film_setup, films_in, is_done, outputs, record_all
-from realtime.recording.recording import Recording, RecordingSetup, refuse_to_overwrite
+from realtime.recording.batch import (
+    Job,
+    face_search,
+    film_setup,
+    finished_files,
+    is_done,
+    record_all,
+    refuse_if_in_the_way,
+    unfinished_files,
+)
+from realtime.recording.disk import make_folder
+from realtime.recording.film_folders import films_in, outputs
+from realtime.recording.recording import Recording, RecordingSetup
+from realtime.recording.unfinished import UnfinishedWork
 from realtime.sources.films import VideoFile
 from realtime.sources.opening import film_path, open_live
 from realtime.sources.playing import FirstSeconds
@@ -26,17 +42,25 @@ from realtime.viewers.terminal import Bar, Bars
 def new_recording(
     out: Path, sources: Sequence[str], header: Callable[[], dict[str, Any]], setup: RecordingSetup, overwrite: bool
 ) -> Recording:
-    """A recording into `out`, which must not be one of the films that `sources` name.
+    """A recording into `out`, none of whose files may be one that `sources` name.
 
     Raises:
-        Trouble: it is one, or `out` cannot be written.
+        Trouble: one is, or `out` cannot be written.
     """
     recording = Recording(out, header, setup, overwrite)
-    # Only then: to tell a camera's name from a film's the cameras are listed, which takes time.
-    if out.exists():
-        for film in filter(None, map(film_path, sources)):
-            refuse_to_overwrite(film, out, "name")
+    # Only where a file exists: to tell a camera's name from a film's the cameras are listed, which takes time.
+    if any(file.exists() for file in recording.files):
+        refuse_inputs(recording.files, filter(None, map(input_file, sources)))
     return recording
+
+
+def input_file(source: str) -> Path | None:
+    """The file that a source reads: a film, by its path or its address, or what comes through the pipe."""
+    if source == "-":
+        return Path("/dev/stdin")
+    if source.startswith("file:"):
+        return Path(url2pathname(urlsplit(source).path))
+    return film_path(source)
 
 
 def describe(recording: Recording) -> str:
@@ -99,9 +123,12 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
     start = clock()
     run_loop(frames, pipeline, Sinks([recording, bar, Tap(countdown.update)]), over)
     elapsed_s = clock() - start
+    cut = film is not None and interrupted()
     if not recording.frames:
         raise Trouble(f"nothing was recorded: {frames.name} gave no frame")
     console.print(f"{describe(recording)}: {recording.frames} frames in {elapsed_s:.1f} s ({recording.frames / elapsed_s:.0f} fps)")
+    if cut:
+        console.print(f"stopped before the end of {frames.name}: the recording is whole up to there; --overwrite makes all of it")
     if film is not None:
         whole.check_loss(console.print)
 
@@ -112,19 +139,55 @@ def record_many(paths: Sequence[Path], folder: Path, options: RecordOptions, con
     Raises:
         Trouble: the folder cannot be made, or films failed, which are named.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Trouble(f"cannot make the folder {folder} ({reason(error)}): check the path and your rights") from error
-    films = films_in(paths)
-    outs = outputs(films, folder)
+    make_folder(folder)
+    films = films_in(paths, folder)
     jobs = [
-        Job(film, out, options.settings, options.choices, options.seconds, options.audio) for film, out in zip(films, outs, strict=True)
+        Job(
+            film.path, out, options.settings, options.choices, options.seconds, options.audio, overwrite=options.overwrite, place=film.place
+        )
+        for film, out in zip(films, outputs(films, folder), strict=True)
     ]
+    refuse_collisions(jobs)
     due = [job for job in jobs if options.overwrite or not is_done(job)]
     if len(due) < len(jobs):
         console.print(f"skipped: {len(jobs) - len(due)} of {len(jobs)} films are recorded already; --overwrite does them again")
-    with Bars(console) as bars:
-        failed = record_all(due, bars, interrupted)
+    if not due:
+        return
+    with UnfinishedWork(folder) as work, Bars(console) as bars:
+        ready, failed = _prepare(due, work, bars.tell)
+        failed += record_all(ready, bars, interrupted)
+    if interrupted():
+        console.print("stopped: run this again for the films that are missing")
     if failed:
         raise Trouble(f"{len(failed)} of {len(due)} films failed, for reasons told above: {', '.join(map(str, failed))}")
+
+
+def refuse_collisions(jobs: Sequence[Job]) -> None:
+    """Makes sure that no job would write over a film of another or over its files.
+
+    Raises:
+        Trouble: one would.
+    """
+    owners: dict[Path, Job] = {}
+    for job in jobs:
+        for file in finished_files(job):
+            if file in owners:
+                raise Trouble(f"{owners[file].film} and {job.film} would both become {file}: record them into different folders")
+            owners[file] = job
+    refuse_inputs(owners, [job.film for job in jobs])
+
+
+def _prepare(due: Sequence[Job], work: UnfinishedWork, tell: Callable[[str], None]) -> tuple[list[Job], list[Path]]:
+    """The jobs with the names of their unfinished files, and the films that are refused because a file of the user is in the way."""
+    ready, refused = [], []
+    for job in due:
+        try:
+            make_folder(job.out.parent)
+            claimed = replace(job, part=work.claim(partial(unfinished_files, job)))
+            refuse_if_in_the_way(claimed)
+        except Trouble as trouble:
+            tell(f"{job.film} is not recorded: {trouble}")
+            refused.append(job.film)
+        else:
+            ready.append(claimed)
+    return ready, refused

@@ -72,7 +72,7 @@ def write_report(files: Sequence[Path], out: Path, settings: ReportSettings) -> 
     sections = [report_section(readings_path(path), f"s{i}", out.parent, settings) for i, path in enumerate(files)]
     text = page(sections, settings)
     try:
-        replace_file(out, text.encode("utf-8"))
+        replace_file(out, text.encode("utf-8", "backslashreplace"), private=True)
     except OSError as error:
         raise Trouble(f"cannot write {out} ({error.strerror}): check the folder, your rights and the space left") from error
 
@@ -125,7 +125,7 @@ def page(sections: Sequence[ReportSection], settings: ReportSettings) -> str:
 def _address(video: Path, beside: Path) -> str:
     """The address of a video relative to a page in the folder `beside`."""
     try:
-        return quote(Path(os.path.relpath(video.resolve(), beside.resolve())).as_posix())
+        return quote(os.fsencode(Path(os.path.relpath(video.resolve(), beside.resolve())).as_posix()))
     except ValueError:
         # On Windows there is no relative path from one drive to another.
         return video.resolve().as_uri()

@@ -4,7 +4,8 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from realtime.base.errors import Trouble, reason
+from realtime.base.errors import Trouble, disk_remedy, reason
+from realtime.base.files import make_private_folder
 from realtime.base.timing import Clock
 from realtime.config import RecorderSettings
 
@@ -12,15 +13,15 @@ MB = 1e6
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder, where it is missing, and those that it lies in.
+    """Makes a folder, where it is missing, and those that it lies in, for their owner alone.
 
     Raises:
         Trouble: it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
     except OSError as error:
-        raise Trouble(f"cannot make the folder {folder} ({reason(error)}): choose another one") from error
+        raise Trouble(f"cannot make the folder {folder} ({reason(error)}): {disk_remedy(error)}") from error
 
 
 class Full(Trouble):

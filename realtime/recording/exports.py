@@ -1,11 +1,13 @@
 """Exports of the readings for other programs: a table (CSV) and subtitles (SRT). They take the lines of a readings file one by one."""
 
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from realtime.base.errors import Trouble, disk_remedy, reason
+from realtime.base.files import open_to_write
 from realtime.faces.pose import Pose
 
 EXTEND_S = 0.5
@@ -27,20 +29,21 @@ class CsvFile:
     `unsure` is empty where the label is reliable. Every row is on disk when `write` returns.
     """
 
-    def __init__(self, path: Path, labels: Sequence[str]):
-        """Creates the file with its first row; an older file of that name is replaced.
+    def __init__(self, path: Path, labels: Sequence[str], replace: bool = True):
+        """Creates the file with its first row.
 
         Args:
             path: the file.
             labels: the names of the probabilities, in their order.
+            replace: whether a file of that name may exist.
 
         Raises:
-            Trouble: it cannot be written.
+            Trouble: it exists and may not, another run is writing it, or it cannot be written.
         """
         self.path = Path(path)
         try:
             # buffering=1: each row goes to the disk at once. newline="": the csv module ends rows itself.
-            self._file = self.path.open("w", encoding="utf-8", newline="", buffering=1)
+            self._file = os.fdopen(open_to_write(self.path, replace), "w", encoding="utf-8", newline="", buffering=1)
             self._rows = csv.writer(self._file)
             self._rows.writerow(["t", "frame", "id", "label", "confidence", "unsure", *labels, *BOX, *Pose._fields])
         except OSError as error:
@@ -75,15 +78,15 @@ class SrtFile:
     moment.
     """
 
-    def __init__(self, path: Path):
-        """Creates the file; an older file of that name is replaced.
+    def __init__(self, path: Path, replace: bool = True):
+        """Creates the file; `replace` says whether one of that name may exist.
 
         Raises:
-            Trouble: it cannot be written.
+            Trouble: it exists and may not, another run is writing it, or it cannot be written.
         """
         self.path = Path(path)
         try:
-            self._file = self.path.open("wb", buffering=0)
+            self._file = os.fdopen(open_to_write(self.path, replace), "wb", buffering=0)
         except OSError as error:
             raise _trouble(self.path, error) from error
         self._text = ""

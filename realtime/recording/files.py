@@ -89,14 +89,16 @@ class EvenRate:
 class RecordingFiles:
     """The files of one recording. Leaving the `with` block closes them whatever happened, each as complete as it can be."""
 
-    def __init__(self, paths: Sequence[Path], header: Callable[[], dict[str, Any]], setup: RecordingSetup, source_t: float):
-        """`source_t` is the time of the first frame on the source's clock.
+    def __init__(
+        self, paths: Sequence[Path], header: Callable[[], dict[str, Any]], setup: RecordingSetup, source_t: float, replace: bool = True
+    ):
+        """`source_t` is the time of the first frame on the source's clock; `replace` says whether files of these names may exist.
 
         Raises:
             ValueError: faces are to be covered and nothing searches for them.
         """
         self.paths, self.header, self.setup, self.source_t = paths, header, setup, source_t
-        self.frames = 0
+        self.frames, self.replace = 0, replace
         self._watch = DiskWatch(setup.settings, setup.clock, setup.tell, setup.free)
         self._blur: FaceBlur | None = None
         if setup.choices.privacy == "blur":
@@ -168,11 +170,11 @@ class RecordingFiles:
         videos = [path for path in self.paths if path.suffix.lower() in FORMATS]
         encoder = self.setup.encoder(self._size_wh, settings) if videos else None
         for path in videos:
-            video = VideoWriter(path, settings, encoder or SOFTWARE, self.setup.sound(), self.setup.tell)
+            video = VideoWriter(path, settings, encoder or SOFTWARE, self.setup.sound(), self.setup.tell, self.replace)
             self._videos.append(video)
             self._open.push(lambda error, *_, video=video: video.close(cut=error is not None))
         try:
-            self._readings = Journal(self.paths[-1])
+            self._readings = Journal(self.paths[-1], self.replace)
         except OSError as error:
             raise self._trouble(error) from error
         self._open.callback(self._readings.close)
@@ -188,7 +190,7 @@ class RecordingFiles:
         self._put_line(facts | ({"picture": choices.picture, "encoder": encoder} if videos else {}))
         for path in self.paths:
             if path.suffix in (".csv", ".srt"):
-                self._exports.append(CsvFile(path, LABELS) if path.suffix == ".csv" else SrtFile(path))
+                self._exports.append(CsvFile(path, LABELS, self.replace) if path.suffix == ".csv" else SrtFile(path, self.replace))
                 self._open.callback(self._exports[-1].close)
 
     def _put_line(self, values: dict[str, Any]) -> None:

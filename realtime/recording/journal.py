@@ -1,7 +1,10 @@
 """A file whose changes reach the disk completely or not at all."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
+
+from realtime.base.files import open_to_write
 
 
 class Journal:
@@ -10,9 +13,9 @@ class Journal:
     So neither a crash nor a full disk leaves half a fragment, and a muxer that is closed after a failure damages nothing.
     """
 
-    def __init__(self, path: Path):
-        """Creates the file; raises OSError."""
-        self._file = path.open("wb", buffering=0)
+    def __init__(self, path: Path, replace: bool = True):
+        """Creates the file, or empties the one that exists if `replace`; see `open_to_write` for what is raised."""
+        self._file = os.fdopen(open_to_write(path, replace), "wb", buffering=0)
         self._pending: list[tuple[int, bytes]] = []
         self._at = self.size = self._end = 0
 

@@ -1,5 +1,6 @@
 """A recording: a video and, beside it, its readings, written in a thread of its own."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -8,25 +9,28 @@ from pathlib import Path
 from typing import Any, Self
 
 from realtime.base.errors import Trouble
+from realtime.base.files import Exists
+from realtime.config import Choices
+from realtime.readings.format import VIDEOS
 from realtime.recording.disk import MB, make_folder
 from realtime.recording.files import RecordingFiles, RecordingSetup
 from realtime.recording.losses import CATCH_UP_S, Losses, StopWatch
 from realtime.recording.privacy import RecordedFrame
-from realtime.recording.video import FORMATS, ticks_of
+from realtime.recording.video import ticks_of
 from realtime.values import Frame, Reading
 
 STEP_S = 0.1
 """Seconds between two looks at how a recording goes on while it is waited for."""
 
 
-def refuse_to_overwrite(film: Path, out: Path, other: str) -> None:
-    """Makes sure that a recording into `out` does not write over the film that it is made from.
-
-    Raises:
-        Trouble: the two are one file; `other` says what to choose anew, such as "name".
-    """
-    if out.exists() and film.exists() and out.samefile(film):
-        raise Trouble(f"{out} is the file to be read: choose another {other} to write to")
+def files_of(path: Path, choices: Choices) -> list[Path]:
+    """All files of a recording into `path`: videos, table and subtitles as chosen, the readings last."""
+    readings = path if path.suffix.lower() == ".jsonl" else path.with_suffix(".jsonl")
+    exports = [path.with_suffix(f".{kind}") for kind, chosen in (("csv", choices.csv), ("srt", choices.srt)) if chosen]
+    if choices.privacy == "numbers":
+        return [*exports, readings]
+    clean = [path.with_stem(f"{path.stem}_clean")] if choices.picture == "both" else []
+    return [path, *clean, *exports, readings]
 
 
 class Recording:
@@ -45,17 +49,19 @@ class Recording:
         """`header()` is called with the first frame and goes into the first line of the readings, after the schema.
 
         Raises:
-            Trouble: the name is not one of a video, its folder cannot be made, or a file of that name exists.
+            Trouble: the name is not one of a video (or of readings where they are all that is written), its folder cannot be made, or a
+                file of that name exists.
         """
         self.path, self.setup = Path(path), setup
-        self.readings_path = self.path.with_suffix(".jsonl")
-        self.header = header
-        if self.path.suffix.lower() not in FORMATS:
-            raise Trouble(f"cannot record to {self.path}: the name must end in {', '.join(FORMATS)}")
+        self.readings_path = self.files[-1]
+        self.header, self.overwrite = header, overwrite
+        suffixes = (*VIDEOS, ".jsonl") if setup.choices.privacy == "numbers" else VIDEOS
+        if self.path.suffix.lower() not in suffixes:
+            raise Trouble(f"cannot record to {self.path}: the name must end in {' or '.join(suffixes)}")
         make_folder(self.path.parent)
         for file in self.files:
-            if file.exists() and not overwrite:
-                raise Trouble(f"{file} exists and is kept: choose another name, or pass --overwrite")
+            if os.path.lexists(file) and not overwrite:
+                raise Exists(file)
         self.accepted = 0
         self.losses = Losses()
         self.elapsed_s = 0.0
@@ -72,13 +78,8 @@ class Recording:
 
     @property
     def files(self) -> list[Path]:
-        """All files of the recording: videos, table and subtitles as chosen, the readings last."""
-        choices = self.setup.choices
-        exports = [self.path.with_suffix(f".{kind}") for kind, chosen in (("csv", choices.csv), ("srt", choices.srt)) if chosen]
-        if choices.privacy == "numbers":
-            return [*exports, self.readings_path]
-        clean = [self.path.with_stem(f"{self.path.stem}_clean")] if choices.picture == "both" else []
-        return [self.path, *clean, *exports, self.readings_path]
+        """All files of the recording: see `files_of`."""
+        return files_of(self.path, self.setup.choices)
 
     @property
     def dropped(self) -> int:
@@ -111,7 +112,7 @@ class Recording:
         """
         self._raise_error()
         if not self._is_started:
-            self._files = RecordingFiles(self.files, self.header, self.setup, frame.t)
+            self._files = RecordingFiles(self.files, self.header, self.setup, frame.t, self.overwrite)
             self._thread.start()
         else:
             self.elapsed_s += max(frame.t - self._before_t, 1 / ticks_of(self.path))

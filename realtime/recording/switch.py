@@ -1,13 +1,16 @@
 """Starts and stops recordings while the program runs, and names new files."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from realtime.base.errors import Trouble
+from realtime.base.errors import Trouble, disk_remedy, reason
+from realtime.base.files import Exists, open_to_write, remove_if_empty
 from realtime.base.messages import Message, message
+from realtime.readings.format import VIDEOS
 from realtime.recording.disk import Full, make_folder
 from realtime.recording.recording import Recording, RecordingSetup
 from realtime.values import Frame, Reading
@@ -63,23 +66,48 @@ class RecordSwitch:
             recording.end()
             self._ending.append(recording)
             if not recording.accepted:
+                remove_if_empty(recording.readings_path)
                 return message("nothing_recorded")
             self.finished.append(recording)
             return message("saved", file=recording.files[0])
         try:
-            self._running = Recording(dated(self.folder, ".mp4", [one.path for one in self._ending]), self.header, self.setup)
+            # The empty readings file keeps the name from other runs until the first frame is there.
+            readings = create_dated(self.folder, ".jsonl")
+            self._running = Recording(readings.with_suffix(".mp4"), self.header, self.setup, overwrite=True)
         except Trouble as trouble:
             return message("text", text=trouble)
         return message("recording")
 
 
-def dated(folder: Path, suffix: str, reserved: Sequence[Path] = ()) -> Path:
-    """A new file name in `folder` (made if missing) from the time of day, never one that exists or is in `reserved`.
+def dated(folder: Path, suffix: str) -> Path:
+    """A new file name in `folder` (made if missing) from the time of day, never one that exists.
 
     Raises:
         Trouble: the folder cannot be made.
     """
+    return next(_dated_names(folder, suffix))
+
+
+def create_dated(folder: Path, suffix: str, content: bytes = b"") -> Path:
+    """Creates a file under a name as of `dated`; another run that does so at the same moment gets another name.
+
+    Raises:
+        Trouble: the folder cannot be made, or the file cannot be written.
+    """
+    for path in _dated_names(folder, suffix):
+        try:
+            with os.fdopen(open_to_write(path, replace=False), "wb") as file:
+                file.write(content)
+        except Exists:
+            continue
+        except OSError as error:
+            raise Trouble(f"cannot write {path} ({reason(error)}): {disk_remedy(error)}") from error
+        return path
+    raise Trouble(f"cannot find a free name in {folder}: too many files of this second are there")
+
+
+def _dated_names(folder: Path, suffix: str) -> Iterator[Path]:
     make_folder(folder)
     stem = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     names = (folder / f"{stem}{'' if n == 1 else f'_{n}'}{suffix}" for n in range(1, 1000))
-    return next(name for name in names if name not in reserved and not name.exists() and not name.with_suffix(".jsonl").exists())
+    return (name for name in names if not any(name.with_suffix(end).exists() for end in (name.suffix, *VIDEOS, ".jsonl")))

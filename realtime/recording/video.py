@@ -69,9 +69,11 @@ class VideoWriter:
         encoder: str = SOFTWARE,
         sound: Sound | None = None,
         tell: Callable[[str], None] = lambda line: None,
+        replace: bool = True,
     ):
-        """`tell` gets a line when the sound fails."""
+        """`tell` gets a line when the sound fails. `replace` says whether a file of that name may exist."""
         self.path, self.settings, self.encoder, self.sound, self.tell = Path(path), settings, encoder, sound, tell
+        self.replace = replace
         self.frames = self.size = 0
         self.ticks = ticks_of(self.path)
         self._file: _OpenFile | None = None
@@ -116,7 +118,7 @@ class VideoWriter:
         import av
 
         silence_ffmpeg()
-        journal = Journal(self.path)
+        journal = Journal(self.path, self.replace)
         form = format_of(self.path)
         options = _options(form, self.settings)
         try:
@@ -229,8 +231,8 @@ def format_of(path: Path) -> str:
 
 
 def ticks_of(path: Path) -> int:
-    """Time stamps per second of a video called `path`: Matroska has milliseconds."""
-    return 1000 if format_of(path) == "matroska" else TICKS
+    """Time stamps per second of a recording called `path`: Matroska has milliseconds."""
+    return 1000 if FORMATS.get(path.suffix.lower()) == "matroska" else TICKS
 
 
 def _options(form: str, settings: RecorderSettings) -> dict[str, str]:

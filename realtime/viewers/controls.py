@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, Self
 
 import cv2
 import numpy as np
 
-from realtime.base.errors import Trouble, reason
+from realtime.base.errors import Trouble
 from realtime.base.messages import Message, message
 from realtime.base.timing import Clock, LatencyMeter, RateMeter
 from realtime.drawing.words import ENGLISH, Words
 from realtime.recording.recording import Recording
-from realtime.recording.switch import RecordSwitch, dated
+from realtime.recording.switch import RecordSwitch, create_dated
 from realtime.values import Frame, Reading
 
 MESSAGE_S = 3.0
@@ -136,15 +135,10 @@ class Controls:
         if self.recordings.setup.choices.privacy != "none":
             return message("no_snapshots")
         _, png = cv2.imencode(".png", picture)
-        path: Path | None = None
         try:
-            path = dated(self.recordings.folder, ".png")
-            path.write_bytes(png.tobytes())
+            return message("saved", file=create_dated(self.recordings.folder, ".png", png.tobytes()))
         except Trouble as trouble:
             return message("text", text=trouble)
-        except OSError as error:
-            return message("text", text=f"cannot write {path} ({reason(error)})")
-        return message("saved", file=path)
 
     def toggle_profile(self) -> None:
         self.say(self.profiles.toggle())

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from realtime.base.messages import Message
+from realtime.base.output import one_line, shown
 from realtime.base.timing import Clock
 from realtime.drawing.draw import caption
 from realtime.values import Frame, Reading
@@ -63,10 +64,10 @@ class Line:
         if self._live:
             # Ten times a second: as fast as a number can be read.
             self._next = now + 0.1
-            self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
+            self._live.update(Text(one_line(text), no_wrap=True, overflow="ellipsis"), refresh=True)
         else:
             self._next = now + 1.0
-            self.console.print(text, soft_wrap=True, markup=False, highlight=False)
+            self.console.print(Text(one_line(text)), soft_wrap=True)
 
 
 class _Speed(ProgressColumn):
@@ -83,7 +84,7 @@ class Bar:
 
     def __init__(self, console: Console, expected: Callable[[], int | None], seconds: float | None):
         """`expected()` gives the number of frames, if known; `seconds` is the length of the recording, if the user limits it."""
-        columns = (BarColumn(), TextColumn("{task.fields[count]}"), _Speed(), TimeRemainingColumn())
+        columns = (BarColumn(), TextColumn("{task.fields[count]}", markup=False), _Speed(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._expected, self._seconds = expected, seconds
         self._task = self._progress.add_task("", total=None, film_s=0.0, frames=0, count="")
@@ -109,14 +110,15 @@ class Bar:
     def idle(self, why: Message | None) -> None:
         """Says why no frame comes."""
         if why is not None:
-            self._progress.update(self._task, count=f"{self._frames} frames   {why}")
+            self._progress.update(self._task, count=one_line(f"{self._frames} frames   {why}"))
 
 
 class Bars:
     """A progress bar for every film that is being recorded. If the output is a file or pipe: one line for each film that has ended."""
 
     def __init__(self, console: Console):
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), _Speed(), TimeRemainingColumn())
+        name, count = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[count]}")
+        columns = (name, BarColumn(), count, _Speed(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._tasks: dict[str, TaskID] = {}
 
@@ -130,7 +132,7 @@ class Bars:
     def update(self, name: str, frames: int, expected: int | None, film_s: float) -> None:
         """Shows the progress of a film."""
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, film_s=0.0, frames=0, count="")
+            self._tasks[name] = self._progress.add_task(one_line(name), film_s=0.0, frames=0, count="")
         count = f"{frames}/{expected} frames" if expected else f"{frames} frames"
         self._progress.update(self._tasks[name], total=expected, completed=frames, film_s=film_s, count=count, frames=frames)
 
@@ -141,14 +143,14 @@ class Bars:
         self.tell(line)
 
     def tell(self, line: str) -> None:
-        self._progress.console.print(line, soft_wrap=True, markup=False, highlight=False)
+        self._progress.console.print(Text(one_line(line)), soft_wrap=True)
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """A plain table; all columns but the first are numbers."""
-    grid = Table(title=title, title_justify="left", title_style="bold")
+    grid = Table(title=Text(shown(title)), title_justify="left", title_style="bold")
     for i, name in enumerate(head):
         grid.add_column(name, justify="right" if i else "left")
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*(Text(shown(cell)) for cell in row))
     return grid
