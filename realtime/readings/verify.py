@@ -7,12 +7,15 @@ import numpy as np
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.silence import silence_ffmpeg
-from realtime.readings.file import Readings, first_few, quantity, read, readings_path
+from realtime.readings.file import FEW, Readings, first_few, quantity, read, readings_path
 
 SAME_S = 0.001
 """Seconds by which the times of video and readings may differ: the video's are in 90,000ths of a second, the readings' in millionths."""
 GAP_S = 1.0
 """Seconds: a longer step between two frames is a gap, if it is also three times the median step."""
+
+MOST_GAPS = 20
+"""Gaps that have a line each; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ def readings_problems(readings: Readings, name: Path) -> list[str]:
         problems.append(f"{name}: frame {readings.numbers[first]} stands where {first} was expected")
     back = np.flatnonzero(np.diff(readings.t) <= 0) + 1
     if len(back):
-        problems.append(f"{name}: time does not grow at {quantity(len(back), 'frame')} ({first_few(back.tolist())})")
+        problems.append(f"{name}: time does not grow at {quantity(len(back), 'frame')} ({first_few(back[: FEW + 1].tolist())})")
     if abs(readings.t[0]) > SAME_S:
         problems.append(f"{name}: time begins at {readings.t[0]:.3f} s, not at 0")
     problems += _gaps(readings.t, name)
@@ -162,7 +165,8 @@ def _gaps(t: np.ndarray, name: Path) -> list[str]:
     if len(steps) == 0:
         return []
     gaps = np.flatnonzero(steps > max(GAP_S, 3 * float(np.median(steps))))
-    return [f"{name}: nothing for {steps[i]:.1f} s from {t[i]:.1f} s on (frame {i})" for i in gaps.tolist()]
+    lines = [f"{name}: nothing for {steps[i]:.1f} s from {t[i]:.1f} s on (frame {i})" for i in gaps[:MOST_GAPS].tolist()]
+    return lines + [f"{name}: so also {quantity(len(gaps) - MOST_GAPS, 'time')} more"] * (len(gaps) > MOST_GAPS)
 
 
 def film_problems(film: Film, name: Path) -> list[str]:
@@ -179,7 +183,7 @@ def film_problems(film: Film, name: Path) -> list[str]:
         return [*problems, f"{name}: there is no frame in it"]
     back = np.flatnonzero(~(np.diff(film.times) > 0)) + 1
     if len(back):
-        problems.append(f"{name}: time does not grow at {quantity(len(back), 'frame')} ({first_few(back.tolist())})")
+        problems.append(f"{name}: time does not grow at {quantity(len(back), 'frame')} ({first_few(back[: FEW + 1].tolist())})")
     if film.is_finished and film.duration_s is not None and n > 1:
         # The last frame is shown for about as long as the others.
         steps, end = np.diff(film.times), float(film.times[-1])
