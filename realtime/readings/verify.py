@@ -1,11 +1,13 @@
 """Reads a recording back, video and readings, and reports whether it is whole."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import open_regular
 from realtime.base.silence import silence_ffmpeg
 from realtime.readings.file import FEW, Readings, first_few, quantity, read, readings_path
 
@@ -121,8 +123,9 @@ def decode_film(path: Path) -> Film:
 
 def _file_state(path: Path) -> tuple[bool, int]:
     """Whether an MP4 has its final form (no `moof` box at the top level), and how many bytes its last box lacks."""
-    size, at, finished = path.stat().st_size, 0, True
-    with path.open("rb") as file:
+    at, finished = 0, True
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
         while at + 8 <= size:
             file.seek(at)
             head = file.read(16)
