@@ -7,7 +7,7 @@ from collections.abc import Callable
 KINDS = "JPEG, PNG, GIF, WebP, TIFF, BMP, PNM or AVIF"
 """The files whose size can be read."""
 PNG_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf")
-"""What the pixels and the way up need. Compressed text and colour profiles are left out: they may be a thousand times larger than the file."""
+"""What the pixels and the way up need. Compressed texts and colour profiles are left out: they may be a thousand times the file's size."""
 NO_FRAME = (0xC4, 0xC8, 0xCC)
 """JPEG's markers from 0xC0 to 0xCF that begin no frame (ITU T.81, table B.1)."""
 PNM = re.compile(rb"P[1-6](?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s")
