@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from conftest import HOSTILE_JSON
 
 from realtime.base.errors import Trouble
 from realtime.config import SHIPPED
@@ -46,6 +47,11 @@ def test_a_profile_for_another_model_is_told(root, classifier):
         usable(path, classifier.path)
     with pytest.raises(Trouble, match=r"none\.json"):
         usable(path, root / "none.tflite")
+    for raw in HOSTILE_JSON:
+        (root / "odd.json").write_text(f'{{"sha256": "a", "embedding": {raw}}}')
+        with pytest.raises(Trouble) as caught:
+            usable(path, root / "odd.tflite")
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
 def test_the_switch_turns_a_profile_on_and_off(root, classifier):

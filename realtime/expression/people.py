@@ -1,12 +1,13 @@
 """Who has a profile, and the stage of the pipeline that applies one. All files of a person lie in one folder."""
 
-import json
 from pathlib import Path
 from typing import Protocol
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import read_regular
+from realtime.base.json_values import parse_json
 from realtime.base.messages import Message, message
-from realtime.expression.classifier import Opinion
+from realtime.expression.classifier import MOST_CARD_BYTES, Opinion
 from realtime.expression.profile import Profile, load, personal
 
 PEOPLE = Path("people")
@@ -65,10 +66,12 @@ def usable(path: Path, model: Path) -> Path:
     """
     beside = model.with_suffix(".json")
     try:
-        card = json.loads(beside.read_bytes())
+        card = parse_json(read_regular(beside, MOST_CARD_BYTES))
         sha256, embedding = str(card["sha256"]), int(card["embedding"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Trouble(f"cannot read {beside} ({reason(error) if isinstance(error, OSError) else repr(error)}): restore it") from error
+    except OSError as error:
+        raise Trouble(f"cannot read {beside} ({reason(error)}): restore it") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Trouble(f"cannot read {beside} ({error!r:.120}): restore it") from error
     load(path, sha256, embedding)
     return path
 
