@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import replace_file
 from realtime.base.messages import Message, message
 from realtime.base.timing import Clock, LatencyMeter, RateMeter
 from realtime.drawing.words import ENGLISH, Words
@@ -139,7 +140,7 @@ class Controls:
         path: Path | None = None
         try:
             path = dated(self.recordings.folder, ".png")
-            path.write_bytes(png.tobytes())
+            replace_file(path, png.tobytes())
         except Trouble as trouble:
             return message("text", text=trouble)
         except OSError as error:
