@@ -77,6 +77,7 @@ SLOW = {
     "test_pipeline.py::test_the_label_is_the_largest_*": FILM,
     "test_pipeline.py::test_two_people_in_two_*": WORK,
     "test_privacy.py::test_no_detector_finds_*": WORK,
+    "test_read_files.py::test_each_photo_*": WORK,
     "test_reconnecting.py::test_a_camera_that_opens_but_*": WAITS,
     "test_reconnecting.py::test_a_network_camera_that_*": WAITS,
     "test_reconnecting.py::test_a_stalled_network_camera_*": WAITS,

@@ -75,10 +75,17 @@ def write_report(files: Sequence[Path], out: Path, settings: ReportSettings) -> 
     Raises:
         Trouble: a file is not a readings file, or the page cannot be written.
     """
-    sections = [report_section(readings_path(path), f"s{i}", out.parent, settings) for i, path in enumerate(files)]
-    text = page(sections)
+    write_page([report_section(readings_path(path), f"s{i}", out.parent, settings) for i, path in enumerate(files)], out)
+
+
+def write_page(sections: Sequence[ReportSection], out: Path) -> None:
+    """Writes the page about these sections; an older one stays whole until it is there.
+
+    Raises:
+        Trouble: it cannot be written.
+    """
     try:
-        replace_file(out, text.encode("utf-8"))
+        replace_file(out, page(sections).encode("utf-8"))
     except OSError as error:
         raise Trouble(f"cannot write {out} ({error.strerror}): check the folder, your rights and the space left") from error
 
