@@ -118,6 +118,15 @@ def test_compressed_texts_of_a_png_are_not_inflated():
     assert (decode_picture(bomb, "a", 10_000) == PICTURE).all()
 
 
+def test_a_chunk_of_a_png_that_claims_gigabytes_does_not_reach_the_decoder():
+    whole = encoded(".png")
+    at = whole.index(b"IDAT") - 4
+    claims = whole[:at] + b"\xff\0\0\0" + whole[at + 4 :]
+    assert first_picture(claims) == whole[:at]
+    with pytest.raises(Trouble, match="is damaged"):
+        decode_picture(claims, "a", 10_000)
+
+
 def test_only_the_first_picture_of_an_animated_gif_is_decoded():
     animation = cv2.Animation()
     animation.frames = [np.full((33, 70, 3), shade, np.uint8) for shade in (30, 120, 210)]

@@ -53,6 +53,9 @@ def _plain_png(content: bytes) -> bytes:
     parts, at = [content[:8]], 8
     while at + 12 <= len(content):
         end = at + 12 + int.from_bytes(content[at : at + 4])
+        if end > len(content):
+            # OpenCV would take as much memory as the chunk claims to have.
+            break
         if content[at + 4 : at + 8] in PNG_CHUNKS:
             parts.append(content[at:end])
         at = end
