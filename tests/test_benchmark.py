@@ -297,7 +297,7 @@ def test_a_file_that_is_no_report_is_refused_in_one_line(tmp_path):
     path = tmp_path / "report.json"
     with pytest.raises(Trouble, match="cannot read"):
         read_report(path)
-    for content in ("no JSON", "[]", "{}", json.dumps({"schema": "bench/1"}), json.dumps({"schema": "readings/1"})):
+    for content in ("no JSON", "[" * 100_000, "NaN", "[]", "{}", json.dumps({"schema": "bench/1"}), json.dumps({"schema": "readings/1"})):
         path.write_text(content)
         with pytest.raises(Trouble, match="is no report of this program's bench"):
             read_report(path)
