@@ -20,7 +20,7 @@ import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.silence import silence_libraries
@@ -30,7 +30,6 @@ from realtime.config import (
     ClassifierSettings,
     FinderSettings,
     GovernorSettings,
-    ReportSettings,
     Settings,
     WebSettings,
 )
@@ -240,33 +239,13 @@ def image(
 ) -> None:
     """Read the expressions in photos: a line a face."""
     from realtime.commands.choose import choose_profile
-    from realtime.pipeline import build_photo_pipeline, fresh
-    from realtime.readings.format import face_values
-    from realtime.sources.photos import Photo
-    from realtime.viewers.terminal import summary
+    from realtime.commands.files import read_photos
 
     settings = Settings(
         classifier=ClassifierSettings(model),
         profile=choose_profile(profile, model, tell_trouble),
     )
-    pipeline = build_photo_pipeline(settings, time.monotonic)
-    failed = 0
-    for path in files:
-        try:
-            with Photo(path) as photo:
-                readings = [reading for frame in photo for reading in fresh(pipeline, settings).read(frame)]
-        except Trouble as trouble:
-            tell_trouble(f"run.py: {trouble}")
-            failed += 1
-            continue
-        if as_json:
-            values: list[dict[str, Any] | None] = [face_values(reading) for reading in readings]
-            for face in values or [None]:
-                print(json.dumps({"file": str(path), "face": face}))
-        else:
-            for line in [[reading] for reading in readings] or [[]]:
-                tell(f"{path}: {summary(line)}")
-    if failed:
+    if read_photos(files, settings, as_json):
         raise typer.Exit(1)
 
 
@@ -302,41 +281,19 @@ def doctor(as_json: o.JsonChecks = False, model: o.SuitedModel = None) -> None:
 @app.command()
 def verify(files: o.Recordings) -> None:
     """Read recordings back, and tell whether they are whole: a line each, or a line a problem and exit code 1."""
-    from realtime.readings.verify import verify as problems_of
+    from realtime.commands.files import verify_recordings
 
-    failed = 0
-    for path in files:
-        try:
-            problems, content = problems_of(path)
-        except Trouble as trouble:
-            problems, content = [str(trouble)], ""
-        for problem in problems:
-            tell_trouble(f"run.py: {problem}")
-        if not problems:
-            tell(f"{path}: {content}, whole")
-        failed += bool(problems)
-    if failed:
+    if verify_recordings(files):
         raise typer.Exit(1)
 
 
 @app.command()
 def report(files: o.ReadingsFiles, out: o.PageFile = None, overwrite: o.Overwrite = False) -> None:
     """Make a page about recordings: timelines, shares, faces, with the video where there is one; several are compared."""
-    from realtime.base.files import refuse_inputs
-    from realtime.readings.file import readings_path, video_path
-    from realtime.readings.report import write_report
+    from realtime.commands.files import report_recordings
 
-    first = readings_path(files[0])
-    page = out or (first.with_suffix(".html") if len(files) == 1 else first.with_name("report.html"))
-    if page.suffix.lower() not in (".html", ".htm"):
-        raise Trouble(f"cannot write the page to {page}: the name must end in .html")
-    if not page.parent.is_dir():
-        raise Trouble(f"cannot write {page}: there is no folder {page.parent}; create it first")
-    if page.exists() and not overwrite:
-        raise Trouble(f"{page} exists and is kept: choose another name with --out, or pass --overwrite")
-    refuse_inputs([page], [path for file in files for path in (file, readings_path(file), video_path(file)) if path])
-    write_report(files, page, ReportSettings())
-    tell(f"wrote {page}")
+    if report_recordings(files, out, overwrite):
+        raise typer.Exit(1)
 
 
 def leave(code: int) -> NoReturn:

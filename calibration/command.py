@@ -62,7 +62,7 @@ def calibrate_person(options: CaptureOptions, console: Console, interrupted: Cal
         raise Trouble("the plan room takes several cameras: name each with --source, first the one that the person looks at")
     if options.plan != "room" and len(options.sources) > 1:
         raise Trouble("only the plan room takes several cameras: name one --source")
-    person = None if options.anonymous else checked(options.name or "me")
+    person = None if options.anonymous else checked("me" if options.name is None else options.name)
     # Practice leaves nothing behind, unless a name is given.
     stores_takes = not options.practising or options.name is not None or options.anonymous
     if stores_takes and not options.agreed:

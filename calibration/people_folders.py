@@ -7,12 +7,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from calibration.old_sessions import CHIPS
 from calibration.session_folder import TEMPORARY, format_json, make_sessions_folder, make_unused_folder, write_files
 from calibration.stored_sessions import GRAY_FOLDERS, SESSION, TAKES, complete_lines, read_session, read_session_takes, session_folders
-from calibration.takes import SURROUNDINGS, StoredTake
+from calibration.takes import FACES, MOST_GRAY_BYTES, SURROUNDINGS, StoredTake
 from realtime.base.errors import Trouble, reason
-from realtime.base.files import sync_folder
+from realtime.base.files import read_regular, sync_folder
 from realtime.expression.people import checked
+from realtime.sources.picture_header import picture_size
+from realtime.values import CHIP, CROP
+
+SIDES = {FACES: CROP, CHIPS: CHIP}
+"""Side in px of the pictures that the model reads, by their folder."""
+MOST_SURROUNDINGS_BYTES = 64_000_000
+"""Of a picture of the surroundings: a face that fills a picture of 4K, uncompressed, has 40 million."""
+MOST_SURROUNDINGS = 4320
+"""Its side in px: the height of 8K."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +114,8 @@ def _choose_name(out: Path, name: str, session_ids: set[str]) -> tuple[str, dict
     """A person's name in `out`, and the sessions that are there by their id."""
     number = 1
     while True:
-        candidate = name if number == 1 else f"{name}-{number}"
-        there = _sessions_by_id(out / checked(candidate))
+        candidate = checked(name if number == 1 else f"{name}-{number}")
+        there = _sessions_by_id(out / candidate)
         if session_ids & there.keys() or not (out / candidate).exists():
             return candidate, there
         number += 1
@@ -132,10 +142,7 @@ def _copy_session(session: Path, sessions: Path, person: str) -> None:
         for folder in (GRAY_FOLDERS[about["schema"]], SURROUNDINGS):
             (temporary / folder).mkdir(mode=0o700)
             for file in (file for take in takes for file in take.files):
-                picture = session / folder / file
-                if picture.is_symlink():
-                    raise Trouble(f"{picture} is a link: copy the session again, with its pictures")
-                write_files({temporary / folder / file: picture.read_bytes()})
+                write_files({temporary / folder / file: _read_picture(session, folder, file)})
         write_files(
             {temporary / TAKES: b"".join(complete_lines(session / TAKES)), temporary / SESSION: format_json(about | {"person": person})}
         )
@@ -151,3 +158,22 @@ def _copy_session(session: Path, sessions: Path, person: str) -> None:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _read_picture(session: Path, folder: str, file: str) -> bytes:
+    """A picture of another person's session, as it is.
+
+    Raises:
+        Trouble: it is no regular file, or larger than a session's pictures can be.
+    """
+    picture, remedy = session / folder / file, "copy the session again, with its pictures"
+    if picture.parent.is_symlink():
+        raise Trouble(f"{picture.parent} is a link: {remedy}")
+    try:
+        content = read_regular(picture, MOST_GRAY_BYTES if folder in SIDES else MOST_SURROUNDINGS_BYTES, follow=False)
+    except OSError as error:
+        raise Trouble(f"cannot read {picture} ({reason(error)}): {remedy}") from error
+    size = picture_size(content) if content.startswith(b"\x89PNG") else None
+    if size is None or (folder in SIDES and size != (SIDES[folder],) * 2) or max(size) > MOST_SURROUNDINGS:
+        raise Trouble(f"{picture} is not the picture of a session: {remedy}")
+    return content

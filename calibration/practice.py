@@ -14,10 +14,14 @@ from calibration.plan import Prompt
 from calibration.rest import choose_shown, match_target
 from calibration.session import Observation
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import read_regular
+from realtime.base.json_values import parse_json
 from realtime.config import CaptureSettings
 from realtime.values import LABELS
 
 FILE = "practice.jsonl"
+MOST_BYTES = 20_000_000
+"""Of that file; an attempt has some 80."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +81,15 @@ def read_attempts(person: Path) -> list[Attempt]:
     """
     path, attempts = person / FILE, []
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        lines = read_regular(path, MOST_BYTES).splitlines() if path.exists() else []
     except OSError as error:
         raise Trouble(f"cannot read {path} ({reason(error)}): make it readable") from error
     for text in lines:
         try:
-            line = json.loads(text)
+            line = parse_json(text)
             target, answer = (LABELS[LABELS.index(line[name])] for name in ("asked", "shown"))
             attempts.append(Attempt(target, answer, float(line["match"]), line.get("rest_known") is True))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             continue
     return attempts
 

@@ -1,6 +1,5 @@
 """Reads the sessions of people, of this schema and the one before."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,15 @@ from typing import Any
 from calibration import old_sessions
 from calibration.takes import FACES, StoredTake, parse_take
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import read_regular
+from realtime.base.json_values import parse_json
 from realtime.base.version import RELEASE
 from realtime.expression.people import checked
 
 SCHEMA = "session/2"
 SESSION, TAKES = "session.json", "takes.jsonl"
+MOST_SESSION_BYTES, MOST_TAKES_BYTES = 100_000, 20_000_000
+"""Of the two files; they have 1,000, and 10,000 a take. Sessions come from other people too."""
 GRAY_FOLDERS = {SCHEMA: FACES, old_sessions.SCHEMA: old_sessions.CHIPS}
 """Folder of the pictures that the model reads, by schema."""
 
@@ -26,15 +29,15 @@ def read_session(path: Path) -> dict[str, Any]:
     about = path / SESSION
     remedy = "copy the session again, or delete its folder"
     try:
-        content = json.loads(about.read_bytes())
+        content = parse_json(read_regular(about, MOST_SESSION_BYTES, follow=False))
         schema = content["schema"]
         readable = isinstance(schema, str) and schema in GRAY_FOLDERS
         types = {"id": str, "person": str, "anonymous": bool, "plan": str, "finished": bool}
         wrong = [name for name, kind in types.items() if readable and not isinstance(content[name], kind)]
     except OSError as error:
         raise Trouble(f"cannot read {about} ({reason(error)}): {remedy}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Trouble(f"{about} is damaged ({error!r}): {remedy}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Trouble(f"{about} is damaged ({error!r:.100}): {remedy}") from error
     if not readable:
         schemas = " and ".join(repr(name) for name in GRAY_FOLDERS)
         raise Trouble(f"{about} has the schema {schema!r:.60}, {RELEASE} reads {schemas}: use the release that made it")
@@ -58,10 +61,13 @@ def read_session_takes(path: Path) -> list[StoredTake]:
         raise Trouble(f"cannot read {table} ({reason(error)}): copy the session again, or delete its folder") from error
     for number, text in enumerate(lines, start=1):
         try:
-            line = json.loads(text)
+            line = parse_json(text)
             takes.append(parse_take(path, line, 0 if old else int(line["moment"]), old_sessions.CHIPS if old else FACES))
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise Trouble(f"{table}, line {number}, is damaged ({error!r:.100}): take that line away, or copy the session again") from error
+    names = [name for take in takes for name in take.files]
+    if len(set(names)) != len(names):
+        raise Trouble(f"{table} is damaged (it names a picture twice): copy the session again, or delete its folder")
     if old:
         moments = old_sessions.guess_moments((take.expression, take.light, take.camera) for take in takes)
         takes = [replace(take, moment=moment) for take, moment in zip(takes, moments, strict=True)]
@@ -79,10 +85,16 @@ def read_person_takes(root: Path, name: str) -> list[StoredTake]:
 
 def session_folders(person: Path) -> list[Path]:
     """The session folders of a person's folder, oldest first; links are not followed."""
-    folders = (path.parent for path in (person / "sessions").glob(f"*/{SESSION}"))
+    sessions = person / "sessions"
+    folders = [] if sessions.is_symlink() else [path.parent for path in sessions.glob(f"*/{SESSION}")]
     return sorted(path for path in folders if not path.is_symlink() and not path.name.startswith("."))
 
 
 def complete_lines(table: Path) -> list[bytes]:
-    """The lines of a file that have their end."""
-    return [line for line in table.read_bytes().splitlines(keepends=True) if line.endswith(b"\n") and line.strip()]
+    """The lines of a file that have their end.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger than any session's.
+    """
+    content = read_regular(table, MOST_TAKES_BYTES, follow=False)
+    return [line for line in content.splitlines(keepends=True) if line.endswith(b"\n") and line.strip()]

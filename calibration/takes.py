@@ -1,6 +1,7 @@
 """The format of a take: its values, its line in takes.jsonl, its pictures."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,19 @@ import numpy as np
 
 from calibration import old_sessions
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import read_regular
 from realtime.faces.align import enlarge
+from realtime.sources.photos import decode_picture
 from realtime.values import CHIP, CROP, LABELS, Face
 
 FACES, SURROUNDINGS = "faces", "crops"
 """Folders of a session: face crops, (48, 48) gray PNG; surroundings of the faces, colour PNG."""
 SURROUNDINGS_SIDE = 2.0
 """Side of the surroundings in sides of the face's box: shows hair, ears and some shoulder, so that faces can be framed in another way."""
+MOST_GRAY_BYTES = 100_000
+"""Of a picture that the model reads; uncompressed it has 4,096."""
+MOST_NUMBER = 1e6
+"""Largest number of a take, and the largest place of a point in px."""
 PICTURE_NAME = re.compile(r"\d{3,}-\d{2,}\.png")
 """Take and picture number. No other name is read, as sessions come from other people too."""
 
@@ -153,6 +160,8 @@ def parse_take(session: Path, line: dict[str, Any], moment: int, folder: str) ->
         raise ValueError("its texts are none")
     quality = {str(name): float(value) for name, value in line["quality"].items()}
     number, t = int(line["number"]), float(line["t"])
+    if not 0 < number < MOST_NUMBER or not all((np.abs(place) <= MOST_NUMBER).all() for place in points):
+        raise ValueError("its numbers are too large")
     return StoredTake(session, number, moment, expression, pose, light, camera, quality, t, folder, files, points)
 
 
@@ -172,10 +181,12 @@ def encode_png(picture: np.ndarray) -> bytes:
 def _read_gray(path: Path, side: int) -> np.ndarray:
     """A (side, side) uint8 picture."""
     try:
-        content = np.frombuffer(path.read_bytes(), np.uint8)
-        picture = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
+        content = read_regular(path, MOST_GRAY_BYTES, follow=False)
     except OSError as error:
         raise Trouble(f"cannot read {path} ({reason(error)}): copy the session again, or delete it") from error
+    picture = None
+    with suppress(Trouble):
+        picture = decode_picture(content, str(path), side * side, gray=True)
     if picture is None or picture.shape != (side, side):
         raise Trouble(f"{path} is not a gray picture of {side}x{side}: copy the session again, or delete it")
     return picture

@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 
 from realtime import open_pipeline
+from realtime.base.errors import Trouble
 from realtime.base.output import tell
+from realtime.sources.photos import Photo
 from realtime.values import Reading
 
 SMILE_S = 1.0
@@ -40,6 +42,15 @@ def photos_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTOS)
 
 
+def picture_of(path: Path) -> np.ndarray:
+    """A photo, (h, w, 3) BGR uint8; black where the file holds none that can be read."""
+    try:
+        with Photo(path) as photo:
+            return next(iter(photo)).image
+    except Trouble:
+        return np.zeros((480, 640, 3), np.uint8)
+
+
 def main(folder: Path, source: str) -> None:
     photos = photos_in(folder)
     if not photos:
@@ -53,9 +64,7 @@ def main(folder: Path, source: str) -> None:
                 number, picture = (number + 1) % len(photos), None
                 tell(f"a smile: {photos[number].name}")
             if picture is None:
-                content = np.fromfile(photos[number], np.uint8)
-                picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
-                picture = np.zeros((480, 640, 3), np.uint8) if picture is None else picture
+                picture = picture_of(photos[number])
                 cv2.imshow("photo", picture)
             if cv2.waitKey(1) in (ord("q"), 27):
                 return

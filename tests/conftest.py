@@ -19,6 +19,11 @@ from realtime.sources.photos import Photo
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "tests" / "data"
 SHARED = ROOT.parent / "shared" / "data"
+HOSTILE_JSON = (
+    *("[" * 100_000, '{"a":' * 100_000, "1" + "0" * 400, "9" * 5000, "NaN", "-Infinity", "1e999", "1e308", "-1e308"),
+    *("null", '"\\ud800"', '"word"', "[[[]]]", "[1e39, 1, 1, 1, 1, 1, 1]", "{}"),
+)
+"""Raw JSON values that are neither a usual number nor a list of such numbers."""
 NAMES = pytest.StashKey[list[str]]()
 """All collected tests as "file::test", without their parameters; those too that are left out afterwards."""
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -75,6 +80,7 @@ SLOW = {
     "test_pipeline.py::test_the_label_is_the_largest_*": FILM,
     "test_pipeline.py::test_two_people_in_two_*": WORK,
     "test_privacy.py::test_no_detector_finds_*": WORK,
+    "test_read_files.py::test_each_photo_*": WORK,
     "test_reconnecting.py::test_a_camera_that_opens_but_*": WAITS,
     "test_reconnecting.py::test_a_network_camera_that_*": WAITS,
     "test_reconnecting.py::test_a_stalled_network_camera_*": WAITS,

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
@@ -295,7 +297,28 @@ def test_a_file_that_is_no_report_is_refused_in_one_line(tmp_path):
     path = tmp_path / "report.json"
     with pytest.raises(Trouble, match="cannot read"):
         read_report(path)
-    for content in ("no JSON", "[]", "{}", json.dumps({"schema": "bench/1"}), json.dumps({"schema": "readings/1"})):
+    for content in ("no JSON", "[" * 100_000, "NaN", "[]", "{}", json.dumps({"schema": "bench/1"}), json.dumps({"schema": "readings/1"})):
         path.write_text(content)
         with pytest.raises(Trouble, match="is no report of this program's bench"):
             read_report(path)
+
+
+def test_a_report_replaces_an_older_file_when_it_is_whole_but_no_device(tmp_path, monkeypatch):
+    from realtime.commands.bench import _write
+
+    file, device = tmp_path / "a.json", tmp_path / "device"
+    file.write_bytes(b"the old one")
+    device.symlink_to("/dev/null")
+    _write(device, b"new")
+    assert device.is_symlink() and device.read_bytes() == b""
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            _write(file, b"new")
+    assert file.read_bytes() == b"the old one"
+    _write(file, b"new")
+    assert file.read_bytes() == b"new"

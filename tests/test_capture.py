@@ -165,6 +165,7 @@ def run(*args: object, cwd: Path) -> subprocess.CompletedProcess:
         (("--source", "0", "--source", "1"), "only the plan room"),
         (("--anonymous", "--name", "ada"), "leave out --name"),
         (("--name", "../ada", "--yes"), "cannot be a person's name"),
+        (("--name", "", "--yes"), "cannot be a person's name"),
         ((), "agree with --yes"),
         (("--delete", "eve"), "nothing is kept of eve"),
         (("--yes", "--source", "none.mp4", "--no-window"), "no such file"),

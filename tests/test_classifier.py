@@ -1,8 +1,10 @@
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
+from conftest import HOSTILE_JSON
 
 from realtime.base.errors import Trouble
 from realtime.config import PRIOR_OF_USE, ClassifierSettings, DetectorSettings
@@ -127,7 +129,7 @@ def test_a_file_that_is_no_model_but_has_the_right_hash(copy):
         ({"labels": None}, "is damaged"),
         ({"schema": "model/99"}, "this program reads 'model/1'"),
         ({"resting": [0.0] * 6}, r"is damaged \(resting is \[0\.0, .*, expected 7 numbers\)"),
-        ({"resting": [float("nan")] * 7}, "expected 7 numbers"),
+        ({"resting": [float("nan")] * 7}, "is damaged"),
         ({"resting": "rested"}, "expected 7 numbers"),
         ({"resting": [[1], 2]}, "expected 7 numbers"),
         ({"temperature": 0}, r"is damaged \(temperature is 0\.0\)"),
@@ -171,3 +173,27 @@ def test_the_probabilities_are_under_the_prior_of_use(copy):
     other = EmotionClassifier(path).read(chips)
     expected = even.probs * np.array(PRIOR_OF_USE) / prior
     assert other.probs == pytest.approx(expected / expected.sum(1, keepdims=True), rel=1e-4)
+
+
+@pytest.mark.parametrize("entry", ["temperature", "bias", "prior", "resting", "embedding", "labels", "schema", "sha256"])
+def test_whatever_stands_in_a_card_is_one_line_of_trouble(copy, entry):
+    path, _ = copy
+    card = path.with_suffix(".json")
+    whole = json.loads(card.read_text())
+    for raw in HOSTILE_JSON:
+        if (entry, raw) == ("resting", "null"):
+            continue
+        card.write_text(json.dumps(whole | {entry: "a hole"}).replace('"a hole"', raw))
+        with pytest.raises(Trouble) as caught:
+            EmotionClassifier(path)
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("suffix", [".tflite", ".json"])
+def test_a_pipe_in_place_of_a_model_or_its_card_is_not_waited_for(copy, suffix):
+    path = copy[0].with_suffix(suffix)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(Trouble, match="no regular file"):
+        EmotionClassifier(copy[0])

@@ -1,5 +1,7 @@
 """What window and page share: rate, latency, messages, commands; and the window that draws it, without a screen."""
 
+import errno
+import os
 import time
 
 import numpy as np
@@ -119,6 +121,17 @@ def test_a_snapshot_is_saved_or_says_why_not(tmp_path):
     blocked = controls(recordings=recordings(tmp_path / "c"))
     blocked.snapshot(picture)
     assert "cannot make the folder" in blocked.status().message
+
+
+def test_a_full_disk_leaves_no_part_of_a_snapshot(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    shared = controls(recordings=recordings(tmp_path / "a"))
+    shared.snapshot(np.full((48, 64, 3), 90, np.uint8))
+    assert "no space left on device" in shared.status().message
+    assert list((tmp_path / "a").iterdir()) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 from realtime.base.errors import Trouble
-from realtime.base.files import Exists, make_private_folder, open_to_write, publish, refuse_inputs, replace_file, replacing
+from realtime.base.files import (
+    Exists,
+    make_private_folder,
+    open_regular,
+    open_to_write,
+    publish,
+    read_regular,
+    refuse_inputs,
+    replace_file,
+    replacing,
+)
+from realtime.base.json_values import is_number, parse_json
 
 ROOT = Path(__file__).parent.parent
 
@@ -138,3 +149,35 @@ def test_no_output_is_an_input_under_any_name(tmp_path):
     with pytest.raises(Trouble, match="is the file to be read"):
         refuse_inputs([film], [film])
     refuse_inputs([tmp_path / "other.mp4"], [film])
+
+
+@pytest.mark.timeout(10)
+def test_only_a_regular_file_is_opened(tmp_path):
+    path, pipe, link = tmp_path / "a.json", tmp_path / "pipe", tmp_path / "link"
+    path.write_bytes(b"12345")
+    os.mkfifo(pipe)
+    link.symlink_to(path)
+    assert read_regular(path, 5) == read_regular(link, 5) == b"12345"
+    for wrong, words in ((pipe, "no regular file"), (Path("/dev/zero"), "no regular file"), (tmp_path, "directory")):
+        with pytest.raises(OSError, match=words):
+            open_regular(wrong)
+    with pytest.raises(OSError, match="it is a link"):
+        open_regular(link, follow=False)
+    with pytest.raises(OSError, match="more than 4 bytes"):
+        read_regular(path, 4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "9" * 5000, "NaN", "[1e999]", '"\\ud800"', "-Infinity", "{", "", b"\xff\xfe\xfd"],
+    ids=lambda text: repr(text[:9]),
+)
+def test_json_that_cannot_be_written_again_is_a_value_error(text):
+    with pytest.raises(ValueError):
+        parse_json(text)
+
+
+def test_numbers_are_told_from_what_is_none():
+    assert [is_number(value, 100.0) for value in (5, -100.0, 100.1, 10**400, float("nan"), True, None, "5", [5])] == [True] * 2 + [
+        False
+    ] * 7

@@ -146,7 +146,7 @@ def test_a_truncated_file_raises_trouble_of_one_line_without_its_json(copy, leng
     assert_refused(copy, r"cannot read the face points' file .*five_points.dat.*restore it")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100_000, '{"sha256": NaN}'])
 def test_a_damaged_json_raises_trouble_of_one_line(copy, text):
     copy.with_suffix(".json").write_text(text)
     assert_refused(copy, r"cannot read the face points' file .*five_points.dat or its .json.*restore it")

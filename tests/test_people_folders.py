@@ -1,8 +1,11 @@
 import json
+import os
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import HOSTILE_JSON
 from sessions import STARTED, begin_session, copy_old_session, face_crops, list_files, make_take
 
 from calibration.people_folders import delete_person, merge_people
@@ -139,3 +142,82 @@ def test_what_a_killed_merge_left_is_ignored_and_erased_by_the_next(tmp_path):
     assert shows_takes(out, "ada", (1,))
     assert merge_people([one], out).copied == 1
     assert shows_takes(out, "ada", (1, 2)) and not leftover.exists()
+
+
+def with_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def with_link(path: Path) -> None:
+    moved = path.with_name(f"other-{path.name}")
+    path.rename(moved)
+    path.symlink_to(moved)
+
+
+def with_sparse_file(path: Path) -> None:
+    os.truncate(path, 10**10)
+
+
+def with_huge_png(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 30_000, 30_000)
+    path.write_bytes(content)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (with_fifo, "no regular file"),
+        (with_link, "is a link"),
+        (with_sparse_file, "more than"),
+        (with_huge_png, "is not the picture of a session"),
+    ],
+)
+@pytest.mark.parametrize("file", ["session.json", "takes.jsonl", "faces/001-00.png", "crops/001-01.png"])
+def test_a_hostile_file_of_another_machine_is_not_copied(tmp_path, file, harm, words):
+    session = begin_session(tmp_path / "one")
+    session.add(make_take())
+    if harm is with_huge_png and not file.endswith(".png"):
+        return
+    harm(session.path / file)
+    with pytest.raises(Trouble, match=words) as caught:
+        merge_people([tmp_path / "one"], tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert list_files(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("folder", ["faces", "crops", ""])
+def test_a_folder_that_is_a_link_is_not_followed(tmp_path, folder):
+    session = begin_session(tmp_path / "one")
+    session.add(make_take())
+    with_link(session.path / folder if folder else session.path.parent)
+    with pytest.raises(Trouble, match="is a link" if folder else "holds no session"):
+        merge_people([tmp_path / "one"], tmp_path / "out")
+
+
+@pytest.mark.parametrize("raw", [raw for raw in HOSTILE_JSON if raw != '"word"'])
+@pytest.mark.parametrize(
+    ("file", "entry"), [("session.json", "id"), ("session.json", "more"), ("takes.jsonl", "number"), ("takes.jsonl", "t")]
+)
+def test_whatever_stands_in_a_session_is_one_line_of_trouble_or_copied(tmp_path, file, entry, raw):
+    session = begin_session(tmp_path / "one")
+    session.add(make_take())
+    path = session.path / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | {entry: "a hole"}).replace('"a hole"', raw) + "\n")
+    try:
+        assert merge_people([tmp_path / "one"], tmp_path / "out").copied == 1
+    except Trouble as trouble:
+        assert "\n" not in str(trouble) and len(str(trouble)) < 500
+    else:
+        assert read_person_takes(tmp_path / "out", "ada")
+
+
+def test_a_session_that_names_a_picture_twice_is_damaged(tmp_path):
+    session = begin_session(tmp_path / "one")
+    session.add(make_take())
+    table = session.path / "takes.jsonl"
+    table.write_bytes(table.read_bytes() * 2)
+    with pytest.raises(Trouble, match="names a picture twice"):
+        merge_people([tmp_path / "one"], tmp_path / "out")

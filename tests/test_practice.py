@@ -42,7 +42,7 @@ def test_attempts_are_stored_over_the_days_and_damaged_lines_are_left_out(tmp_pa
     store_attempt(tmp_path, second)
     path = tmp_path / "practice.jsonl"
     assert path.stat().st_mode & 0o077 == 0
-    path.write_text(path.read_text() + '{"asked": "joy", "shown": "fear", "match": 1}\n[]\n{"asked": "fea')
+    path.write_text(path.read_text() + '{"asked": "joy", "shown": "fear", "match": 1}\n[]\n' + "[" * 100_000 + '\n{"asked": "fea')
     assert read_attempts(tmp_path) == [first, second]
 
 

@@ -21,8 +21,8 @@ def test_a_file_comes_back_as_arrays_for_each_person(tmp_path):
         [0, 1, 2, 3],
     )
     one, two = readings.people
-    assert (one.id, one.rows.tolist(), one.unsure) == (1, [1, 2, 3], (None,) * 3)
-    assert (two.id, two.rows.tolist(), two.unsure) == (2, [0, 1, 3], (None, "tie", None))
+    assert (one.id, one.rows.tolist(), [one.reasons[i] for i in one.reason_indices]) == (1, [1, 2, 3], [None] * 3)
+    assert (two.id, two.rows.tolist(), [two.reasons[i] for i in two.reason_indices]) == (2, [0, 1, 3], [None, "tie", None])
     assert [readings.labels[i] for i in two.label_indices] == ["anger"] * 3
     assert (two.probs.shape, two.boxes.shape, two.probs.dtype) == ((3, 7), (3, 4), np.float32)
     assert two.probs[0, 0] == pytest.approx(0.88)

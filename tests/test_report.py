@@ -1,6 +1,8 @@
 """The page about recordings, first as text, then in Chromium: opened, clicked, played, and read by axe-core."""
 
 import base64
+import errno
+import os
 import re
 import shutil
 import subprocess
@@ -22,6 +24,7 @@ from realtime.readings.report import write_report
 from realtime.readings.thumbnails import cut_out
 from realtime.sources.films import DEMO
 from realtime.values import LABELS
+from realtime.viewers.web.server import Desk, report_of
 
 SETTINGS = ReportSettings()
 TIMES = even_times(300)
@@ -190,6 +193,32 @@ def test_a_thumbnail_is_where_the_face_is_also_in_a_smaller_video(tmp_path):
 def test_a_page_that_cannot_be_written_is_reported(recorded, tmp_path):
     with pytest.raises(Trouble, match="cannot write"):
         write_report([recorded()], tmp_path, SETTINGS)
+
+
+def test_a_page_that_fails_leaves_the_old_one_and_no_part(recorded, monkeypatch):
+    path = recorded()
+    page = path.with_name("page.html")
+    page.write_text("the old one")
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Trouble, match="No space left on device"):
+        page_of(path)
+    assert page.read_text() == "the old one"
+    assert {file.suffix for file in path.parent.iterdir()} == {".html", ".jsonl", ".mp4"}
+
+
+def test_a_part_of_a_page_is_not_served_but_made_again(recorded):
+    path = recorded()
+    desk = Desk(path.parent, set, dict, lambda *order: True, snapshots=False)
+    page = report_of(desk, "a")
+    whole = page.read_bytes()
+    page.write_bytes(whole[:-300])
+    assert report_of(desk, "a").read_bytes() == whole
+    page.write_bytes(whole.replace(b"Expressions", b"Impressions"))
+    assert b"Impressions" in report_of(desk, "a").read_bytes()
 
 
 def test_the_command_names_the_page_and_keeps_what_exists(recorded):

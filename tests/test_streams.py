@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import io
 import os
@@ -17,7 +18,7 @@ from source_fakes import QuietHandler, frames_of, write_film
 
 from realtime.base.errors import Trouble
 from realtime.sources.films import DEMO
-from realtime.sources.streams import NetworkStream, Pipe, ScreenGrab
+from realtime.sources.streams import MOST_BYTES, NetworkStream, Pipe, ScreenGrab
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -238,3 +239,31 @@ def test_the_end_of_a_live_stream_raises_trouble(tmp_path):
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_a_picture_without_end_is_one_line_and_little_memory():
+    """The part of an MJPEG stream that never ends; FFmpeg alone takes whatever comes in ten seconds."""
+    jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+    sent = 0
+
+    class Endless(QuietHandler):
+        def do_GET(self):  # noqa: N802
+            nonlocal sent
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write((b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg + b"\r\n") * 2)
+                self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg[:-2])
+                while sent < 700_000_000:
+                    sent += self.wfile.write(b"\x55" * 1_000_000)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endless)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(Trouble, match="cannot allocate memory"):
+            frames_of(NetworkStream(f"http://127.0.0.1:{server.server_port}/", FakeClock()))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert sent < 1.5 * MOST_BYTES

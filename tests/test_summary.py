@@ -8,7 +8,7 @@ from realtime.readings.summary import Run, durations, summarise, thin_curves
 
 def summary_of(tmp_path, times, faces):
     readings = read(write_readings(tmp_path / "a.jsonl", as_lines(times, faces)))
-    return summarise(readings, readings.people[0])
+    return summarise(readings, readings.people[0], durations(readings.t))
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -226,3 +227,12 @@ def test_nothing_to_check_is_trouble(tmp_path):
         verify(tmp_path / "a.mp4")
     with pytest.raises(Trouble, match="is a folder"):
         verify(tmp_path)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("suffix", [".mp4", ".jsonl"])
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(both, suffix):
+    path = both().with_suffix(suffix)
+    path.unlink()
+    os.mkfifo(path)
+    assert len([line for line in problems(path) if "it is no regular file" in line]) == 1

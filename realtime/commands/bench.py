@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from realtime.base.errors import Trouble, reason
-from realtime.base.files import refuse_inputs
+from realtime.base.files import refuse_inputs, replace_file
 from realtime.commands.benchmark import (
     Clocks,
     Crowd,
@@ -108,7 +108,7 @@ def run_bench(options: BenchOptions, console: Console) -> bool:
     )
     if file is not None:
         try:
-            file.write_text(json.dumps(result, indent=1) + "\n")
+            _write(file, (json.dumps(result, indent=1) + "\n").encode())
         except OSError as error:
             raise Trouble(f"cannot write {file} ({reason(error)}): check the path and your rights") from error
     print_report(result, source.name, console)
@@ -119,6 +119,14 @@ def run_bench(options: BenchOptions, console: Console) -> bool:
     for line in comparison.slower or ("nothing is slower",):
         console.print(f"    {line}")
     return not comparison.slower
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Writes beside an older file, which stays whole until then. A device, such as /dev/stdout, must not be replaced."""
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        file.write_bytes(content)
+    else:
+        replace_file(file, content)
 
 
 def _played(film: VideoFile, pipeline: Pipeline, options: BenchOptions) -> Source:

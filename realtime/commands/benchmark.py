@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import read_regular
 from realtime.base.machine import describe_machine, package_versions
 from realtime.base.timing import Clock, summary_ms
 from realtime.base.version import __version__
@@ -39,6 +40,8 @@ STAGES = ("gray", "cut", "find", "points", "check", "track", "align", "classify"
 LOOP = 30
 """Pictures of a crowd, which are played forwards and backwards in turn."""
 SCHEMA = "bench/1"
+MOST_BYTES = 1_000_000
+"""Of a report, which has some 5,000."""
 MEMORY = "peak memory"
 VECTORS = ("AVX2", "AVX512-SKX", "NEON", "NEON_DOTPROD")
 """The vector instructions that decide how fast the model runs, as OpenCV calls them: two processors of one name may differ in them."""
@@ -271,10 +274,10 @@ def read_report(path: Path) -> dict[str, Any]:
         Trouble: there is no such file, or it is no report of this program.
     """
     try:
-        report = json.loads(path.read_text())
+        report = json.loads(read_regular(path, MOST_BYTES))
     except OSError as error:
         raise Trouble(f"cannot read {path} ({reason(error)}): name a file that `run.py bench --json FILE` wrote") from error
-    except ValueError:
+    except (ValueError, RecursionError):
         report = None
     needed = {"fps", "rates", "faces_per_frame", "size", "latency", "stages", "source", "peak_memory_mb", "model", "machine"}
     if not isinstance(report, dict) or report.get("schema") != SCHEMA or needed - report.keys():

@@ -172,15 +172,17 @@ Agreed = Annotated[bool, typer.Option("--yes", help="Agree to keeping the pictur
 CaptureWindow = Annotated[bool | None, typer.Option(help="Show a window, or guide in the terminal.", show_default="a window if it can")]
 
 # What is read or written.
-Pictures = Annotated[list[Path], typer.Argument(help="Picture files.", metavar="FILE...")]
+Pictures = Annotated[list[Path], typer.Argument(help="Picture files, and folders of them.", metavar="FILE|FOLDER...")]
 JsonPerFace = Annotated[bool, typer.Option("--json", help="One JSON object a face.")]
 JsonForAll = Annotated[bool, typer.Option("--json", help="One JSON object for all.")]
 JsonChecks = Annotated[bool, typer.Option("--json", help="One JSON array of all checks.")]
 Recordings = Annotated[
-    list[Path], typer.Argument(help="Recordings: the video or its readings, the other lies beside it.", metavar="FILE...")
+    list[Path],
+    typer.Argument(help="Recordings: the video or its readings, the other lies beside it. Folders of them, too.", metavar="FILE|FOLDER..."),
 ]
 ReadingsFiles = Annotated[
-    list[Path], typer.Argument(help="Readings (.jsonl), or videos that have theirs beside them.", metavar="READINGS...")
+    list[Path],
+    typer.Argument(help="Readings (.jsonl), or videos that have theirs beside them; folders of readings.", metavar="READINGS|FOLDER..."),
 ]
 PageFile = Annotated[Path | None, typer.Option(help="The page to write.", metavar="FILE.html", show_default="beside the first file")]
 Version = Annotated[bool, typer.Option("--version", help="Print the version, and end.")]

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,12 +9,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import read_regular
+from realtime.base.json_values import is_number, parse_json
 from realtime.base.silence import quiet
 from realtime.base.version import RELEASE
 from realtime.config import PRIOR_OF_USE
 from realtime.values import CHIP, LABELS
 
 SCHEMA = "model/1"
+MOST_CARD_BYTES, MOST_MODEL_BYTES = 1_000_000, 200_000_000
+"""Of the JSON beside a model, and of a model's file."""
+MOST = 1000.0
+"""Largest number in the JSON beside a model but for the size of its embedding; what is beyond it is damage, and would overflow."""
+LEAST_TEMPERATURE = 0.01
+MOST_EMBEDDING = 65_536
 RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")
 """Modules with a TFLite `Interpreter`, the best first: today's wheel, its predecessor, and all of TensorFlow."""
 
@@ -69,7 +76,7 @@ class EmotionClassifier:
         """
         self.path = path = Path(path)
         self.card = self._read_card(path)
-        content = self._read(path)
+        content = self._read(path, MOST_MODEL_BYTES)
         if hashlib.sha256(content).hexdigest() != self.card["sha256"]:
             raise Trouble(
                 f"model {path} is damaged: its sha256 is not the one in {path.with_suffix('.json')}; restore both files from {RELEASE}"
@@ -83,7 +90,7 @@ class EmotionClassifier:
             raise Trouble(f"model {path} does not load in {self.runtime}: {reason(error)}; upgrade it or retrain the model") from error
         self.sha256 = self.card["sha256"]
         self.temperature = float(self._numbers("temperature", ()))
-        if self.temperature <= 0:
+        if self.temperature < LEAST_TEMPERATURE:
             raise Trouble(f"{path.with_suffix('.json')} is damaged (temperature is {self.temperature}): restore it from {RELEASE}")
         self.bias = self._numbers("bias", (len(LABELS) + 1,)).astype(np.float32)
         self.prior = self._numbers("prior", (len(LABELS),)).astype(np.float32)
@@ -94,7 +101,7 @@ class EmotionClassifier:
         """What is added to the scaled logits (8,), so that the training prior is replaced by the prior of use."""
         self.resting = None if self.card.get("resting") is None else self._numbers("resting", (len(LABELS),))
         """Mean log-probabilities (7,) of everybody's resting face; None where the card does not tell."""
-        self.embedding = int(self._numbers("embedding", ()))
+        self.embedding = int(self._numbers("embedding", (), MOST_EMBEDDING))
         """Numbers in an embedding."""
         self._input = self._tensor(self._model.get_input_details(), (1, CHIP, CHIP, 1), "input")
         outputs = self._model.get_output_details()
@@ -112,9 +119,9 @@ class EmotionClassifier:
         return any(step["op_name"] == "DELEGATE" for step in self._model._get_ops_details())
 
     @staticmethod
-    def _read(path: Path) -> bytes:
+    def _read(path: Path, most: int) -> bytes:
         try:
-            return path.read_bytes()
+            return read_regular(path, most)
         except OSError as error:
             raise Trouble(f"cannot read model file {path} ({reason(error)}): restore it, or name another with --model") from error
 
@@ -123,32 +130,32 @@ class EmotionClassifier:
         if path.suffix != ".tflite":
             raise Trouble(f"model {path} is not a .tflite file: name one that `python -m models.quantize` wrote")
         try:
-            card = json.loads(self._read(beside))
+            card = parse_json(self._read(beside, MOST_CARD_BYTES))
             schema, labels = card["schema"], tuple(card["labels"])
             missing = {"sha256", "embedding", "temperature", "bias", "prior"} - card.keys()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Trouble(f"{beside} is damaged ({error!r}): restore it from {RELEASE}") from error
+            raise Trouble(f"{beside} is damaged ({error!r:.120}): restore it from {RELEASE}") from error
         if schema != SCHEMA:
-            raise Trouble(f"{beside} has the schema {schema!r}, this program reads {SCHEMA!r}: use a model of {RELEASE}")
+            raise Trouble(f"{beside} has the schema {schema!r:.60}, this program reads {SCHEMA!r}: use a model of {RELEASE}")
         if missing:
             raise Trouble(f"{beside} is damaged (no {sorted(missing)[0]}): restore it from {RELEASE}")
         if labels != LABELS:
-            raise Trouble(f"{beside} has the labels {', '.join(map(str, labels))}; expected, in this order: {', '.join(LABELS)}")
+            raise Trouble(f"{beside} has the labels {', '.join(map(repr, labels)):.200}; expected, in this order: {', '.join(LABELS)}")
         return card
 
-    def _numbers(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        """The card's finite numbers under a name, in float64."""
+    def _numbers(self, name: str, shape: tuple[int, ...], most: float = MOST) -> np.ndarray:
+        """The card's numbers under a name, of up to `most` in size, in float64."""
         entry = self.card[name]
         try:
-            values = np.array(entry, float)
-        except (ValueError, TypeError):
-            values = np.full(1, np.nan)
-        if values.shape != shape or not np.isfinite(values).all():
+            values = np.array(entry, object)
+        except ValueError:
+            values = np.full(1, None)
+        if values.shape != shape or not all(is_number(value, most) for value in values.flat):
             expected = f"{shape[0]} numbers" if shape else "a number"
             raise Trouble(
                 f"{self.path.with_suffix('.json')} is damaged ({name} is {entry!r:.60}, expected {expected}): restore it from {RELEASE}"
             )
-        return values
+        return values.astype(float)
 
     def _tensor(self, details: list[dict[str, Any]], shape: tuple[int, ...], name: str) -> dict[str, Any]:
         for detail in details:

@@ -1,18 +1,30 @@
 """Who has a profile, and the stage of the pipeline that applies one. All files of a person lie in one folder."""
 
-import json
+import unicodedata
 from pathlib import Path
 from typing import Protocol
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import read_regular
+from realtime.base.json_values import parse_json
 from realtime.base.messages import Message, message
-from realtime.expression.classifier import Opinion
+from realtime.expression.classifier import MOST_CARD_BYTES, Opinion
 from realtime.expression.profile import Profile, load, personal
 
 PEOPLE = Path("people")
 """Where people's profiles and takes lie, beside the recordings."""
 NAME_MOST = 60
 """Letters of a name; some file systems allow 255 bytes."""
+DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in "123456789\N{SUPERSCRIPT ONE}\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}"),
+}
+"""What Windows takes for a device, with any ending: a folder of that name cannot be made there."""
+JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+"""Sinhala and Persian names are spelled with them."""
 
 
 class Model(Protocol):
@@ -24,14 +36,33 @@ class Model(Protocol):
 
 
 def checked(name: str) -> str:
-    """A person's name, which is a folder's as well.
+    """A person's name, which is a folder's as well. One name has one spelling: letters and their marks are composed (Unicode's NFC).
 
     Raises:
-        Trouble: it is empty, too long or could lead elsewhere.
+        Trouble: it is empty, too long, could lead elsewhere, or is none on Windows.
     """
-    if not name.strip() or len(name) > NAME_MOST or name.startswith(".") or any(not (c.isalnum() or c in " -_.'") for c in name):
-        raise Trouble(f"{name!r} cannot be a person's name here: use up to {NAME_MOST} letters, digits, spaces, or - _ . '")
-    return name
+    composed = unicodedata.normalize("NFC", name)
+    shape_is_right = (
+        composed.strip() == composed and 0 < len(composed) <= NAME_MOST and not composed.startswith(".") and not composed.endswith(".")
+    )
+    is_device = composed.split(".")[0].strip().casefold() in DEVICES
+    if not shape_is_right or is_device or not _is_spelled(composed):
+        raise Trouble(
+            f"{name!r:.80} cannot be a person's name here: use up to {NAME_MOST} letters, digits, spaces, or - _ . ', no dot or space "
+            "at the end, and no device's name such as con"
+        )
+    return composed
+
+
+def _is_spelled(name: str) -> bool:
+    """Whether all is letters, digits and what may stand between them. Vowel signs and other marks (Mn, Mc) belong to the letter before."""
+    before = ""
+    for c in name:
+        follows = unicodedata.category(c) in ("Mn", "Mc") or c in JOINERS
+        if not (c.isalnum() or c in " -_.'" or (follows and (before.isalnum() or unicodedata.category(before or " ") in ("Mn", "Mc")))):
+            return False
+        before = c
+    return not name.endswith(tuple(JOINERS))
 
 
 def profile_path(root: Path, name: str, model: Path) -> Path:
@@ -65,10 +96,12 @@ def usable(path: Path, model: Path) -> Path:
     """
     beside = model.with_suffix(".json")
     try:
-        card = json.loads(beside.read_bytes())
+        card = parse_json(read_regular(beside, MOST_CARD_BYTES))
         sha256, embedding = str(card["sha256"]), int(card["embedding"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Trouble(f"cannot read {beside} ({reason(error) if isinstance(error, OSError) else repr(error)}): restore it") from error
+    except OSError as error:
+        raise Trouble(f"cannot read {beside} ({reason(error)}): restore it") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Trouble(f"cannot read {beside} ({error!r:.120}): restore it") from error
     load(path, sha256, embedding)
     return path
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
-from realtime.base.files import replace_file
+from realtime.base.files import read_regular, replace_file
+from realtime.base.json_values import is_number, parse_json
 from realtime.base.version import RELEASE
 from realtime.values import LABELS
 
@@ -84,19 +85,17 @@ def load(path: Path, model: str, embedding: int) -> Profile:
     path = Path(path)
     again = "calibrate again with `run.py calibrate`"
     try:
-        with path.open("rb") as file:
-            text = file.read(MOST_BYTES + 1)
+        text = read_regular(path, MOST_BYTES)
     except OSError as error:
         raise Trouble(f"cannot read profile {path} ({reason(error)}): name another, or {again}") from error
     try:
-        if len(text) > MOST_BYTES:
-            raise ValueError(f"more than {MOST_BYTES} bytes")
-        content = json.loads(text)
+        content = parse_json(text)
         schema = content["schema"]
         if schema != SCHEMA:
-            raise Trouble(f"profile {path} has the schema {schema!r}, {RELEASE} reads {SCHEMA!r}: use the release that made it, or {again}")
+            other = f"has the schema {schema!r:.60}, {RELEASE} reads {SCHEMA!r}"
+            raise Trouble(f"profile {path} {other}: use the release that made it, or {again}")
         if content["model"] != model:
-            raise Trouble(f"profile {path} was made for another model ({str(content['model'])[:8]}, not {model[:8]}): {again}")
+            raise Trouble(f"profile {path} was made for another model ({str(content['model'])[:8]!r}, not {model[:8]!r}): {again}")
         weights = content["weights"]
         profile = Profile(
             name=content["name"],
@@ -106,10 +105,12 @@ def load(path: Path, model: str, embedding: int) -> Profile:
             weights=None if weights is None else _array(weights, (embedding, len(LABELS))),
             notes=content["notes"],
         )
-        if content["labels"] != list(LABELS) or profile.step not in STEPS or not isinstance(profile.name, str):
-            raise ValueError("its labels, step or name are not known")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Trouble(f"profile {path} is damaged ({error!r}): {again}") from error
+        if content["labels"] != list(LABELS) or profile.step not in STEPS or not isinstance(profile.notes, dict):
+            raise ValueError("its labels, step or notes are not known")
+        if not isinstance(profile.name, str) or not profile.name.isprintable():
+            raise ValueError("its name is no text")
+    except (ValueError, KeyError, TypeError) as error:
+        raise Trouble(f"profile {path} is damaged ({error!r:.120}): {again}") from error
     return profile
 
 
@@ -119,9 +120,9 @@ def _numbers(values: np.ndarray) -> list:
 
 
 def _array(values: Any, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.array(values, np.float32)
+    array = np.array(values, object)
     if array.shape != shape:
         raise ValueError(f"expected {math.prod(shape)} numbers as {shape}, it has {array.shape}")
-    if not (np.abs(array) <= MOST).all():
-        raise ValueError(f"numbers beyond {MOST:g}")
-    return array
+    if not all(is_number(value, MOST) for value in array.flat):
+        raise ValueError(f"values that are no numbers up to {MOST:g}")
+    return array.astype(np.float32)

@@ -1,16 +1,19 @@
 """Landmarks: finds the five points of a face in its box, with a dlib shape predictor that `models/train_landmarks.py` trained."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import read_regular
+from realtime.base.json_values import parse_json
 from realtime.base.version import RELEASE
 from realtime.config import POINTS
 from realtime.values import Box
 
+MOST_BYTES = 50_000_000
+"""Of a predictor's file, and of the .json beside it."""
 MIRRORED = [2, 3, 0, 1, 4]
 """Indices that put the five points of a mirrored picture into the usual order: the eyes change places."""
 
@@ -35,9 +38,9 @@ class PointPredictor:
 
         remedy = f"restore it from {RELEASE}"
         try:
-            content, card = path.read_bytes(), path.with_suffix(".json")
+            content, card = read_regular(path, MOST_BYTES), path.with_suffix(".json")
             # dlib does not check what it reads: a damaged file gives wrong points or ends the program.
-            if card.is_file() and hashlib.sha256(content).hexdigest() != json.loads(card.read_bytes())["sha256"]:
+            if card.is_file() and hashlib.sha256(content).hexdigest() != parse_json(read_regular(card, MOST_BYTES))["sha256"]:
                 raise Trouble(f"the face points' file {path} is damaged: its sha256 is not the one in {card.name}; {remedy}")
             self._predict = dlib.shape_predictor(str(path))
         except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:

@@ -1,26 +1,22 @@
 """Reads a readings file: line by line, or as arrays for each person."""
 
-import json
-import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
-from realtime.base.errors import Trouble, reason
-from realtime.base.version import RELEASE
+from realtime.base.errors import Trouble
 from realtime.faces.pose import Pose
-from realtime.readings.format import SCHEMA, VIDEOS
+from realtime.readings.format import VIDEOS
+from realtime.readings.lines import FaceValues, open_lines
 
 FEW = 3
 """How many numbers a message lists at most."""
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
-"""What a damaged line raises when it is read."""
-_FaceValues = tuple[int, list[float], int, str | None, list[float], list[float]]
-"""Of one face: id, probabilities, index of the label, reason for being unsure or None, box, pose."""
+MOST_FRAMES, MOST_FACES, MOST_PEOPLE, MOST_REASONS = 3_000_000, 4_000_000, 20_000, 32
+"""Of a file that is read as a whole: 27 hours at 30 frames a second, which take 350 MB of memory."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,8 @@ class Person:
         rows: (n,) indices of these frames among all frames of the recording.
         probs: (n, labels) float32.
         label_indices: (n,) indices of the shown labels.
-        unsure: why each label is not reliable, or None; n of them.
+        reasons: None, then all reasons of the file why a label is not reliable.
+        reason_indices: (n,) indices of each label's reason.
         boxes: (n, 4) x0, y0, x1, y1 in pixels of the full frame.
         poses: (n, 4) yaw, pitch, roll in degrees and the eyes' distance in pixels, as `realtime.faces.pose.Pose` has them; NaN in files of
             version 0.9, which have none.
@@ -42,7 +39,8 @@ class Person:
     rows: np.ndarray
     probs: np.ndarray
     label_indices: np.ndarray
-    unsure: tuple[str | None, ...]
+    reasons: tuple[str | None, ...]
+    reason_indices: np.ndarray
     boxes: np.ndarray
     poses: np.ndarray
 
@@ -69,15 +67,46 @@ class Readings:
 
 
 @dataclass
-class _Growing:
-    """A person while lines are read."""
+class _Table:
+    """All faces while lines are read, a row each. Arrays of machine numbers: as Python's, eight hours would take a gigabyte."""
 
-    rows: list[int] = field(default_factory=list)
-    probs: list[list[float]] = field(default_factory=list)
-    label_indices: list[int] = field(default_factory=list)
-    unsure: list[str | None] = field(default_factory=list)
-    boxes: list[list[float]] = field(default_factory=list)
-    poses: list[list[float]] = field(default_factory=list)
+    ids: dict[int, int] = field(default_factory=dict)
+    reasons: dict[str | None, int] = field(default_factory=lambda: {None: 0})
+    people: array = field(default_factory=lambda: array("i"))
+    rows: array = field(default_factory=lambda: array("i"))
+    probs: array = field(default_factory=lambda: array("f"))
+    label_indices: array = field(default_factory=lambda: array("b"))
+    reason_indices: array = field(default_factory=lambda: array("h"))
+    boxes: array = field(default_factory=lambda: array("f"))
+    poses: array = field(default_factory=lambda: array("f"))
+
+    def add(self, row: int, face: FaceValues) -> None:
+        self.people.append(self.ids.setdefault(face.id, len(self.ids)))
+        self.rows.append(row)
+        self.probs.extend(face.probs)
+        self.label_indices.append(face.label_index)
+        self.reason_indices.append(self.reasons.setdefault(face.unsure, len(self.reasons)))
+        self.boxes.extend(face.box)
+        self.poses.extend(face.pose)
+
+    def split(self, labels: int) -> tuple[Person, ...]:
+        """The people in the order of their ids. The table is empty afterwards, so that nothing is in memory twice."""
+        people = np.asarray(self.people)
+        counts = np.bincount(people, minlength=len(self.ids))
+        ends = np.cumsum(counts)
+        order = np.argsort(people, kind="stable") if len(self.ids) > 1 else None
+        widths = {"rows": 0, "probs": labels, "label_indices": 0, "reason_indices": 0, "boxes": 4, "poses": len(Pose._fields)}
+        columns = {}
+        for name, width in widths.items():
+            values = np.asarray(getattr(self, name))
+            delattr(self, name)
+            values = values.reshape(-1, width) if width else values
+            columns[name] = values if order is None else values[order]
+        made = []
+        for id, index in sorted(self.ids.items()):
+            mine = slice(ends[index] - counts[index], ends[index])
+            made.append(Person(id, reasons=tuple(self.reasons), **{name: values[mine] for name, values in columns.items()}))
+        return tuple(made)
 
 
 def readings_path(path: Path) -> Path:
@@ -98,13 +127,34 @@ def video_path(path: Path) -> Path | None:
 
 
 def read(path: Path) -> Readings:
-    """Reads a file.
+    """Reads a file. A damaged line is left out and becomes a problem.
 
     Raises:
-        Trouble: there is no such file, or it is not a readings file.
+        Trouble: there is no such file, it is not a readings file, or it holds more than can be kept in memory.
     """
-    with _open_lines(path) as lines:
-        return parse(lines, str(path))
+    numbers, times, table = array("q"), array("d"), _Table()
+    with open_lines(path) as lines:
+        for values, faces in lines.frames(FEW + 1):
+            for face in faces:
+                table.add(len(times), face)
+            numbers.append(values["frame"])
+            times.append(values["t"])
+            if (
+                len(times) > MOST_FRAMES
+                or len(table.rows) > MOST_FACES
+                or len(table.ids) > MOST_PEOPLE
+                or len(table.reasons) > MOST_REASONS
+            ):
+                raise Trouble(
+                    f"{path} holds too much to be read at once: {MOST_FRAMES:,} frames, {MOST_FACES:,} faces, {MOST_PEOPLE:,} people and "
+                    f"{MOST_REASONS} reasons for being unsure are the most; record in shorter parts"
+                )
+    problems = list(lines.problems.values())
+    if lines.broken:
+        problems.append(f"{path}: {quantity(lines.broken, 'line')} cannot be read ({first_few(lines.broken_first)})")
+    if lines.cut:
+        problems.append(f"{path}: the last line ({lines.cut}) is cut off: the recording was ended from outside")
+    return Readings(lines.facts, lines.labels, np.asarray(numbers), np.asarray(times), table.split(len(lines.labels)), tuple(problems))
 
 
 def each_line(path: Path) -> Iterator[dict[str, Any]]:
@@ -113,69 +163,10 @@ def each_line(path: Path) -> Iterator[dict[str, Any]]:
     Raises:
         Trouble: there is no such file, or it is not a readings file.
     """
-    with _open_lines(path) as lines:
-        facts = _header(next(lines, ""), str(path))
-        yield facts
-        indices = {label: i for i, label in enumerate(facts["labels"])}
-        for line in lines:
-            with suppress(*UNREADABLE):
-                values = json.loads(line)
-                if "frame" in values:
-                    _frame(values, indices)
-                    yield values
-
-
-def parse(lines: Iterable[str], name: str) -> Readings:
-    """The readings in the lines of a file, which messages call `name`. A damaged line is left out and becomes a problem.
-
-    Raises:
-        Trouble: the first line is not the header of a readings file.
-    """
-    lines = iter(lines)
-    facts = _header(next(lines, ""), name)
-    labels = tuple(facts["labels"])
-    indices = {label: i for i, label in enumerate(labels)}
-    numbers: list[int] = []
-    times: list[float] = []
-    people: dict[int, _Growing] = {}
-    broken: list[int] = []
-    cut = None
-    for at, line in enumerate(lines, 2):
-        try:
-            values = json.loads(line)
-            if "frame" not in values:
-                facts.update(values)
-                continue
-            number, t, faces = _frame(values, indices)
-        except UNREADABLE:
-            if line.endswith("\n"):
-                broken.append(at)
-            else:
-                cut = at
-            continue
-        for id, probs, label_index, unsure, box, pose in faces:
-            person = people.setdefault(id, _Growing())
-            person.rows.append(len(times))
-            person.probs.append(probs)
-            person.label_indices.append(label_index)
-            person.unsure.append(unsure)
-            person.boxes.append(box)
-            person.poses.append(pose)
-        numbers.append(number)
-        times.append(t)
-    problems = []
-    if broken:
-        problems.append(f"{name}: {quantity(len(broken), 'line')} cannot be read ({first_few(broken)})")
-    if cut:
-        problems.append(f"{name}: the last line ({cut}) is cut off: the recording was ended from outside")
-    return Readings(
-        facts,
-        labels,
-        np.array(numbers, np.int64),
-        np.array(times, np.float64),
-        tuple(_person(id, grown, len(labels)) for id, grown in sorted(people.items())),
-        tuple(problems),
-    )
+    with open_lines(path) as lines:
+        yield lines.facts
+        for values, _ in lines.frames(FEW):
+            yield values
 
 
 def quantity(n: int, what: str) -> str:
@@ -186,66 +177,3 @@ def quantity(n: int, what: str) -> str:
 def first_few(values: list[int]) -> str:
     """The first of many numbers: "3, 4, 5, ..."."""
     return ", ".join(map(str, values[:FEW])) + (", ..." if len(values) > FEW else "")
-
-
-@contextmanager
-def _open_lines(path: Path) -> Iterator[TextIO]:
-    try:
-        with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
-            yield lines
-    except FileNotFoundError as error:
-        raise Trouble(f"{path}: there is no such file; name a .jsonl file that `run.py record` wrote") from error
-    except OSError as error:
-        raise Trouble(f"{path} cannot be read ({reason(error)}); name a .jsonl file that you may read") from error
-
-
-def _header(line: str, name: str) -> dict[str, Any]:
-    if not line.strip():
-        raise Trouble(f"{name} is empty: its recording ended before the first frame; record again")
-    try:
-        facts = json.loads(line)
-        schema, labels = facts["schema"], facts["labels"]
-        valid = isinstance(labels, list) and bool(labels) and all(isinstance(label, str) for label in labels)
-    except (ValueError, KeyError, TypeError):
-        schema, valid = "", False
-    if schema and schema != SCHEMA:
-        program = facts.get("program")
-        writer = program.get("version") if isinstance(program, dict) else None
-        remedy = f"use release {writer}, which wrote it" if writer else "use the release that wrote it"
-        raise Trouble(f"{name} is of the kind {schema!r}, {RELEASE} reads {SCHEMA!r}: {remedy}")
-    if not valid:
-        raise Trouble(f"{name} is no readings file: its first line is not the header; name a .jsonl file that `run.py record` wrote")
-    return facts
-
-
-def _finite(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{value} is not a finite number")
-    return number
-
-
-def _frame(values: dict[str, Any], indices: dict[str, int]) -> tuple[int, float, list[_FaceValues]]:
-    """The number, time and faces of a line; raises one of `UNREADABLE`."""
-    return int(values["frame"]), _finite(values["t"]), [_face(face, indices) for face in values["faces"]]
-
-
-def _face(face: dict[str, Any], indices: dict[str, int]) -> _FaceValues:
-    probs, box, unsure = [_finite(p) for p in face["probs"]], [_finite(v) for v in face["box"]], face["unsure"]
-    if len(probs) != len(indices) or len(box) != 4:
-        raise ValueError("probabilities or box have a wrong length")
-    _finite(face["confidence"])
-    pose = [_finite(face[name]) if name in face else math.nan for name in Pose._fields]
-    return int(face["id"]), probs, indices[face["label"]], None if unsure is None else str(unsure), box, pose
-
-
-def _person(id: int, grown: _Growing, labels: int) -> Person:
-    return Person(
-        id,
-        np.array(grown.rows, np.int64),
-        np.array(grown.probs, np.float32).reshape(-1, labels),
-        np.array(grown.label_indices, np.int64),
-        tuple(grown.unsure),
-        np.array(grown.boxes, np.float32).reshape(-1, 4),
-        np.array(grown.poses, np.float32).reshape(-1, len(Pose._fields)),
-    )

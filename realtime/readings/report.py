@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -20,8 +20,8 @@ from realtime.base.version import __version__
 from realtime.config import ReportSettings
 from realtime.drawing.draw import COLOURS
 from realtime.readings.file import Person, Readings, quantity, read, readings_path, video_path
-from realtime.readings.summary import Summary, durations, summarise, thin_curves
-from realtime.readings.thumbnails import Thumbnail, thumbnails
+from realtime.readings.summary import Summary, durations, seen_s, summarise, thin_curves
+from realtime.readings.thumbnails import Moment, Thumbnail, clearest_moments, thumbnails
 
 PAGE = Path(__file__).parent / "page"
 HINT = """
@@ -31,13 +31,15 @@ Click to go to a moment.<span class="mouse"> Drag to zoom in, double-click to zo
 
 @dataclass(frozen=True)
 class ReportSection:
-    """One recording as the page shows it.
+    """One recording as the page shows it. Its readings are not kept: those of many recordings would not fit into the memory.
 
     Attributes:
         key: its id within the page.
         path: the readings file.
-        readings: its content.
-        people: the people on the page with their summaries, in the order of their ids.
+        facts, labels, problems: as `realtime.readings.file.Readings` has them.
+        frames: how many there are.
+        people: the people on the page, in the order of their ids.
+        curves: of each of them the data of the chart, as the page's script takes it.
         others: how many more people there are, too brief or too many for the page.
         duration: seconds.
         video: the address of the video relative to the page; None where there is none.
@@ -46,8 +48,12 @@ class ReportSection:
 
     key: str
     path: Path
-    readings: Readings
-    people: tuple[tuple[Person, Summary], ...]
+    facts: dict[str, Any]
+    labels: tuple[str, ...]
+    problems: tuple[str, ...]
+    frames: int
+    people: tuple[Summary, ...]
+    curves: tuple[dict[str, Any], ...]
     others: int
     duration: float
     video: str | None
@@ -69,10 +75,17 @@ def write_report(files: Sequence[Path], out: Path, settings: ReportSettings) -> 
     Raises:
         Trouble: a file is not a readings file, or the page cannot be written.
     """
-    sections = [report_section(readings_path(path), f"s{i}", out.parent, settings) for i, path in enumerate(files)]
-    text = page(sections, settings)
+    write_page([report_section(readings_path(path), f"s{i}", out.parent, settings) for i, path in enumerate(files)], out)
+
+
+def write_page(sections: Sequence[ReportSection], out: Path) -> None:
+    """Writes the page about these sections; an older one stays whole until it is there.
+
+    Raises:
+        Trouble: it cannot be written.
+    """
     try:
-        replace_file(out, text.encode("utf-8", "backslashreplace"), private=True)
+        replace_file(out, page(sections).encode("utf-8", "backslashreplace"), private=True)
     except OSError as error:
         raise Trouble(f"cannot write {out} ({error.strerror}): check the folder, your rights and the space left") from error
 
@@ -83,27 +96,45 @@ def report_section(path: Path, key: str, beside: Path, settings: ReportSettings)
     Raises:
         Trouble: it is not a readings file.
     """
-    readings = read(path)
-    all_people = [(person, summarise(readings, person)) for person in readings.people]
-    longest = sorted(all_people, key=lambda both: -both[1].seen_s)[: settings.people]
-    # The person who was there longest is shown in any case.
-    people = sorted([both for both in longest if both[1].seen_s >= settings.least_s] or longest[:1], key=lambda both: both[0].id)
     video = video_path(path)
-    may_show_faces = video is not None and readings.facts.get("privacy", "none") == "none"
-    times = readings.t
-    return ReportSection(
+    section, moments = _summarised(read(path), path, key, settings)
+    if video is None:
+        return section
+    # By now the readings are gone: they and the video's decoder would take most of a small board's memory.
+    shows_faces = section.facts.get("privacy", "none") == "none"
+    width = section.facts.get("width")
+    pictures = {id: thumbnails(video, of_person, width, settings) for id, of_person in moments.items() if shows_faces}
+    return replace(section, video=_address(video, beside), thumbnails=pictures)
+
+
+def _summarised(readings: Readings, path: Path, key: str, settings: ReportSettings) -> tuple[ReportSection, dict[int, list[Moment]]]:
+    """A section without its video, and the moments of its thumbnails by the person's id."""
+    # Times that go back are damage, of which `run.py verify` tells; a curve has none.
+    readings = replace(readings, t=np.maximum.accumulate(readings.t))
+    each = durations(readings.t)
+    seen = seen_s(readings, each)
+    longest = sorted(range(len(seen)), key=lambda i: -seen[i])[: settings.people]
+    # The person who was there longest is shown in any case.
+    shown = [readings.people[i] for i in sorted([i for i in longest if seen[i] >= settings.least_s] or longest[:1])]
+    summaries = tuple(summarise(readings, person, each) for person in shown)
+    section = ReportSection(
         key,
         path,
-        readings,
-        tuple(people),
-        len(all_people) - len(people),
-        max(float(times[-1] + durations(times)[-1]), 0.1) if len(times) else 0.1,
-        None if video is None else _address(video, beside),
-        {person.id: thumbnails(video, readings, person, settings) for person, _ in people} if may_show_faces and video is not None else {},
+        readings.facts,
+        readings.labels,
+        readings.problems,
+        len(readings.t),
+        summaries,
+        tuple(_curve(readings, person, summary, settings) for person, summary in zip(shown, summaries, strict=True)),
+        len(seen) - len(shown),
+        max(float(readings.t[-1] + each[-1]), 0.1) if len(each) else 0.1,
+        video=None,
+        thumbnails={},
     )
+    return section, {person.id: clearest_moments(readings, person) for person in shown}
 
 
-def page(sections: Sequence[ReportSection], settings: ReportSettings) -> str:
+def page(sections: Sequence[ReportSection]) -> str:
     """The whole page. All text that comes from files is escaped."""
     several = len(sections) > 1
     title = f"Expressions in {quantity(len(sections), 'recording')}" if several else f"Expressions in {sections[0].name}"
@@ -113,7 +144,7 @@ def page(sections: Sequence[ReportSection], settings: ReportSettings) -> str:
         "body": (_comparison(sections) if several else "") + "\n".join(_section(s, several) for s in sections),
         "version": __version__,
         # A "<" could end the script element.
-        "data": json.dumps([_data(s, settings) for s in sections], separators=(",", ":")).replace("<", "\\u003c"),
+        "data": json.dumps([_data(s) for s in sections], separators=(",", ":")).replace("<", "\\u003c"),
         "css": (PAGE / "page.css").read_text(encoding="utf-8"),
         "chart_js": (PAGE / "chart.js").read_text(encoding="utf-8"),
         "js": (PAGE / "page.js").read_text(encoding="utf-8"),
@@ -141,18 +172,20 @@ def _darker(colour: str) -> str:
     return "#" + "".join(f"{round(int(colour[i : i + 2], 16) * 0.6):02x}" for i in (1, 3, 5))
 
 
-def _data(section: ReportSection, settings: ReportSettings) -> dict[str, Any]:
-    """The data of the charts: times in whole milliseconds, probabilities in thousandths."""
-    labels = section.readings.labels
-    colours = [_hex(label) for label in labels]
-    people = []
-    for person, summary in section.people:
-        t, p = thin_curves(section.readings.t[person.rows], person.probs, person.rows, settings.points)
-        columns = [[None if np.isnan(v) else round(v * 1000) for v in column] for column in p.T.tolist()]
-        runs = [[round(r.start * 1000), round(r.end * 1000), labels.index(r.label), r.unsure] for r in summary.runs]
-        people.append({"id": person.id, "t": [round(v * 1000) for v in t.tolist()], "p": columns, "runs": runs})
+def _curve(readings: Readings, person: Person, summary: Summary, settings: ReportSettings) -> dict[str, Any]:
+    """The data of a person's chart: times in whole milliseconds, probabilities in thousandths."""
+    t, p = thin_curves(readings.t[person.rows], person.probs, person.rows, settings.points)
+    columns = [[None if np.isnan(v) else round(v * 1000) for v in column] for column in p.T.tolist()]
+    runs = [[round(r.start * 1000), round(r.end * 1000), readings.labels.index(r.label), r.unsure] for r in summary.runs]
+    return {"id": person.id, "t": [round(v * 1000) for v in t.tolist()], "p": columns, "runs": runs}
+
+
+def _data(section: ReportSection) -> dict[str, Any]:
+    """What the page's script takes of a recording."""
+    colours = [_hex(label) for label in section.labels]
     lines = {"light": [_darker(c) for c in colours], "dark": colours}
-    return {"key": section.key, "labels": labels, "colours": colours, "lines": lines, "duration": section.duration, "people": people}
+    curves = {"duration": section.duration, "people": section.curves}
+    return {"key": section.key, "labels": section.labels, "colours": colours, "lines": lines, **curves}
 
 
 def _clock(s: float) -> str:
@@ -176,13 +209,13 @@ def _started(facts: dict[str, Any]) -> str:
 def _lead(section: ReportSection) -> str:
     people = len(section.people) + section.others
     who = "nobody was seen" if not people else "1 person" if people == 1 else f"{people} people"
-    return ", ".join(part for part in (_started(section.readings.facts), _clock(section.duration), who) if part)
+    return ", ".join(part for part in (_started(section.facts), _clock(section.duration), who) if part)
 
 
 def _section(section: ReportSection, several: bool) -> str:
     heading = f"<h2>{escape(section.name)}</h2>\n<p class='note'>{escape(_lead(section))}</p>" if several else ""
-    warnings = "".join(f'<p class="warning">{escape(problem)}</p>' for problem in section.readings.problems)
-    people = "\n".join(_person(section, person, summary, "" if i else HINT) for i, (person, summary) in enumerate(section.people))
+    warnings = "".join(f'<p class="warning">{escape(problem)}</p>' for problem in section.problems)
+    people = "\n".join(_person(section, summary, "" if i else HINT) for i, summary in enumerate(section.people))
     return f"""<section class="session" id="{section.key}" aria-label="{escape(section.name)}">
 {heading}{warnings}
 {_stage(section)}
@@ -198,7 +231,7 @@ def _stage(section: ReportSection) -> str:
     if section.video is not None:
         film = f"""<video controls playsinline preload="auto" src="{escape(section.video)}" aria-label="The recording"></video>
 <p class="note gone" hidden>The video {escape(section.video)} cannot be played here: keep it beside this page.</p>"""
-    now = "".join(_now(section, person) for person, _ in section.people)
+    now = "".join(_now(section, person) for person in section.people)
     return f"""<div class="stage{"" if now and film else " blind"}">
 <div class="card film">{film}
 <div class="seek"><input type="range" min="0" max="{section.duration:.3f}" step="0.01" value="0" aria-label="Time"><output></output></div>
@@ -207,19 +240,19 @@ def _stage(section: ReportSection) -> str:
 </div>"""
 
 
-def _now(section: ReportSection, person: Person) -> str:
+def _now(section: ReportSection, person: Summary) -> str:
     rows = "".join(
         f'<li><span>{escape(label)}</span><span class="bar"><i style="background:{_hex(label)}"></i></span><span></span></li>'
-        for label in section.readings.labels
+        for label in section.labels
     )
     return f'<div data-now="{person.id}"><p class="who">Person {person.id}: <span></span></p><ul>{rows}</ul></div>'
 
 
-def _person(section: ReportSection, person: Person, summary: Summary, hint: str) -> str:
-    faces = _faces(section, person)
+def _person(section: ReportSection, summary: Summary, hint: str) -> str:
+    faces = _faces(section, summary.id)
     return f"""<div class="card person">
-<div><h3>Person {person.id} <span class="readout" data-readout="{person.id}"></span></h3>
-<div class="chart" data-chart="{person.id}" role="img" aria-label="{escape(_in_words(summary))}"></div>{hint}</div>
+<div><h3>Person {summary.id} <span class="readout" data-readout="{summary.id}"></span></h3>
+<div class="chart" data-chart="{summary.id}" role="img" aria-label="{escape(_in_words(summary))}"></div>{hint}</div>
 <div class="pair{"" if faces else " alone"}"><div class="wide">{_table(section, summary)}</div>{faces}</div>
 </div>"""
 
@@ -236,7 +269,7 @@ def _table(section: ReportSection, summary: Summary) -> str:
         f"""<tr><th scope="row"><i class="key" style="background:{_hex(label)}"></i>{escape(label)}</th>
 <td class="wide-bar"><span class="bar"><i style="width:{summary.share(label):.1%};background:{_hex(label)}"></i></span></td>
 <td>{_percent(summary.share(label))}</td><td>{summary.shown_s[label]:.1f} s</td><td>{summary.switches[label]}</td></tr>"""
-        for label in section.readings.labels
+        for label in section.labels
     )
     unsure_s = sum(summary.unsure_s.values())
     rows += f"""<tr><th scope="row"><i class="key unsure"></i>unsure</th>
@@ -250,12 +283,12 @@ def _table(section: ReportSection, summary: Summary) -> str:
 <p class="note">Seen for {summary.seen_s:.1f} s, from {_clock(summary.first)} to {_clock(summary.last)}.</p>"""
 
 
-def _faces(section: ReportSection, person: Person) -> str:
+def _faces(section: ReportSection, id: int) -> str:
     buttons = "".join(
         f"""<button type="button" data-seek="{face.t:.3f}">
 <img alt="" style="border-color:{_hex(face.label)}" src="data:image/jpeg;base64,{base64.b64encode(face.jpeg).decode()}">
 <span>{escape(face.label)}<br><small>{_clock(face.t)}</small></span></button>"""
-        for face in section.thumbnails.get(person.id, [])
+        for face in section.thumbnails.get(id, [])
     )
     return f'<div><h3>At its clearest</h3><div class="faces">{buttons}</div></div>' if buttons else ""
 
@@ -272,8 +305,8 @@ def _others(section: ReportSection) -> str:
 def _comparison(sections: Sequence[ReportSection]) -> str:
     rows = []
     for section in sections:
-        for person, summary in section.people:
-            shares = [(label, summary.share(label), f"background:{_hex(label)}") for label in section.readings.labels]
+        for summary in section.people:
+            shares = [(label, summary.share(label), f"background:{_hex(label)}") for label in section.labels]
             parts = "".join(
                 f'<i style="width:{share:.2%};{fill}" title="{escape(label)} {_percent(share)}">{escape(_fitting(label, share))}</i>'
                 for label, share, fill in shares
@@ -281,10 +314,10 @@ def _comparison(sections: Sequence[ReportSection]) -> str:
             )
             rest = summary.unsure_share
             parts += f'<i class="unsure" style="width:{rest:.2%}" title="unsure {_percent(rest)}"></i>' if rest > 0 else ""
-            rows.append(f"""<tr><th scope="row"><a href="#{section.key}">{escape(section.name)}</a>, person {person.id}</th>
+            rows.append(f"""<tr><th scope="row"><a href="#{section.key}">{escape(section.name)}</a>, person {summary.id}</th>
 <td class="wide-bar"><span class="stack" role="img" aria-label="{escape(_in_words(summary))}">{parts}</span></td>
 <td>{summary.seen_s:.1f} s</td><td>{sum(summary.switches.values())}</td><td>{_percent(rest)}</td></tr>""")
-    labels = dict.fromkeys(label for section in sections for label in section.readings.labels)
+    labels = dict.fromkeys(label for section in sections for label in section.labels)
     keys = "".join(f'<span><i class="key" style="background:{_hex(label)}"></i>{escape(label)}</span> ' for label in labels)
     return f"""<section class="card compare" aria-label="Comparison"><h2>Side by side</h2>
 <div class="wide" tabindex="0" role="group" aria-label="Comparison table"><table>
@@ -300,14 +333,13 @@ def _fitting(label: str, share: float) -> str:
 
 def _facts(section: ReportSection) -> str:
     """The header of the readings as a list."""
-    facts, readings = section.readings.facts, section.readings
-    rate = len(readings.t) / section.duration
+    rate = section.frames / section.duration
     entries: dict[str, Any] = {
         "readings": section.path.name,
         "video": "none" if section.video is None else section.video,
-        "rate": f"{quantity(len(readings.t), 'frame')}, {rate:.1f} a second",
+        "rate": f"{quantity(section.frames, 'frame')}, {rate:.1f} a second",
     }
-    entries |= {name: value for name, value in facts.items() if name not in ("schema", "labels")}
+    entries |= {name: value for name, value in section.facts.items() if name not in ("schema", "labels")}
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _flat(entries))
     return f'<details class="card"><summary>How this was recorded</summary><dl>{rows}</dl></details>'
 

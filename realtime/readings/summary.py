@@ -1,6 +1,5 @@
 """Arithmetic over the readings of a recording: how long each expression was shown, how often it changed, and curves with fewer points."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +8,9 @@ from realtime.readings.file import Person, Readings
 
 GAP_S = 1.0
 """A frame counts until the next one, but for no longer than this: nobody knows what happened in a gap."""
+
+MOST_RUNS = 20_000
+"""Of one person: a change of label every second and a half in eight hours. Of more, the longest are kept."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Summary:
         shown_s: seconds for which each expression was shown, without the unsure time.
         switches: how often each expression followed another one; absence and unsure time in between do not count.
         unsure_s: seconds for which the label was unsure, by reason.
-        runs: all runs in order.
+        runs: its runs in order; the longest `MOST_RUNS` of them.
     """
 
     id: int
@@ -62,31 +64,49 @@ def durations(t: np.ndarray) -> np.ndarray:
     return np.append(steps, np.median(steps) if len(steps) else 0.0)
 
 
-def summarise(readings: Readings, person: Person) -> Summary:
-    """The summary of one person."""
-    t, each = readings.t[person.rows], durations(readings.t)[person.rows]
-    shown_s, unsure_s = dict.fromkeys(readings.labels, 0.0), Counter[str]()
-    switches, before = dict.fromkeys(readings.labels, 0), None
-    runs: list[Run] = []
-    columns = (t.tolist(), each.tolist(), person.label_indices.tolist(), person.unsure)
-    for start, s, label_index, unsure in zip(*columns, strict=True):
-        label = readings.labels[label_index]
-        if unsure is None:
-            shown_s[label] += s
-            switches[label] += before not in (None, label)
-            before = label
-        else:
-            unsure_s[unsure] += s
-        goes_on = runs and start - runs[-1].end < 1e-6
-        if goes_on and runs[-1].unsure == unsure and (unsure is not None or runs[-1].label == label):
-            runs[-1] = Run(runs[-1].start, start + s, runs[-1].label, unsure)
-        else:
-            runs.append(Run(start, start + s, label, unsure))
-    return Summary(person.id, float(t[0]), float(t[-1]), float(each.sum()), shown_s, switches, dict(unsure_s.most_common()), tuple(runs))
+def seen_s(readings: Readings, frames_s: np.ndarray) -> list[float]:
+    """For how many seconds each person was detected; `frames_s` are the `durations` of all frames."""
+    return [float(frames_s[person.rows].sum()) for person in readings.people]
+
+
+def summarise(readings: Readings, person: Person, frames_s: np.ndarray) -> Summary:
+    """The summary of one person; `frames_s` are the `durations` of all frames."""
+    t, each = readings.t[person.rows], frames_s[person.rows]
+    names, labels, reasons = readings.labels, person.label_indices, person.reason_indices
+    sure = reasons == 0
+    shown = np.bincount(labels[sure], each[sure], len(names))
+    followers = labels[sure][1:][np.diff(labels[sure]) != 0]
+    switches = np.bincount(followers, minlength=len(names))
+    unsure = np.bincount(reasons, each, len(person.reasons))
+    present = np.flatnonzero(np.bincount(reasons, minlength=len(person.reasons))[1:]) + 1
+    by_time = sorted(present.tolist(), key=lambda index: -unsure[index])
+    return Summary(
+        person.id,
+        float(t[0]),
+        float(t[-1]),
+        float(each.sum()),
+        dict(zip(names, shown.tolist(), strict=True)),
+        dict(zip(names, switches.tolist(), strict=True)),
+        {str(person.reasons[index]): float(unsure[index]) for index in by_time},
+        _runs(names, person, t, t + each),
+    )
+
+
+def _runs(names: tuple[str, ...], person: Person, t: np.ndarray, ends: np.ndarray) -> tuple[Run, ...]:
+    """The runs of a person whose n frames last from `t` to `ends`. While a label is unsure, it is the reason that counts."""
+    kinds = np.where(person.reason_indices == 0, person.label_indices, len(names) + person.reason_indices)
+    firsts = np.flatnonzero(np.concatenate([[True], (np.diff(kinds) != 0) | (t[1:] - ends[:-1] >= 1e-6)]))
+    lasts = np.append(firsts[1:], len(t)) - 1
+    if len(firsts) > MOST_RUNS:
+        longest = np.sort(np.argsort(t[firsts] - ends[lasts], kind="stable")[:MOST_RUNS])
+        firsts, lasts = firsts[longest], lasts[longest]
+    label_indices, reason_indices = person.label_indices[firsts].tolist(), person.reason_indices[firsts].tolist()
+    columns = zip(t[firsts].tolist(), ends[lasts].tolist(), label_indices, reason_indices, strict=True)
+    return tuple(Run(start, end, names[label], person.reasons[why]) for start, end, label, why in columns)
 
 
 def thin_curves(t: np.ndarray, values: np.ndarray, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Curves with about `most` points at most, and a row of NaN where the face was away.
+    """Curves with a few times `most` points at most, and a row of NaN where the face was away: at its `most` / 2 longest absences.
 
     Time is divided into equal stretches. Of each the lowest and the highest value stay, in rising or falling order as the stretch rises
     or falls, so that no peak is lost.
@@ -105,6 +125,10 @@ def thin_curves(t: np.ndarray, values: np.ndarray, rows: np.ndarray, most: int) 
     away = (np.diff(rows) > 1) | (np.diff(t) > GAP_S)
     if len(t) > most:
         width = max((t[-1] - t[0]) / max(1, most // 2), 1e-9)
+        # Each absence costs points, and a face may be away in every other frame.
+        absences = np.flatnonzero(away)
+        if len(absences) > most // 2:
+            away[absences[np.argsort(-np.diff(t)[absences], kind="stable")[most // 2 :]]] = False
         stretch = np.floor((t - t[0]) / width)
         starts = np.flatnonzero(np.concatenate([[True], away | (np.diff(stretch) > 0)]))
         ends = np.append(starts[1:], len(t)) - 1

@@ -1,5 +1,6 @@
 """Pictures of faces for the report: for each expression of a person the moment at which it was clearest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,22 +23,30 @@ class Thumbnail:
     jpeg: bytes
 
 
-def clearest_moments(readings: Readings, person: Person) -> list[tuple[int, int]]:
-    """For each expression that was shown and reliable: its label's index, and the index of the person's frame with its highest probability.
+@dataclass(frozen=True)
+class Moment:
+    """When an expression was clearest: `t` in seconds, the label, and the face's box (4,) x0, y0, x1, y1 in pixels."""
 
-    In the order of time.
-    """
-    sure = np.array([why is None for why in person.unsure], bool)
-    moments = []
+    t: float
+    label: str
+    box: np.ndarray
+
+
+def clearest_moments(readings: Readings, person: Person) -> list[Moment]:
+    """For each expression that was shown and reliable the moment of its highest probability, in the order of time."""
+    sure = person.reason_indices == 0
+    found = []
     for label_index in range(len(readings.labels)):
         frames = np.flatnonzero(sure & (person.label_indices == label_index))
         if len(frames):
-            moments.append((label_index, int(frames[np.argmax(person.probs[frames, label_index])])))
-    return sorted(moments, key=lambda moment: moment[1])
+            found.append((int(frames[np.argmax(person.probs[frames, label_index])]), label_index))
+    return [Moment(float(readings.t[person.rows[at]]), readings.labels[label], person.boxes[at].copy()) for at, label in sorted(found)]
 
 
-def thumbnails(video: Path, readings: Readings, person: Person, settings: ReportSettings) -> list[Thumbnail]:
-    """A picture of each expression that a person showed, in the order of time. Pictures that the video does not give are left out."""
+def thumbnails(video: Path, moments: Sequence[Moment], width: int | None, settings: ReportSettings) -> list[Thumbnail]:
+    """A picture of a person's face at each moment; boxes are in pictures of `width` px, None: of the video's own. Pictures that the video
+    does not give are left out.
+    """
     import av
 
     pictures: list[Thumbnail] = []
@@ -45,16 +54,15 @@ def thumbnails(video: Path, readings: Readings, person: Person, settings: Report
         converter = BgrConverter()
         with open_local(video) as container:
             stream = container.streams.video[0]
-            for label_index, at in clearest_moments(readings, person):
-                t = float(readings.t[person.rows[at]])
-                container.seek(int(t / (stream.time_base or 1)), stream=stream)
-                picture = next(frame for frame in container.decode(stream) if frame.time is not None and frame.time >= t - 0.001)
+            for moment in moments:
+                container.seek(int(moment.t / (stream.time_base or 1)), stream=stream)
+                picture = next(frame for frame in container.decode(stream) if frame.time is not None and frame.time >= moment.t - 0.001)
                 image = converter.convert(picture, (picture.width, picture.height))
-                scale = image.shape[1] / readings.facts.get("width", image.shape[1])
-                encoded, jpeg = cv2.imencode(".jpg", cut_out(image, person.boxes[at] * scale, settings), [cv2.IMWRITE_JPEG_QUALITY, 80])
+                box = moment.box * (image.shape[1] / (width or image.shape[1]))
+                encoded, jpeg = cv2.imencode(".jpg", cut_out(image, box, settings), [cv2.IMWRITE_JPEG_QUALITY, 80])
                 if encoded:
-                    pictures.append(Thumbnail(t, readings.labels[label_index], jpeg.tobytes()))
-    except (Trouble, av.error.FFmpegError, OSError, IndexError, StopIteration):
+                    pictures.append(Thumbnail(moment.t, moment.label, jpeg.tobytes()))
+    except (Trouble, av.error.FFmpegError, OSError, IndexError, StopIteration, OverflowError):
         # A page without some faces is better than none; `run.py verify` reports what the video lacks.
         pass
     return pictures

@@ -8,8 +8,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import open_regular
 from realtime.base.silence import silence_ffmpeg
-from realtime.readings.file import Readings, first_few, quantity, read, readings_path, video_path
+from realtime.readings.file import FEW, Readings, first_few, quantity, read, readings_path, video_path
 from realtime.sources.containers import open_local
 
 SAME_S = 0.001
@@ -18,6 +19,9 @@ MATROSKA, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 """Names of the first two elements of a Matroska file (RFC 9559)."""
 GAP_S = 1.0
 """Seconds: a longer step between two frames is a gap, if it is also three times the median step."""
+
+MOST_GAPS = 20
+"""Gaps that have a line each; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def verify(path: Path) -> tuple[list[str], str]:
         except Trouble as trouble:
             problems.append(str(trouble))
     elif has_pictures:
-        problems.append(f"{numbers.with_suffix('.mp4')}: there is no video beside the readings")
+        problems.append(f"{numbers}: there is no video beside the readings")
     if readings is not None and film is not None and video is not None:
         problems += differences(readings, film, video)
     contents = [video.name] if film is not None and video is not None else []
@@ -127,8 +131,9 @@ def decode_film(path: Path) -> Film:
 
 def _file_state(path: Path) -> tuple[bool, int]:
     """Whether a video has its final form (in MP4 no `moof` box at the top level), and how many bytes it lacks at its end."""
-    size, at, finished = path.stat().st_size, 0, True
-    with path.open("rb") as file:
+    at, finished = 0, True
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
         if file.read(len(MATROSKA)) == MATROSKA:
             end = _matroska_end(file)
             return end is not None, max(0, (end or 0) - size)
@@ -177,28 +182,25 @@ def readings_problems(readings: Readings, name: Path) -> list[str]:
         problems.append(f"{name}: frame {readings.numbers[first]} stands where {first} was expected")
     back = np.flatnonzero(np.diff(readings.t) <= 0) + 1
     if len(back):
-        problems.append(f"{name}: time does not grow at {quantity(len(back), 'frame')} ({first_few(back.tolist())})")
+        problems.append(f"{name}: time does not grow at {quantity(len(back), 'frame')} ({first_few(back[: FEW + 1].tolist())})")
     if abs(readings.t[0]) > SAME_S:
         problems.append(f"{name}: time begins at {readings.t[0]:.3f} s, not at 0")
     # A film's own stills are recorded as they are.
     problems += _gaps(readings.t, name) if readings.facts.get("live", True) else []
     problems += _losses(readings.facts, name)
-    dropped = readings.facts.get("dropped")
-    if isinstance(dropped, int) and dropped > 0:
-        stopped_s = readings.facts.get("stopped_s")
-        stood = isinstance(stopped_s, int | float) and stopped_s > 0
-        why = f"the program stood still for {stopped_s:.0f} s" if stood else "the machine did not keep up"
-        problems.append(f"{name}: {quantity(dropped, 'frame')} dropped while recording: {why}")
     return problems
 
 
 def _losses(facts: dict[str, Any], name: Path) -> list[str]:
-    """What the film lacked that was recorded, a line each."""
+    """What is missing of what was recorded, a line each."""
     problems: list[str] = []
-    lost, ended_s, stated_s = (facts.get(key) for key in ("lost", "ended_s", "stated_s"))
-    if isinstance(lost, int) and lost > 0:
+    lost, ended_s, stated_s, dropped, stopped_s = (facts.get(key) for key in ("lost", "ended_s", "stated_s", "dropped", "stopped_s"))
+    if lost:
         problems.append(f"{name}: {quantity(lost, 'picture')} of the film could not be decoded and are left out: its file is damaged")
-    if isinstance(ended_s, float) and isinstance(stated_s, float):
+    if dropped:
+        why = f"the program stood still for {stopped_s:.0f} s" if stopped_s else "the machine did not keep up"
+        problems.append(f"{name}: {quantity(dropped, 'frame')} dropped while recording: {why}")
+    if ended_s is not None and stated_s is not None:
         problems.append(f"{name}: the film ended after {ended_s:.0f} s of {stated_s:.0f} s: its file is incomplete")
     return problems
 
@@ -208,7 +210,8 @@ def _gaps(t: np.ndarray, name: Path) -> list[str]:
     if len(steps) == 0:
         return []
     gaps = np.flatnonzero(steps > max(GAP_S, 3 * float(np.median(steps))))
-    return [f"{name}: nothing for {steps[i]:.1f} s from {t[i]:.1f} s on (frame {i})" for i in gaps.tolist()]
+    lines = [f"{name}: nothing for {steps[i]:.1f} s from {t[i]:.1f} s on (frame {i})" for i in gaps[:MOST_GAPS].tolist()]
+    return lines + [f"{name}: so also {quantity(len(gaps) - MOST_GAPS, 'time')} more"] * (len(gaps) > MOST_GAPS)
 
 
 def film_problems(film: Film, name: Path) -> list[str]:
@@ -225,7 +228,7 @@ def film_problems(film: Film, name: Path) -> list[str]:
         return [*problems, f"{name}: there is no frame in it"]
     back = np.flatnonzero(~(np.diff(film.times) > 0)) + 1
     if len(back):
-        problems.append(f"{name}: time does not grow at {quantity(len(back), 'frame')} ({first_few(back.tolist())})")
+        problems.append(f"{name}: time does not grow at {quantity(len(back), 'frame')} ({first_few(back[: FEW + 1].tolist())})")
     if film.is_finished and film.duration_s is not None and n > 1:
         # The last frame is shown for about as long as the others, or for as long as the file says.
         steps, end = np.diff(film.times), float(film.times[-1])

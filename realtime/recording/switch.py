@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from realtime.base.errors import Trouble, disk_remedy, reason
-from realtime.base.files import Exists, open_to_write, remove_if_empty
+from realtime.base.files import Exists, open_to_write, remove_if_empty, replace_file
 from realtime.base.messages import Message, message
 from realtime.readings.format import VIDEOS
 from realtime.recording.disk import Full, make_folder
@@ -96,11 +96,13 @@ def create_dated(folder: Path, suffix: str, content: bytes = b"") -> Path:
     """
     for path in _dated_names(folder, suffix):
         try:
-            with os.fdopen(open_to_write(path, replace=False), "wb") as file:
-                file.write(content)
+            os.close(open_to_write(path, replace=False))
+            if content:
+                replace_file(path, content, private=True)
         except Exists:
             continue
         except OSError as error:
+            remove_if_empty(path)
             raise Trouble(f"cannot write {path} ({reason(error)}): {disk_remedy(error)}") from error
         return path
     raise Trouble(f"cannot find a free name in {folder}: too many files of this second are there")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import open_regular
 from realtime.base.silence import silence_ffmpeg
 from realtime.sources.picture_clock import BROADCAST_JUMP_S, JUMP_S
 
@@ -53,7 +54,7 @@ def open_local(path: Path) -> "InputContainer":
     # The opening of a pipe without a writer would wait for ever.
     if not stat.S_ISREG(path.stat().st_mode):
         raise Trouble(f"{path} is a pipe or a device, no regular file; name a video file (`--source -` reads a pipe)")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(PLAYLIST_HEAD)
     is_playlist = head.startswith(b"#EXTM3U") or b"<MPD" in head
     # A plain path may look like an address ("12:30 talk.mp4") or like the names of many pictures ("a%d.png").

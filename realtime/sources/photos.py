@@ -8,8 +8,43 @@ import cv2
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.files import read_regular
 from realtime.base.silence import quiet
+from realtime.sources.picture_header import KINDS, first_picture, picture_size
 from realtime.values import Frame
+
+MOST_BYTES = 200_000_000
+"""Of a picture file."""
+MOST_PIXELS = 110_000_000
+"""Of a picture: those of the largest usual cameras have 108 million, and take 0.8 GB."""
+
+
+def decode_picture(content: bytes, name: str, most_pixels: int, gray: bool = False) -> np.ndarray:
+    """The first picture of a file, (h, w, 3) BGR or (h, w) gray uint8, turned upright, without transparency.
+
+    Args:
+        content: the file.
+        name: what messages call it.
+        most_pixels: a picture with more is not decoded.
+
+    Raises:
+        Trouble: it is no picture, or one that is damaged or too large.
+    """
+    size = picture_size(content)
+    if size is None:
+        raise Trouble(f"{name} is not a picture that can be read ({KINDS}); convert it first")
+    if size[0] * size[1] > most_pixels:
+        raise Trouble(
+            f"{name} is too large a picture, {size[0]}x{size[1]} px; {most_pixels / 1e6:g} megapixels are the most: make it smaller"
+        )
+    try:
+        with quiet():
+            image = cv2.imdecode(np.frombuffer(first_picture(content), np.uint8), cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR_BGR)
+    except cv2.error as error:
+        raise Trouble(f"{name} is a damaged picture ({reason(error):.80}); try another one") from error
+    if image is None:
+        raise Trouble(f"{name} is not a picture that can be read ({KINDS}), or is damaged; convert it first")
+    return image
 
 
 class Photo:
@@ -25,17 +60,10 @@ class Photo:
 
     def __enter__(self) -> Self:
         try:
-            content = np.frombuffer(self.path.read_bytes(), np.uint8)
+            content = read_regular(self.path, MOST_BYTES)
         except OSError as error:
             raise Trouble(f"{self.path} cannot be read ({reason(error)}); check the path") from error
-        try:
-            with quiet():
-                image = cv2.imdecode(content, cv2.IMREAD_COLOR_BGR) if len(content) else None
-        except cv2.error as error:
-            raise Trouble(f"{self.path} is too large a picture, or is damaged; try a smaller or another one") from error
-        if image is None:
-            raise Trouble(f"{self.path} is not a picture that OpenCV can read (JPEG, PNG, WebP, TIFF, BMP and others); convert it first")
-        self._image: np.ndarray = image
+        self._image = decode_picture(content, str(self.path), MOST_PIXELS)
         return self
 
     def __exit__(self, *error: object) -> None:

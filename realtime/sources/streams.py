@@ -1,9 +1,10 @@
 """Sources for live pictures that are no camera of this machine: addresses, pipes, the screen. `t` is the time of arrival."""
 
+import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -18,6 +19,20 @@ from realtime.values import Frame
 
 STREAM_TIMEOUT_S = 10.0
 """After this time without data FFmpeg gives an address up."""
+
+MOST_BYTES = 160_000_000
+"""Of one block of FFmpeg's memory. An uncompressed picture of 8K has 133 million; a stream whose picture does not end stops here."""
+
+
+def limit_blocks() -> None:
+    """Limits the blocks that FFmpeg takes from the memory, of this whole process: no option of a stream limits the size of a packet.
+
+    The function is found among the libraries that PyAV loads, on Linux and macOS. Windows does not look there, and goes without a limit.
+    """
+    import av
+
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(av._core.__file__).av_max_alloc(ctypes.c_size_t(MOST_BYTES))
 
 
 class Stream:
@@ -34,6 +49,7 @@ class Stream:
     def __enter__(self) -> Self:
         import av
 
+        limit_blocks()
         self._container, self._stream = open_film(self.name, lambda: av.open(self.address, **self.options))
         return self
 

@@ -26,6 +26,7 @@ from realtime.viewers.web.hub import Hub
 
 HERE = Path(__file__).parent
 PAGE = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
+END = b"</html>\n"
 OFFERED = (*VIDEOS, ".jsonl", ".csv", ".srt", ".png")
 
 
@@ -59,6 +60,15 @@ def finished_files(desk: Desk) -> dict[str, Path]:
     return {path.name: path for path in sorted(free, key=lambda path: path.name, reverse=True)}
 
 
+def _is_whole(page: Path) -> bool:
+    """Whether a page is there to its end: earlier versions left a part of it where the disk was full."""
+    if not page.is_file():
+        return False
+    with page.open("rb") as file:
+        file.seek(max(0, page.stat().st_size - len(END)))
+        return file.read(len(END)) == END
+
+
 def report_of(desk: Desk, name: str) -> Path | None:
     """The report about a recording, made beside it if it is not there yet; None if there is no such recording.
 
@@ -73,7 +83,7 @@ def report_of(desk: Desk, name: str) -> Path | None:
     page = readings.with_suffix(".html")
     if page.is_symlink():
         return None
-    if not page.exists() or page.stat().st_mtime < readings.stat().st_mtime:
+    if not _is_whole(page) or page.stat().st_mtime < readings.stat().st_mtime:
         write_report([readings], page, ReportSettings())
     return page
 

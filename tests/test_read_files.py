@@ -1,0 +1,85 @@
+"""`image`, `verify` and `report` with files and folders: a line each, and how many failed."""
+
+import json
+import shutil
+
+import pytest
+from conftest import DATA
+from recordings import as_lines, even_times, write_film, write_readings
+
+from realtime.base.errors import Trouble
+from realtime.commands.files import default_page, files_in, read_photos, recordings_in, report_recordings, verify_recordings
+from realtime.config import Settings
+
+TIMES = even_times(20)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two whole recordings, the second in a subfolder, one with a clean video too; a damaged one, and files of other kinds."""
+    for path in (tmp_path / "a.jsonl", tmp_path / "inside" / "b.jsonl"):
+        path.parent.mkdir(exist_ok=True)
+        write_readings(path, as_lines(TIMES))
+        write_film(path.with_suffix(".mp4"), TIMES)
+    shutil.copy(tmp_path / "a.mp4", tmp_path / "a_clean.mp4")
+    (tmp_path / "c.jsonl").write_text("damaged")
+    (tmp_path / "notes.txt").write_text("no recording")
+    (tmp_path / "._a.mp4").write_text("what another system notes of a file")
+    return tmp_path
+
+
+def test_a_folder_stands_for_the_files_of_a_kind_in_it(folder):
+    assert [path.name for path in files_in(folder, (".jsonl",))] == ["a.jsonl", "c.jsonl", "b.jsonl"]
+    assert files_in(folder / "notes.txt", (".jsonl",)) == [folder / "notes.txt"]
+    with pytest.raises(Trouble, match=r"holds no file of the kind \.png"):
+        files_in(folder, (".png",))
+    assert [path.name for path in recordings_in(folder)] == ["a.mp4", "a_clean.mp4", "c.jsonl", "b.mp4"]
+    assert recordings_in(folder / "a.jsonl") == [folder / "a.jsonl"]
+
+
+def test_each_recording_of_a_folder_is_verified(folder, capsys):
+    assert verify_recordings([folder / "inside", folder, folder / "none.mp4"]) == 2
+    said = capsys.readouterr()
+    assert [line.split(": ")[0] for line in said.out.splitlines()] == [
+        str(folder / name) for name in ("inside/b.mp4", "a.mp4", "a_clean.mp4", "inside/b.mp4")
+    ]
+    assert [line for line in said.err.splitlines() if "c.jsonl is no readings file" in line and line.startswith("run.py: ")]
+    (folder / "empty").mkdir()
+    assert verify_recordings([folder / "empty", folder / "a.mp4"]) == 1
+
+
+def test_a_page_has_all_recordings_of_a_folder_that_can_be_read(folder, capsys):
+    assert report_recordings([folder], None, overwrite=False) == 1
+    said = capsys.readouterr()
+    assert said.out == f"wrote {folder / 'report.html'}\n"
+    assert said.err.count("\n") == 1 and "c.jsonl is no readings file" in said.err
+    page = (folder / "report.html").read_text()
+    assert [f'id="s{i}" aria-label="{name}"' in page for i, name in enumerate("ab")] == [True, True]
+    assert 'src="inside/b.mp4"' in page
+
+
+def test_nothing_that_can_be_read_leaves_the_old_page(folder, capsys):
+    page = folder / "report.html"
+    page.write_text("the old one")
+    with pytest.raises(Trouble, match="exists and is kept"):
+        report_recordings([folder], None, overwrite=False)
+    assert report_recordings([folder / "c.jsonl"], page, overwrite=True) == 1
+    assert page.read_text() == "the old one"
+    assert capsys.readouterr().out == ""
+
+
+def test_the_page_lies_beside_what_it_is_about(folder):
+    assert default_page([folder]) == folder / "report.html"
+    assert default_page([folder / "a.mp4"]) == folder / "a.html"
+    assert default_page([folder / "a.mp4", folder / "inside"]) == folder / "report.html"
+
+
+def test_each_photo_of_a_folder_has_its_line(tmp_path, capsys):
+    shutil.copy(DATA / "obama.jpg", tmp_path / "b.JPG")
+    (tmp_path / "a.png").write_text("damaged")
+    (tmp_path / "c.txt").write_text("no photo")
+    assert read_photos([tmp_path, tmp_path / "none.png"], Settings(), as_json=True) == 2
+    said = capsys.readouterr()
+    [line] = map(json.loads, said.out.splitlines())
+    assert (line["file"], line["face"]["label"]) == (str(tmp_path / "b.JPG"), "happiness")
+    assert ["a.png" in said.err, "none.png" in said.err, said.err.count("\n")] == [True, True, 2]
