@@ -6,6 +6,8 @@ from itertools import pairwise
 import av
 import numpy as np
 
+from realtime.sources.films import VideoFile
+
 RATE, FPS = 44_100, 30
 FLASHES_S = (0.5, 1.2, 1.7)
 
@@ -62,7 +64,7 @@ def tone_starts(path) -> list[float]:
 
 
 def flash_starts(path) -> list[float]:
-    """When the flashes begin."""
-    with av.open(str(path)) as film:
-        light = [(frame.time, frame.to_ndarray(format="gray").mean() > 128) for frame in film.decode(video=0)]
+    """When the flashes begin; in AVI, which has no times, FFmpeg's guesses would be a frame late."""
+    with VideoFile(path) as film:
+        light = [(frame.t, frame.image.mean() > 128) for frame in film]
     return [t for (_, before), (t, now) in pairwise(light) if now and not before]

@@ -290,6 +290,7 @@ def test_a_recording_is_done_if_it_is_of_this_film_and_these_choices(tmp_path):
     assert not is_done(Job(film, job.out, choices=Choices(privacy="blur")))
     assert not is_done(Job(film, job.out, choices=Choices(picture="clean")))
     assert not is_done(Job(film, job.out, seconds=1.0))
+    assert not is_done(Job(film, job.out, audio=2))
     (tmp_path / "other").mkdir()
     other = make_film(tmp_path / "other" / "film.mp4", frames=12)
     assert not is_done(Job(other, job.out))
@@ -351,12 +352,14 @@ def test_one_run_at_a_time_works_in_a_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
 def test_a_process_that_hangs_is_ended(tmp_path, monkeypatch):
+    class Hangs(Choices):
+        def __reduce__(self):
+            return time.sleep, (60,)
+
     monkeypatch.setattr(batch, "STOP_S", 1.0)
-    os.mkfifo(tmp_path / "hangs.mp4")
     log, began = Log(), time.monotonic()
-    jobs = [Job(tmp_path / "hangs.mp4", tmp_path / "out.mp4")]
+    jobs = [Job(tmp_path / "hangs.mp4", tmp_path / "out.mp4", choices=Hangs())]
     assert record_all(jobs, log, lambda: time.monotonic() > began + 3) == [tmp_path / "hangs.mp4"]
     assert time.monotonic() - began < 8
     assert "did not end within 1 s and was killed" in log.ends["hangs.mp4"]

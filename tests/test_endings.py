@@ -157,14 +157,23 @@ def test_a_batch_that_is_killed_leaves_no_process_and_the_next_run_goes_on(clips
 
 
 def test_a_batch_whose_film_hangs_ends_within_ten_seconds(clips, tmp_path):
-    os.mkfifo(clips / "hangs.mp4")
-    (clips / "d.mp4").unlink()
-    process = start("record", clips, "--out-dir", tmp_path / "out", "--seconds", 0.3)
-    for name in "abc":
-        wait_for_lines(tmp_path / "out" / f"{name}.jsonl", 2)
+    process = start("record", clips / "a.mp4", "--out-dir", tmp_path / "out")
+    wait_for_lines(tmp_path / "out" / "a.part.jsonl", 20)
+    # As where a disk does not answer any more.
+    for child in processes_of(process.pid):
+        os.kill(child, signal.SIGSTOP)
     process.send_signal(signal.SIGTERM)
     began = time.monotonic()
     out, err = process.communicate(timeout=30)
     assert time.monotonic() - began < 10
-    assert process.returncode == 1 and "hangs.mp4" in err
+    assert process.returncode == 1 and "a.mp4" in err
     assert "did not end within 8 s and was killed" in out
+
+
+def processes_of(parent: int) -> list[int]:
+    """The processes in which a batch records its films."""
+    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+    found = [int(pid) for pid, ppid, args in rows if int(ppid) == parent and "spawn_main" in args]
+    assert found
+    return found

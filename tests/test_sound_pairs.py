@@ -66,7 +66,7 @@ def check(source, codec, path):
     problems, content = verify(path)
     assert problems == []
     assert "60 frames" in content
-    # As far from the pictures as in the film: in AVI it is a frame.
+    # As far from the pictures as in the film.
     offsets = [tone - flash for tone, flash in zip(starts, flashes, strict=True)]
     assert [tone - flash for tone, flash in zip(tone_starts(path), flash_starts(path), strict=True)] == pytest.approx(offsets, abs=1 / FPS)
     with av.open(str(path)) as film:

@@ -57,7 +57,7 @@ class Recording:
         self.header, self.overwrite = header, overwrite
         suffixes = (*VIDEOS, ".jsonl") if setup.choices.privacy == "numbers" else VIDEOS
         if self.path.suffix.lower() not in suffixes:
-            raise Trouble(f"cannot record to {self.path}: the name must end in {' or '.join(suffixes)}")
+            raise Trouble(f"cannot record to {self.path}: the name must end in {', '.join(suffixes)}")
         make_folder(self.path.parent)
         for file in self.files:
             if os.path.lexists(file) and not overwrite:
