@@ -2,6 +2,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import time
 from dataclasses import replace
 from fractions import Fraction
@@ -282,8 +283,12 @@ def test_a_film_is_not_recorded_over_itself(tmp_path):
     assert film.read_bytes() == before
 
 
-def test_a_recording_is_done_if_it_is_of_this_film_and_these_choices(tmp_path):
-    film = make_film(tmp_path / "film.mp4")
+@pytest.mark.parametrize(
+    "name",
+    [b"film.mp4", pytest.param(b"caf\xe9.mp4", marks=pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such names"))],
+)
+def test_a_recording_is_done_if_it_is_of_this_film_and_these_choices(tmp_path, name):
+    film = make_film(tmp_path / "film.mp4").rename(tmp_path / os.fsdecode(name))
     job = Job(film, tmp_path / "out.mp4")
     record(film, job.out)
     assert is_done(job)
@@ -292,7 +297,7 @@ def test_a_recording_is_done_if_it_is_of_this_film_and_these_choices(tmp_path):
     assert not is_done(Job(film, job.out, seconds=1.0))
     assert not is_done(Job(film, job.out, audio=2))
     (tmp_path / "other").mkdir()
-    other = make_film(tmp_path / "other" / "film.mp4", frames=12)
+    other = make_film(tmp_path / "other" / "film.mp4", frames=12).rename(tmp_path / "other" / film.name)
     assert not is_done(Job(other, job.out))
     film.unlink()
     assert is_done(job)

@@ -121,7 +121,7 @@ def readings_path(path: Path) -> Path:
 def video_path(path: Path) -> Path | None:
     """The video of a recording: the file itself, or the one beside the readings, the annotated one first; None where there is none."""
     if path.suffix.lower() in VIDEOS:
-        return path if path.is_file() else None
+        return path if path.exists() else None
     beside = [path.with_name(f"{path.stem}{clean}{suffix}") for clean in ("", "_clean") for suffix in VIDEOS]
     return next((video for video in beside if video.is_file()), None)
 

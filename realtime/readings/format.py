@@ -1,5 +1,6 @@
 """The format of the readings file: its schema, its first line, and how one face is written."""
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,17 @@ def face_values(reading: Reading) -> dict[str, Any]:
     }
 
 
+def source_text(name: str) -> str:
+    """The name of a source as text that any JSON holds: a byte of a file's name that is no letter becomes \\xe9."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def readings_header(source_name: str, pipeline: "Pipeline", settings: Settings, delivery: "Delivery | None" = None) -> dict[str, Any]:
     """The part of a readings file's first line that says where the numbers come from; `delivery` is the format that a camera delivers."""
     classifier, profile = pipeline.classifier, pipeline.profiles.profile
     return {
         "program": {"version": __version__},
-        "source": source_name,
+        "source": source_text(source_name),
         **({"camera": {"asked": str(delivery.request), "got": str(delivery.answer)}} if delivery else {}),
         "model": {"name": classifier.path.name, "sha256": classifier.sha256},
         "profile": profile and {"name": profile.name, "step": profile.step},

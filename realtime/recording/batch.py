@@ -19,6 +19,7 @@ from realtime.base.silence import silence_libraries
 from realtime.config import Choices, DetectorSettings, PrivacySettings, Settings
 from realtime.faces.finder import FaceSearch
 from realtime.readings.file import each_line
+from realtime.readings.format import source_text
 from realtime.recording.recording import Recording, RecordingSetup, files_of
 from realtime.recording.sound import FilmSound
 from realtime.recording.unfinished import PART
@@ -100,7 +101,7 @@ def _is_of(job: Job, readings: Path) -> bool:
         return False
     size = job.film.stat().st_size if job.film.exists() else None
     return (
-        facts.get("source") == job.film.name
+        facts.get("source") == source_text(job.film.name)
         and size in (None, facts.get("source_bytes", size))
         and facts.get("privacy", "none") == job.choices.privacy
         and facts.get("picture", job.choices.picture) == job.choices.picture
