@@ -17,10 +17,10 @@ TIMES = even_times(20)
 @pytest.fixture
 def folder(tmp_path):
     """Two whole recordings, the second in a subfolder, one with a clean video too; a damaged one, and files of other kinds."""
-    for path in (tmp_path / "a.jsonl", tmp_path / "inside" / "b.jsonl"):
-        path.parent.mkdir(exist_ok=True)
-        write_readings(path, as_lines(TIMES))
-        write_film(path.with_suffix(".mp4"), TIMES)
+    (tmp_path / "inside").mkdir()
+    for path in (tmp_path / "a.mp4", tmp_path / "inside" / "b.mov"):
+        write_readings(path.with_suffix(".jsonl"), as_lines(TIMES))
+        write_film(path, TIMES)
     shutil.copy(tmp_path / "a.mp4", tmp_path / "a_clean.mp4")
     (tmp_path / "c.jsonl").write_text("damaged")
     (tmp_path / "notes.txt").write_text("no recording")
@@ -33,7 +33,7 @@ def test_a_folder_stands_for_the_files_of_a_kind_in_it(folder):
     assert files_in(folder / "notes.txt", (".jsonl",)) == [folder / "notes.txt"]
     with pytest.raises(Trouble, match=r"holds no file of the kind \.png"):
         files_in(folder, (".png",))
-    assert [path.name for path in recordings_in(folder)] == ["a.mp4", "a_clean.mp4", "c.jsonl", "b.mp4"]
+    assert [path.name for path in recordings_in(folder)] == ["a.mp4", "a_clean.mp4", "c.jsonl", "b.mov"]
     assert recordings_in(folder / "a.jsonl") == [folder / "a.jsonl"]
 
 
@@ -41,7 +41,7 @@ def test_each_recording_of_a_folder_is_verified(folder, capsys):
     assert verify_recordings([folder / "inside", folder, folder / "none.mp4"]) == 2
     said = capsys.readouterr()
     assert [line.split(": ")[0] for line in said.out.splitlines()] == [
-        str(folder / name) for name in ("inside/b.mp4", "a.mp4", "a_clean.mp4", "inside/b.mp4")
+        str(folder / name) for name in ("inside/b.mov", "a.mp4", "a_clean.mp4", "inside/b.mov")
     ]
     assert [line for line in said.err.splitlines() if "c.jsonl is no readings file" in line and line.startswith("run.py: ")]
     (folder / "empty").mkdir()
@@ -55,7 +55,7 @@ def test_a_page_has_all_recordings_of_a_folder_that_can_be_read(folder, capsys):
     assert said.err.count("\n") == 1 and "c.jsonl is no readings file" in said.err
     page = (folder / "report.html").read_text()
     assert [f'id="s{i}" aria-label="{name}"' in page for i, name in enumerate("ab")] == [True, True]
-    assert 'src="inside/b.mp4"' in page
+    assert 'src="inside/b.mov"' in page
 
 
 def test_nothing_that_can_be_read_leaves_the_old_page(folder, capsys):

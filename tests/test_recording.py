@@ -538,7 +538,7 @@ def test_a_recording_that_got_no_frame_leaves_nothing(tmp_path):
 
 
 def test_readings_alone_may_be_named_as_readings(tmp_path):
-    record(tmp_path / "out.jsonl", [(frame(0), [])], privacy="numbers")
+    record(tmp_path / "out.jsonl", [(frame(0), []), (frame(1), [])], privacy="numbers")
     assert [file.name for file in tmp_path.iterdir()] == ["out.jsonl"]
     with pytest.raises(Trouble, match=r"must end in \.mp4, \.mov, \.mkv$"):
         record(tmp_path / "out2.jsonl", [(frame(0), [])])

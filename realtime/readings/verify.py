@@ -196,7 +196,7 @@ def _losses(facts: dict[str, Any], name: Path) -> list[str]:
     problems: list[str] = []
     lost, ended_s, stated_s, dropped, stopped_s = (facts.get(key) for key in ("lost", "ended_s", "stated_s", "dropped", "stopped_s"))
     if lost:
-        problems.append(f"{name}: {quantity(lost, 'picture')} of the film could not be decoded and are left out: its file is damaged")
+        problems.append(f"{name}: {quantity(lost, 'picture')} of the film could not be decoded: its file is damaged")
     if dropped:
         why = f"the program stood still for {stopped_s:.0f} s" if stopped_s else "the machine did not keep up"
         problems.append(f"{name}: {quantity(dropped, 'frame')} dropped while recording: {why}")
