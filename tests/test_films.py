@@ -1,3 +1,4 @@
+import gc
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -217,6 +218,17 @@ def test_a_film_is_shown_as_its_display_matrix_says(tmp_path, degrees, mirrored)
     image = frames_of(VideoFile(tmp_path / "film.mp4"))[0].image
     assert image.shape == expected.shape
     assert np.abs(image.astype(int) - expected).mean() < 4
+
+
+def test_pictures_do_not_wait_for_the_garbage_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        with VideoFile(DEMO) as film:
+            assert sum(1 for _ in film) == 300
+        assert gc.collect() < 100
+    finally:
+        gc.enable()
 
 
 def test_the_last_frame_has_its_duration(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 
 from realtime.sources.colour import BgrConverter
 from realtime.sources.deinterlacing import Deinterlacer
-from realtime.sources.shape import orientation, oriented, square_wh
+from realtime.sources.shape import Orientation, orientation, oriented, square_wh
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -44,6 +44,8 @@ class Decoder:
         self.container, self.stream, self.is_live = container, stream, is_live
         self.lost = 0
         self._converter = BgrConverter(maps_hdr=not is_live)
+        self._kind: tuple[int, int, int] | None = None
+        self._orientation = Orientation()
         # AVI has no presentation times, and with B-frames FFmpeg's guesses are wrong; decoded pictures come in the order of these times.
         self._in_decoding_time = container.format.name == "avi"
 
@@ -104,14 +106,23 @@ class Decoder:
     def _finished(self, picture: "VideoFrame") -> Picture:
         aspect: Fraction | None = self.stream.sample_aspect_ratio
         image = self._converter.convert(picture, square_wh((picture.width, picture.height), aspect))
-        matrix: Any = picture.side_data.get("DISPLAYMATRIX")
         ticks = self._ticks(picture)
         tick_s = float(picture.time_base or 0)
         return Picture(
-            oriented(image, orientation(None if matrix is None else bytes(matrix))),
+            oriented(image, self._orientation_of(picture)),
             None if ticks is None else ticks * tick_s,
             picture.duration * tick_s if picture.duration else None,
         )
+
+    def _orientation_of(self, picture: "VideoFrame") -> Orientation:
+        """How a picture becomes upright. Its side data is asked for only where that may have changed: the two hold each other, so that the
+        picture's memory would wait for the garbage collector.
+        """
+        kind = (picture.width, picture.height, picture.rotation)
+        if kind != self._kind:
+            matrix: Any = picture.side_data.get("DISPLAYMATRIX")
+            self._kind, self._orientation = kind, orientation(None if matrix is None else bytes(matrix))
+        return self._orientation
 
 
 def _between(before: int | None, after: int | None, times: Iterable[int]) -> int:
