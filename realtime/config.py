@@ -19,18 +19,19 @@ class Effort:
     near_s: float  # seconds between searches for large faces; twice that while faces are tracked
     far_s: float  # seconds between searches for small faces, which cost ten times as much; also twice that while faces are tracked
     near_side: int  # px; short side of the picture in which large faces are searched; 320 finds faces from a quarter of its height
-    check_s: float  # seconds between two confirmations of a tracked face by the detector
+    tilted_s: float  # seconds between searches for leaning faces, to the left and to the right in turn; longer while faces are tracked
+    check_s: float  # seconds after which the detector looks at a face that the model does not confirm
     classify_every: int  # each face is classified in one of so many frames
     frame_every: int  # one of so many frames is processed at all
 
 
 EFFORTS = (
-    Effort(near_s=0.25, far_s=1.5, near_side=320, check_s=0.25, classify_every=1, frame_every=1),
-    Effort(near_s=0.35, far_s=4.0, near_side=320, check_s=0.3, classify_every=1, frame_every=1),
-    Effort(near_s=0.5, far_s=float("inf"), near_side=240, check_s=0.3, classify_every=2, frame_every=1),
-    Effort(near_s=1.0, far_s=float("inf"), near_side=240, check_s=0.4, classify_every=3, frame_every=1),
-    Effort(near_s=1.0, far_s=float("inf"), near_side=240, check_s=0.4, classify_every=2, frame_every=2),
-    Effort(near_s=1.0, far_s=float("inf"), near_side=240, check_s=0.4, classify_every=1, frame_every=4),
+    Effort(near_s=0.25, far_s=1.5, near_side=320, tilted_s=0.25, check_s=0.25, classify_every=1, frame_every=1),
+    Effort(near_s=0.35, far_s=4.0, near_side=320, tilted_s=0.25, check_s=0.3, classify_every=1, frame_every=1),
+    Effort(near_s=0.5, far_s=float("inf"), near_side=240, tilted_s=float("inf"), check_s=0.3, classify_every=2, frame_every=1),
+    Effort(near_s=1.0, far_s=float("inf"), near_side=240, tilted_s=float("inf"), check_s=0.4, classify_every=3, frame_every=1),
+    Effort(near_s=1.0, far_s=float("inf"), near_side=240, tilted_s=float("inf"), check_s=0.4, classify_every=2, frame_every=2),
+    Effort(near_s=1.0, far_s=float("inf"), near_side=240, tilted_s=float("inf"), check_s=0.4, classify_every=1, frame_every=4),
 )
 """From the full effort to the least. Even with the least, the track of a face that has left ends within half a second."""
 
@@ -50,9 +51,24 @@ class GovernorSettings:
 
 
 @dataclass(frozen=True)
+class ChangeSettings:
+    """Which part of a picture is searched again: `realtime.faces.changes`."""
+
+    levels: float = 8.0  # grey levels by which a place must change; a camera's noise, averaged over a place, has less than 2
+    head: float = 0.4  # face widths around a tracked face's box that change with it
+    margin: float = 0.15  # of the picture's short side around what changed: a new face is in it with the border that the search needs
+    most: float = 0.7  # share of the picture; if more has changed, all is searched
+    whole_every: int = 4  # one of so many searches is of the whole picture
+
+
+@dataclass(frozen=True)
 class FinderSettings:
     smallest_px: float = 80.0  # px; dlib's detector was trained on faces of this size and finds larger ones in reduced copies
     min_face: float = 0.10  # share of the picture's short side: smaller faces are not searched
+    threshold: float = -0.7  # score; places with less are not looked at: of 800 photos 97 % have more, and the tracker is the judge
+    lean: float = 30.0  # degrees by which a frame is turned for leaning faces; the detector finds faces that lean by up to 20
+    tilted_seldom: float = 8.0  # times as long between such searches while faces are tracked: those are followed however they lean
+    changes: ChangeSettings = field(default_factory=ChangeSettings)
 
 
 @dataclass(frozen=True)
@@ -105,6 +121,11 @@ class TrackerSettings:
     recheck_s: float = 0.1  # s; until the next look when the detector did not confirm a face
     hold_s: float = 0.4  # s; a track lasts this long without confirmation: the detector misses a face for less
     forget_s: float = 1.0  # s; a face that comes back within this time near the place where it was lost keeps its id
+    tilted: float = 15.0  # degrees; the points of a face that leans by more are found in a copy that is turned upright
+    sure: float = 0.0  # score from which on the detector must only find the face again (`confirm`); with less the model decides too
+    again_tilted: float = 0.4  # score with which it must find a leaning face again; as `PhotoSettings.confirm_turned`
+    reject_new: float = 0.002  # the model's reject probability of such a face; as `PhotoSettings.reject`
+    reject: float = 0.01  # the same of a tracked face, up to which the model confirms it
     carried: float = 0.25  # face widths; after a larger movement of the camera, the detector tells whether the face is where it was
 
 
@@ -230,10 +251,17 @@ class PrivacySettings:
     hold_s: float = 1.0  # s that a place stays covered after its face was lost: detectors miss single frames, and heads turn
     ahead_s: float = 0.3  # s that a place is covered before its face was found: longer than the pause between two searches
     threshold: float = -0.3  # of the detector in the covered picture; below its usual 0, because encoding changes the picture a little
+    threshold_all: float = -0.2  # the same in turned and stretched copies: of 40 photos at four angles 39 have more, of 32 scenes 4
+    step: int = 40  # degrees between two turned copies; the detector finds faces that lean by up to 20
+    border: float = 0.25  # as `PhotoSettings.border`: the half of a face that is in the picture has room around it
+    stretches: tuple[float, ...] = (0.75, 4 / 3)  # widths of stretched copies: pictures of 16:9 are shown as 4:3, and the reverse
+    side_all: float = 480.0  # px; short side of the picture in all these copies, which take half a second: faces of a sixth of it are found
     near_s: float = 0.0  # s between two such searches in a film: every frame
     far_s: float = 0.25  # s between two searches of the picture at twice its size, for small faces
+    all_s: float = 0.3  # s between two searches for faces of any direction; a place is covered as long before
     near_live_s: float = 0.1  # s between two searches of a camera's picture, because the encoder's thread must keep up
     far_live_s: float = 1.0  # s between two searches of a camera's picture at twice its size
+    all_live_s: float = 2.0  # s between two searches of a camera's picture for faces of any direction
 
 
 @dataclass(frozen=True)
@@ -330,5 +358,5 @@ class Settings:
     profile: Path | None = None  # file of a person's profile, made for the classifier's model; None: the model for everybody
 
 
-PHOTO = Effort(near_s=0.0, far_s=float("inf"), near_side=960, check_s=0.0, classify_every=1, frame_every=1)
+PHOTO = Effort(near_s=0.0, far_s=float("inf"), near_side=960, tilted_s=float("inf"), check_s=0.0, classify_every=1, frame_every=1)
 """For single photos: small faces in a group matter more than time, and small pictures are enlarged."""

@@ -82,11 +82,12 @@ class Pipeline:
         if shot.begins:
             self.tracker.enter(shot.number)
             self.finder.restart()
-        detections = stage("find", self.finder.update, gray, frame.t, self.tracker.track_count > 0, effort, frame.small)
+        detections = stage("find", self.finder.update, gray, frame.t, self.tracker.boxes, effort, frame.small)
         tracks = stage("track", self.tracker.update, gray, detections, frame.t, effort, shot)
         due = self._due(tracks, frame.index, effort)
         chips = stage("align", self._chips, gray, due)
         opinion = stage("classify", self.classifier.read, chips)
+        self.tracker.confirm(dict(zip((track.id for track in due), opinion.reject.tolist(), strict=True)))
         opinion = stage("personalise", self.profiles.apply, opinion)
         stage("quality", self._assess, tracks, due, chips, opinion)
         smoothed = stage("smooth", self._smooth, tracks, due, frame.t)
@@ -149,7 +150,7 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
         governor=Governor(settings.governor, settings.efforts, clock, time.process_time) if live else FixedEffort(settings.efforts[0]),
         cuts=CutDetector(settings.cuts),
         finder=finder,
-        tracker=Tracker(settings.tracker, PointPredictor(), detector, timer),
+        tracker=Tracker(settings.tracker, PointPredictor(), detector, lambda chips: classifier.read(chips).reject, timer),
         classifier=classifier,
         profiles=ProfileSwitch(classifier, profile=profile),
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
@@ -165,8 +166,8 @@ def build_photo_pipeline(settings: Settings, clock: Clock) -> Pipeline:
         Trouble: as `build_pipeline`.
     """
     pipeline = build_pipeline(settings, clock)
-    classifier, search = pipeline.classifier, Detector(settings.detector)
-    finder = PhotoFinder(search, pipeline.tracker.predictor, lambda chips: classifier.read(chips).reject, settings.photo)
+    search = Detector(settings.detector)
+    finder = PhotoFinder(search, pipeline.tracker.predictor, pipeline.tracker.reject, settings.photo)
     return replace(pipeline, governor=FixedEffort(PHOTO), finder=finder)
 
 
@@ -177,7 +178,7 @@ def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
         pipeline,
         cuts=CutDetector(settings.cuts),
         finder=finder if isinstance(finder, PhotoFinder) else Finder(finder.search, settings.finder),
-        tracker=Tracker(settings.tracker, tracker.predictor, tracker.confirmer, pipeline.timer),
+        tracker=Tracker(settings.tracker, tracker.predictor, tracker.confirmer, tracker.reject, pipeline.timer),
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
         _assessments={},
     )

@@ -19,6 +19,7 @@ from realtime.base.messages import Message, message
 from realtime.drawing.words import ENGLISH, Words
 from realtime.expression.classifier import Opinion
 from realtime.faces.align import TEMPLATE
+from realtime.faces.detector import Candidate
 from realtime.values import CROP, LABELS, Box, Face, Frame, Reading
 from realtime.viewers.controls import Controls
 
@@ -203,8 +204,14 @@ class ScriptedDetector:
             raise entry
         return entry
 
+    def candidates(self, gray: np.ndarray, short_side: float, threshold: float) -> list[Candidate]:
+        return [Candidate(box, 1.0) for box in self.find(gray, short_side)]
+
     def confirms(self, gray: np.ndarray, points: np.ndarray) -> bool:
         return self.confirmed
+
+    def score_at(self, gray: np.ndarray, points: np.ndarray, threshold: float) -> float:
+        return 1.0 if self.confirmed else -np.inf
 
 
 def points_in(box: Box) -> np.ndarray:
@@ -236,11 +243,19 @@ class World:
     def confirms(self, gray: np.ndarray, points: np.ndarray) -> bool:
         return any(box_distance(face, box_around(points)) < 0.3 for face in self.faces)
 
+    def score_at(self, gray: np.ndarray, points: np.ndarray, threshold: float) -> float:
+        return 1.0 if self.confirms(gray, points) else -np.inf
+
     def points(self, gray: np.ndarray, box: Box) -> np.ndarray:
         near = min(self.faces, key=lambda face: box_distance(face, box), default=None)
         if near is None or box_distance(near, box) > 1.0:
             return points_in(box) + np.array([[0, 0], [9, 9], [0, 30], [9, -9], [-20, 0]], np.float32) * width(box) / 50
         return points_in(near)
+
+
+def all_faces(chips: np.ndarray) -> np.ndarray:
+    """(n,): a model's reject probabilities of chips that it takes for faces."""
+    return np.zeros(len(chips), np.float32)
 
 
 class ScriptedClassifier:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import ROOT
-from fakes import BoxPoints, FakeClock, ScriptedClassifier, ScriptedDetector
+from fakes import BoxPoints, FakeClock, ScriptedClassifier, ScriptedDetector, all_faces
 
 from realtime.base.errors import Trouble
 from realtime.base.governor import FixedEffort
@@ -62,10 +62,10 @@ def build(clock: FakeClock, seconds: float) -> Pipeline:
     classifier = ScriptedClassifier(["neutral"])
     classifier.path, classifier.sha256, classifier.runtime = SimpleNamespace(name="m.tflite"), "00", "fake"
     return Pipeline(
-        FixedEffort(replace(EFFORTS[0], near_s=0.0, far_s=float("inf"))),
+        FixedEffort(replace(EFFORTS[0], near_s=0.0, far_s=float("inf"), tilted_s=float("inf"))),
         CutDetector(settings.cuts),
         Finder(detector, replace(settings.finder, min_face=1.0)),
-        Tracker(settings.tracker, BoxPoints(), detector, timer),
+        Tracker(settings.tracker, BoxPoints(), detector, all_faces, timer),
         classifier,
         ProfileSwitch(classifier),
         Smoother(settings.smoothing, 1.0),

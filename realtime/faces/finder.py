@@ -7,29 +7,44 @@ thread of its own, so that no frame of a camera waits.
 
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
+import cv2
 import numpy as np
 
-from realtime.base.geometry import scale_box
+from realtime.base.geometry import move_box, scale_box
 from realtime.config import Effort, FinderSettings
+from realtime.faces.changes import SearchMemory
+from realtime.faces.detector import Candidate
 from realtime.values import Box
 
 
 @dataclass(frozen=True)
 class Detections:
-    """The faces that a search found in the frame of time `t` in seconds.
+    """The places that a search found in the frame of time `t` in seconds. They may be faces: which of them are is decided by the tracker.
 
     Attributes:
-        boxes: one a face.
+        boxes: one a place, in px of the frame.
         t: seconds.
-        points: (5, 2) of each face, where the search has found them and is sure of its faces; None: both is left to the tracker.
+        points: (5, 2) of each, where the search has found them and is sure of its faces; None: both is left to the tracker.
+        scores: the detector's score of each.
+        degrees: how far the faces lean clockwise; the boxes are upright, around the same middles.
     """
 
     boxes: tuple[Box, ...]
     t: float
     points: tuple[np.ndarray, ...] | None = None
+    scores: tuple[float, ...] = ()
+    degrees: float = 0.0
+
+
+class Look(NamedTuple):
+    """One search of a frame: in a size with a short side of `side` px, turned so that faces that lean by `degrees` are upright."""
+
+    side: float
+    degrees: float = 0.0
 
 
 FAR_PATIENCE = 5
@@ -44,15 +59,23 @@ class FaceSearch(Protocol):
     def find(self, gray: np.ndarray, short_side: float) -> list[Box]: ...
 
 
+class CandidateSearch(FaceSearch, Protocol):
+    """Finds also places that may be faces, those with a score above a threshold, such as `realtime.faces.detector.Detector`."""
+
+    def candidates(self, gray: np.ndarray, short_side: float, threshold: float) -> list[Candidate]: ...
+
+
 class SearchSchedule:
-    """Decides for each frame whether to search it, and in which sizes. "Near" is the search for large faces, "far" that for small ones.
+    """Decides for each frame whether to search it, and how. "Near" is the search for large faces, "far" that for small ones.
 
     While no face is tracked, searches are twice as frequent, because a new face is to be found soon. While faces are tracked, a far search
-    replaces the near search of the same frame: it finds large faces too, only later.
+    replaces the near search of the same frame: it finds large faces too, only later. With a near search, leaning faces are looked for
+    too, to the left and to the right in turn; seldom while faces are tracked.
     """
 
     def __init__(self, settings: FinderSettings):
         self.settings = settings
+        self._lean = -settings.lean
         self.restart()
 
     @property
@@ -62,10 +85,10 @@ class SearchSchedule:
 
     def restart(self) -> None:
         """Makes all searches due, as at the start."""
-        self._near_t = self._far_t = -math.inf
+        self._near_t = self._far_t = self._tilted_t = -math.inf
 
-    def due(self, t: float, tracking: bool, effort: Effort) -> list[float]:
-        """The short sides in px in which to search the frame of time `t` in seconds; `tracking` is whether faces are tracked.
+    def due(self, t: float, tracking: bool, effort: Effort) -> list[Look]:
+        """The searches of the frame of time `t` in seconds; `tracking` is whether faces are tracked.
 
         If the time goes back, all searches are due.
         """
@@ -79,24 +102,89 @@ class SearchSchedule:
             self._far_t = t
         if near or far:
             self._near_t = t
-        return [side for side, is_due in ((effort.near_side, near and not (far and tracking)), (self.far_side, far)) if is_due]
+        looks = [(Look(effort.near_side), near and not (far and tracking)), (Look(self.far_side), far)]
+        tilted = near and t - self._tilted_t > effort.tilted_s * (self.settings.tilted_seldom if tracking else 1.0) - 1e-6
+        if tilted:
+            self._tilted_t, self._lean = t, -self._lean
+        return [look for look, is_due in (*looks, (Look(effort.near_side, self._lean), tilted)) if is_due]
 
 
-def boxes_in(search: FaceSearch, gray: np.ndarray, small: np.ndarray | None, side: float) -> tuple[Box, ...]:
-    """The faces of a gray frame (h, w), in px of the frame; it is searched in a size with a short side of `side` px.
+@dataclass(frozen=True)
+class Request:
+    """One frame to search.
 
-    `small` is a smaller copy of the frame, if the camera gives one. It is used if it is large enough, because scaling it costs less.
+    Attributes:
+        gray: (h, w) uint8.
+        small: a smaller copy of it, if the camera gives one. It is used if it is large enough, because scaling it costs less.
+        t: its time in seconds.
+        tracked: the boxes of the tracked faces, in px of the frame.
+        shot: number of its shot; what was searched in another shot does not count.
     """
-    if small is None or min(small.shape) < side:
-        return tuple(search.find(gray, side))
-    return tuple(scale_box(box, gray.shape[0] / small.shape[0]) for box in search.find(small, side))
+
+    gray: np.ndarray
+    small: np.ndarray | None
+    t: float
+    tracked: tuple[Box, ...]
+    shot: int
+
+
+class ChangedSearch:
+    """Searches frames where they have changed since the last look of the same kind. One `update` a look."""
+
+    def __init__(self, search: CandidateSearch, settings: FinderSettings):
+        self.search, self.settings = search, settings
+        self._shot = 0
+        self._memories: dict[Look, SearchMemory] = {}
+
+    def update(self, request: Request, look: Look) -> Detections:
+        """What one look finds, in px of the frame."""
+        if request.shot != self._shot:
+            self._shot, self._memories = request.shot, {}
+        picture = request.gray if request.small is None or min(request.small.shape) < look.side else request.small
+        factor = request.gray.shape[0] / picture.shape[0]
+        memory = self._memories.setdefault(look, SearchMemory(self.settings.changes))
+        part = memory.update(picture, tuple(scale_box(box, 1 / factor) for box in request.tracked))
+        found: list[Candidate] = []
+        if part is not None and look.degrees:
+            found = _places_in_turned(self.search, picture, look, self.settings.threshold)
+        elif part is not None:
+            found = _places_in_part(self.search, picture, part, look, self.settings.threshold)
+        boxes = tuple(scale_box(one.box, factor) for one in found)
+        return Detections(boxes, request.t, None, tuple(one.score for one in found), look.degrees)
+
+
+def _places_in_part(search: CandidateSearch, picture: np.ndarray, part: Box, look: Look, threshold: float) -> list[Candidate]:
+    """The candidates in a part of the picture, in px of the picture; the part is scaled as the whole would be."""
+    cut = picture[int(part.y0) : int(part.y1), int(part.x0) : int(part.x1)]
+    side = look.side * min(cut.shape) / min(picture.shape)
+    return [Candidate(move_box(box, part.x0, part.y0), score) for box, score in search.candidates(cut, side, threshold)]
+
+
+def _places_in_turned(search: CandidateSearch, picture: np.ndarray, look: Look, threshold: float) -> list[Candidate]:
+    """Leaning faces, in px of the picture: it is searched turned about its middle, and loses its corners by that."""
+    factor = min(look.side / min(picture.shape), 1.0)
+    size_wh = round(picture.shape[1] * factor), round(picture.shape[0] * factor)
+    small = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA) if factor < 1 else picture
+    turn = cv2.getRotationMatrix2D((size_wh[0] / 2, size_wh[1] / 2), look.degrees, 1.0)
+    back = cv2.invertAffineTransform(turn)
+    found = search.candidates(cv2.warpAffine(small, turn, size_wh), look.side, threshold)
+    return [Candidate(scale_box(_around(back, box), 1 / factor), score) for box, score in found]
+
+
+def _around(matrix: np.ndarray, box: Box) -> Box:
+    """The box moved so that its middle is where a transform (2, 3) brings it."""
+    x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    new_x, new_y = (float(value) for value in matrix @ [x, y, 1.0])
+    return move_box(box, new_x - x, new_y - y)
 
 
 class Finder:
     """Searches in step with the frames: a frame waits for its searches."""
 
-    def __init__(self, search: FaceSearch, settings: FinderSettings):
+    def __init__(self, search: CandidateSearch, settings: FinderSettings):
         self.search, self.schedule = search, SearchSchedule(settings)
+        self._changed_search = ChangedSearch(search, settings)
+        self._shot = 0
 
     def __enter__(self) -> Self:
         return self
@@ -107,10 +195,17 @@ class Finder:
     def restart(self) -> None:
         """Makes all searches due, as after a shot cut."""
         self.schedule.restart()
+        self._shot += 1
 
-    def update(self, gray: np.ndarray, t: float, tracking: bool, effort: Effort, small: np.ndarray | None = None) -> list[Detections]:
-        """Takes a gray frame (h, w) uint8 of time `t` and returns the detections since the last call; `small`: see `boxes_in`."""
-        return [Detections(boxes_in(self.search, gray, small, side), t) for side in self.schedule.due(t, tracking, effort)]
+    def update(
+        self, gray: np.ndarray, t: float, tracked: Sequence[Box], effort: Effort, small: np.ndarray | None = None
+    ) -> list[Detections]:
+        """Takes a gray frame (h, w) uint8 of time `t` and returns the detections since the last call.
+
+        `tracked` are the boxes of the faces that are tracked; `small`: see `Request`.
+        """
+        request = Request(gray, small, t, tuple(tracked), self._shot)
+        return [self._changed_search.update(request, look) for look in self.schedule.due(t, bool(tracked), effort)]
 
 
 class BackgroundFinder:
@@ -119,7 +214,7 @@ class BackgroundFinder:
     An error in the thread is raised by the next `update`.
     """
 
-    def __init__(self, search: FaceSearch, settings: FinderSettings, patience_s: float = math.inf):
+    def __init__(self, search: CandidateSearch, settings: FinderSettings, patience_s: float = math.inf):
         """`update` waits for a search that was started more than `patience_s` ago, in seconds of the frames' times.
 
         For cameras it is infinite: their frames never wait. Films that are played faster than in real time need a limit, or searches would
@@ -128,8 +223,9 @@ class BackgroundFinder:
         """
         self.patience_s = patience_s
         self.search, self.schedule = search, SearchSchedule(settings)
+        self._changed_search = ChangedSearch(search, settings)
         self._changed = threading.Condition()
-        self._request: tuple[np.ndarray, np.ndarray | None, float, list[float]] | None = None
+        self._request: tuple[Request, list[Look]] | None = None
         self._request_t = -math.inf
         self._shot_number = 0
         self._results: list[Detections] = []
@@ -155,19 +251,22 @@ class BackgroundFinder:
             self._results, self._request = [], None
             self._shot_number += 1
 
-    def update(self, gray: np.ndarray, t: float, tracking: bool, effort: Effort, small: np.ndarray | None = None) -> list[Detections]:
-        """Takes a gray frame (h, w) uint8 of time `t` and returns the detections since the last call; `small`: see `boxes_in`.
+    def update(
+        self, gray: np.ndarray, t: float, tracked: Sequence[Box], effort: Effort, small: np.ndarray | None = None
+    ) -> list[Detections]:
+        """As `Finder.update`, but the detections are those of earlier frames.
 
         The thread reads both pictures later: they must not be changed.
         """
+        tracking = bool(tracked)
         with self._changed:
             self._changed.wait_for(lambda: self._may_go_on(t - self._request_t, tracking, effort) or self._error is not None)
             if self._error is not None:
                 raise self._error
             if not self._searching and self._request is None:
-                sides = self.schedule.due(t, tracking, effort)
-                if sides:
-                    self._request, self._request_t = (gray, small, t, sides), t
+                looks = self.schedule.due(t, tracking, effort)
+                if looks:
+                    self._request, self._request_t = (Request(gray, small, t, tuple(tracked), self._shot_number), looks), t
                     self._changed.notify()
             results, self._results = self._results, []
         return results
@@ -185,16 +284,16 @@ class BackgroundFinder:
                     self._changed.wait_for(lambda: self._request is not None or self._stopping)
                     if self._stopping or self._request is None:
                         return
-                    gray, small, t, sides = self._request
-                    shot, self._request, self._searching = self._shot_number, None, True
-                for side in sides:
+                    request, looks = self._request
+                    self._request, self._searching = None, True
+                for look in looks:
                     with self._changed:
-                        self._searching_far = side == self.schedule.far_side
+                        self._searching_far = look.side == self.schedule.far_side
                         self._changed.notify()
-                    boxes = boxes_in(self.search, gray, small, side)
+                    places = self._changed_search.update(request, look)
                     with self._changed:
-                        if shot == self._shot_number:
-                            self._results.append(Detections(boxes, t))
+                        if request.shot == self._shot_number:
+                            self._results.append(places)
                 with self._changed:
                     self._searching = self._searching_far = False
                     self._changed.notify()

@@ -5,7 +5,7 @@ model's reject output decide. The latter is handed in, because what finds faces 
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
 
@@ -15,22 +15,17 @@ import numpy as np
 from realtime.base.geometry import box_around, width
 from realtime.config import Effort, PhotoSettings
 from realtime.faces.align import align, misfit
-from realtime.faces.detector import CANVAS_PX, FACE_PX, Candidate, upright_matrix
-from realtime.faces.finder import Detections, FaceSearch
-from realtime.faces.tracker import LandmarkPredictor
+from realtime.faces.finder import CandidateSearch, Detections
+from realtime.faces.tilt import LandmarkPredictor, box_of, transform
+from realtime.faces.tracker import Reject
 from realtime.values import Box
-
-Reject = Callable[[np.ndarray], np.ndarray]
-"""Gives the probabilities (n,) that chips (n, 64, 64) uint8 show no readable face; n is 1 or more."""
 
 LONGEST = 1.5
 """Longer side of a photo that is searched turned in full size, in shorter sides: that of photos from most cameras."""
 
 
-class PhotoSearch(FaceSearch, Protocol):
+class PhotoSearch(CandidateSearch, Protocol):
     """Finds the places that may be faces, and looks at one again, such as `realtime.faces.detector.Detector`."""
-
-    def candidates(self, gray: np.ndarray, short_side: float, threshold: float) -> list[Candidate]: ...
 
     def score_at(self, gray: np.ndarray, points: np.ndarray, threshold: float) -> float: ...
 
@@ -101,19 +96,6 @@ def turned_copies(gray: np.ndarray, short_side: float, step: int) -> Iterator[Ph
         yield PhotoCopy(turned, to_photo, min(turned.shape) * scale / factor)
 
 
-def transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Points (n, 2) after a transform (2, 3); float32."""
-    return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-
-
-def box_of(points: np.ndarray) -> Box:
-    """The box of a face with five points (5, 2), which may be turned: as large as the detector's would be if it were upright."""
-    to_photo = cv2.invertAffineTransform(upright_matrix(points))
-    x, y = (float(value) for value in to_photo @ [CANVAS_PX / 2, CANVAS_PX / 2, 1])
-    half = FACE_PX / 2 * math.hypot(to_photo[0, 0], to_photo[1, 0])
-    return Box(x - half, y - half, x + half, y + half)
-
-
 def best_faces(faces: list[PhotoFace]) -> list[PhotoFace]:
     """The faces without duplicates, those with the highest scores first: of two whose middles are near, the one with the higher score."""
     best: list[PhotoFace] = []
@@ -147,7 +129,9 @@ class PhotoFinder:
     def restart(self) -> None:
         """Does nothing, because nothing is kept from photo to photo."""
 
-    def update(self, gray: np.ndarray, t: float, tracking: bool, effort: Effort, small: np.ndarray | None = None) -> list[Detections]:
+    def update(
+        self, gray: np.ndarray, t: float, tracked: Sequence[Box], effort: Effort, small: np.ndarray | None = None
+    ) -> list[Detections]:
         """The faces of a gray photo (h, w) uint8, with the time `t`. It is searched whether or not faces are tracked."""
         faces = self.faces(gray, effort.near_side)
         return [Detections(tuple(face.box for face in faces), t, tuple(face.points for face in faces))]

@@ -1,31 +1,31 @@
 """Tracking, after detection: follows each face by its landmarks, confirms it several times a second, and starts tracks for new faces."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from realtime.base.geometry import box_around, box_distance, move_box, width
+from realtime.base.geometry import box_distance, move_box, width
 from realtime.base.timing import StageTimer
 from realtime.config import Effort, TrackerSettings
-from realtime.faces.align import misfit
+from realtime.faces.align import align, misfit
 from realtime.faces.cuts import Shot
 from realtime.faces.finder import Detections
+from realtime.faces.tilt import LandmarkPredictor, TiltedPoints, roll
 from realtime.values import Box
 
-
-class LandmarkPredictor(Protocol):
-    """Finds the five points of a face in its box, such as `realtime.faces.landmarks.PointPredictor`."""
-
-    def points(self, gray: np.ndarray, box: Box) -> np.ndarray: ...
+Reject = Callable[[np.ndarray], np.ndarray]
+"""Gives the probabilities (n,) that chips (n, 64, 64) uint8 show no readable face; n is 1 or more."""
 
 
 class FaceConfirmer(Protocol):
     """Tests whether there is a face at five points, such as `realtime.faces.detector.Detector`."""
 
     def confirms(self, gray: np.ndarray, points: np.ndarray) -> bool: ...
+
+    def score_at(self, gray: np.ndarray, points: np.ndarray, threshold: float) -> float: ...
 
 
 SAME_FACE = 0.3
@@ -51,8 +51,8 @@ class Track:
         points: (5, 2) float32, in px of the frame.
         velocity: (2,) of the box, in px a second, without the camera's movement where that is known.
         t: the last frame in which it was tracked.
-        confirmed_t: the last time at which the detector confirmed that there is a face.
-        checked_t: the last time at which the detector looked.
+        confirmed_t: the last time at which the model or the detector confirmed that there is a face.
+        checked_t: the last time at which the detector looked, or the model confirmed the face.
         deviation: distance of the box from the place where it was expected, in face widths.
     """
 
@@ -78,17 +78,32 @@ class Track:
         return replace(self, box=move_box(self.box, x, y), points=self.points + np.array([x, y], np.float32))
 
 
+@dataclass(frozen=True)
+class Place:
+    """A place where a search found something: see `realtime.faces.finder.Detections`."""
+
+    box: Box
+    score: float
+    degrees: float
+    t: float
+
+
 class Tracker:
     """Tracks faces from frame to frame.
 
-    A track starts where a search detects a face, no track is near, and the detector confirms the face at its points. It follows its points
-    from frame to frame. Every `check_s` of the effort the detector looks at its place; after `hold_s` without a confirmation the track is
-    lost. If a new face appears within `forget_s` near the place where a track was lost, or where it was moving to, it gets the same id.
-    A shot cut, and a time that goes back, end all tracks. A shot that goes on after a flash has its tracks again.
+    A track starts where a search found a place, no track is near, and it is a face: the detector finds it again at its points and, unless
+    the first score was high, the model takes it for a face. It follows its points from frame to frame, also those of a face that leans.
+    It lasts as long as the model takes its chips for a face (`confirm`). Where the model does not, the detector looks after `check_s` of
+    the effort, and after `hold_s` without a confirmation by either the track is lost. If a new face appears within `forget_s` near the
+    place where a track was lost, or where it was moving to, it gets the same id. A shot cut, and a time that goes back, end all tracks. A
+    shot that goes on after a flash has its tracks again.
     """
 
-    def __init__(self, settings: TrackerSettings, predictor: LandmarkPredictor, confirmer: FaceConfirmer, timer: StageTimer):
-        self.settings, self.predictor, self.confirmer, self.timer = settings, predictor, confirmer, timer
+    def __init__(
+        self, settings: TrackerSettings, predictor: LandmarkPredictor, confirmer: FaceConfirmer, reject: Reject, timer: StageTimer
+    ):
+        self.settings, self.confirmer, self.reject, self.timer = settings, confirmer, reject, timer
+        self.predictor, self.tilted = predictor, TiltedPoints(predictor, settings.tilted)
         self._tracks: list[Track] = []
         self._lost_tracks: list[Track] = []
         self._shot = 0
@@ -98,9 +113,9 @@ class Tracker:
         self._t = -math.inf
 
     @property
-    def track_count(self) -> int:
-        """The number of faces that are tracked now."""
-        return len(self._tracks)
+    def boxes(self) -> list[Box]:
+        """The boxes of the faces that are tracked now, as in the last frame."""
+        return [track.box for track in self._tracks]
 
     def restart(self) -> None:
         """Ends all tracks, as when the time goes back. Their ids are not used again."""
@@ -138,13 +153,20 @@ class Tracker:
         self._lost_tracks = [track for track in self._lost_tracks if track.t >= since]
         for search in detections:
             if search.points is None:
-                for box in search.boxes:
-                    self._start_track(gray, self._now(box, search.t), search.t, t)
+                for box, score in zip(search.boxes, search.scores, strict=True):
+                    self._start_track(gray, Place(self._now(box, search.t), score, search.degrees, search.t), t)
             else:
                 for box, points in zip(search.boxes, search.points, strict=True):
                     self._add_track(box, points, t)
         self._tracks.sort(key=lambda track: track.id)
         return [track for track in self._tracks if not shot.flash or track.confirmed_t == t]
+
+    def confirm(self, rejects: Mapping[int, float]) -> None:
+        """Takes the model's reject probabilities of tracks of the last frame, by id: a low one confirms that there is a face."""
+        self._tracks = [
+            replace(track, confirmed_t=track.t, checked_t=track.t) if rejects.get(track.id, 1.0) <= self.settings.reject else track
+            for track in self._tracks
+        ]
 
     def _see(self, gray: np.ndarray, track: Track, t: float) -> Track:
         """The track in a flash: as before, if the detector does not see its face."""
@@ -178,8 +200,8 @@ class Tracker:
         instead and is checked at once.
         """
         expected = track.predict_box(t)
-        points = self.timer.run("points", self.predictor.points, gray, expected)
-        box = box_around(points)
+        points = self.timer.run("points", self.tilted.points, gray, expected, roll(track.points))
+        box = self.tilted.box(points)
         deviation = box_distance(box, expected)
         if deviation > self.settings.stray or misfit(points) > self.settings.misfit:
             drift = np.array([expected.x0 - track.box.x0, expected.y0 - track.box.y0])
@@ -209,17 +231,30 @@ class Tracker:
     def _is_present(self, track: Track) -> bool:
         return track.checked_t <= track.confirmed_t or track.t - track.confirmed_t <= self.settings.hold_s
 
-    def _start_track(self, gray: np.ndarray, box: Box, detected_t: float, t: float) -> None:
-        """Starts a track for a face that was detected at time `detected_t`, unless it is tracked already or no longer there at time `t`."""
-        if any(box_distance(track.predict_box(detected_t), box) <= self.settings.reach for track in self._tracks):
+    def _start_track(self, gray: np.ndarray, place: Place, t: float) -> None:
+        """Starts a track at a place, unless it is tracked already, is no face, or the face is no longer there at time `t`."""
+        if any(box_distance(track.predict_box(place.t), place.box) <= self.settings.reach for track in self._tracks):
             return
-        points = self.timer.run("points", self._predict_twice, gray, box)
-        if misfit(points) > self.settings.misfit or not self.timer.run("check", self.confirmer.confirms, gray, points):
+        points = self.timer.run("points", self.tilted.new_points, gray, place.box, place.degrees)
+        if misfit(points) > self.settings.misfit or not self.timer.run("check", self._is_face, gray, points, place):
             return
-        new_box = box_around(points)
+        new_box = self.tilted.box(points)
         if any(box_distance(track.box, new_box) <= self.settings.reach for track in self._tracks):
             return
         self._add_track(new_box, points, t)
+
+    def _is_face(self, gray: np.ndarray, points: np.ndarray, place: Place) -> bool:
+        """Whether five points (5, 2) at a place are those of a face. Of what the detector is not sure, a part of a face is none."""
+        if not self.confirmer.confirms(gray, points):
+            return False
+        if place.score > self.settings.sure and not place.degrees:
+            return True
+        if any(contains(track.box, place.box) for track in self._tracks):
+            return False
+        again = self.settings.again_tilted
+        if place.degrees and self.confirmer.score_at(gray, points, again) <= again:
+            return False
+        return float(self.reject(align(gray, points)[None])[0]) <= self.settings.reject_new
 
     def _add_track(self, new_box: Box, points: np.ndarray, t: float) -> None:
         """Adds the track of a new face, with its old id if it is one that was lost a moment ago."""
@@ -231,14 +266,15 @@ class Tracker:
             id, self._next_id = self._next_id, self._next_id + 1
         self._tracks.append(Track(id, new_box, points, np.zeros(2), t, t, t))
 
-    def _predict_twice(self, gray: np.ndarray, box: Box) -> np.ndarray:
-        """The points (5, 2) of a new face. Predicted again in the box around them, because the place of the detector's box varies."""
-        return self.predictor.points(gray, box_around(self.predictor.points(gray, box)))
-
     def _distance_to_lost(self, lost_track: Track, new_box: Box) -> float:
         """The distance of a box from the place where a track was lost, or from where it was moving to, in face widths; the smaller one."""
         shift = lost_track.velocity * (self._t - lost_track.t)
         return min(box_distance(lost_track.box, new_box), box_distance(move_box(lost_track.box, *shift), new_box))
+
+
+def contains(box: Box, other: Box) -> bool:
+    """Whether the middle of the other box lies in this one."""
+    return box.x0 <= (other.x0 + other.x1) / 2 <= box.x1 and box.y0 <= (other.y0 + other.y1) / 2 <= box.y1
 
 
 def remove_duplicates(tracks: list[Track]) -> list[Track]:
