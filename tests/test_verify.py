@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import av
+import cv2
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -11,6 +12,8 @@ from recordings import a_face, as_lines, even_times, write_film, write_readings
 
 from realtime.base.errors import Trouble
 from realtime.readings.verify import Film, film_problems, verify
+from realtime.recording.privacy import cover
+from realtime.values import Box
 
 TIMES = even_times(60)
 
@@ -41,6 +44,21 @@ def test_a_whole_recording_has_no_problem_whichever_file_is_named(both, suffix):
 def test_uneven_times_are_no_problem(both):
     times = [round(t, 6) for t in np.cumsum(np.random.default_rng(3).uniform(0.04, 0.1, 60)).tolist()]
     assert problems(both([0.0, *times], [0.0, *times])) == []
+
+
+def test_a_face_that_is_not_covered_is_a_problem_of_a_covered_recording(both, portrait, tmp_path):
+    times = even_times(3)
+    bare = cv2.resize(portrait("astronaut")[:240, 60:380], (128, 96))
+    hidden = bare.copy()
+    cover(hidden, Box(10, 0, 118, 96), 4)
+    both(times, times, privacy="blur")
+    write_film(tmp_path / "a.mp4", times, image=hidden)
+    assert problems(tmp_path / "a.mp4") == []
+    write_film(tmp_path / "a.mp4", times, image=bare)
+    assert problems(tmp_path / "a.mp4") == ["/a.mp4: 3 of 3 searched pictures may show a face that is not covered, the first at 0.0 s"]
+    both(times, times, privacy="none")
+    write_film(tmp_path / "a.mp4", times, image=bare)
+    assert problems(tmp_path / "a.mp4") == []
 
 
 def test_one_frame_is_a_recording(both):

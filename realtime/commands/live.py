@@ -16,7 +16,7 @@ from realtime.drawing.words import LANGUAGES
 from realtime.loop import Sink, Sinks, Tap, run_loop
 from realtime.pipeline import build_pipeline
 from realtime.readings.format import readings_header
-from realtime.recording.batch import face_search
+from realtime.recording.batch import cover_search
 from realtime.recording.microphone import Microphone, MicrophoneSound
 from realtime.recording.recording import RecordingSetup
 from realtime.recording.switch import RecordSwitch
@@ -166,7 +166,7 @@ class LiveSession:
             live=True,
             tell=self._tell_line,
             written=self.encoded.update,
-            search=face_search(options.choices),
+            search=cover_search(options.choices),
             sound=self._sound,
             stopped=self.interrupted,
         )

@@ -20,7 +20,7 @@ from realtime.pipeline import build_pipeline
 from realtime.readings.format import readings_header
 from realtime.recording.batch import (
     Job,
-    face_search,
+    cover_search,
     film_setup,
     finished_files,
     is_done,
@@ -114,7 +114,7 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
     else:
         bar = Bar(console, lambda: None, seconds)
         frames = open_live(source, clock, options.camera, over, bar.idle, console.print)
-        setup = RecordingSetup(clock, choices=choices, live=True, tell=console.print, search=face_search(choices), stopped=interrupted)
+        setup = RecordingSetup(clock, choices=choices, live=True, tell=console.print, search=cover_search(choices), stopped=interrupted)
 
     def header() -> dict[str, Any]:
         return readings_header(frames.name, pipeline, options.settings, frames.delivery)

@@ -10,6 +10,7 @@ import numpy as np
 from realtime.base.errors import Trouble, reason
 from realtime.base.files import open_regular
 from realtime.base.silence import silence_ffmpeg
+from realtime.readings.covered import uncovered_times
 from realtime.readings.file import FEW, Readings, first_few, quantity, read, readings_path, video_path
 from realtime.sources.containers import open_local
 
@@ -80,11 +81,22 @@ def verify(path: Path) -> tuple[list[str], str]:
         problems.append(f"{numbers}: there is no video beside the readings")
     if readings is not None and film is not None and video is not None:
         problems += differences(readings, film, video)
+        if readings.facts.get("privacy") == "blur" and film.damage is None:
+            problems += coverage_problems(video)
     contents = [video.name] if film is not None and video is not None else []
     contents += [numbers.name] if readings is not None else []
     times = film.times if film is not None else readings.t if readings is not None else np.zeros(0)
     length = float(times[-1] - times[0]) if len(times) else 0.0
     return problems, f"{' and '.join(contents)}: {quantity(len(times), 'frame')}, {length:.1f} s"
+
+
+def coverage_problems(video: Path) -> list[str]:
+    """What a search for faces finds in a video whose faces are covered: at most a line."""
+    found, searched = uncovered_times(video)
+    if not found:
+        return []
+    pictures = quantity(searched, "searched picture")
+    return [f"{video}: {len(found)} of {pictures} may show a face that is not covered, the first at {found[0]:.1f} s"]
 
 
 def decode_film(path: Path) -> Film:

@@ -17,7 +17,7 @@ from realtime.base.files import Exists, publish, refuse_inputs
 from realtime.base.signals import ENDING, held_back
 from realtime.base.silence import silence_libraries
 from realtime.config import Choices, DetectorSettings, PrivacySettings, Settings
-from realtime.faces.finder import FaceSearch
+from realtime.faces.cover_search import CoverSearch
 from realtime.readings.file import each_line
 from realtime.readings.format import source_text
 from realtime.recording.recording import Recording, RecordingSetup, files_of
@@ -148,18 +148,18 @@ def film_setup(job: Job, film: VideoFile, tell: Callable[[str], None], stopped: 
         time.monotonic,
         choices=job.choices,
         tell=tell,
-        search=face_search(job.choices),
+        search=cover_search(job.choices),
         stopped=stopped,
         sound=lambda: FilmSound(job.film, tell_once, job.seconds, stopped, job.audio),
         ending=lambda: film.loss.facts(),
     )
 
 
-def face_search(choices: Choices) -> FaceSearch | None:
-    """The detector of faces to cover, or None where none are covered. Its threshold is lower than that of the readings' detector."""
+def cover_search(choices: Choices) -> CoverSearch | None:
+    """What finds the faces to cover, or None where none are covered."""
     from realtime.faces.detector import Detector
 
-    return Detector(DetectorSettings(threshold=PrivacySettings().threshold)) if choices.privacy == "blur" else None
+    return CoverSearch(Detector(DetectorSettings()), PrivacySettings()) if choices.privacy == "blur" else None
 
 
 def record_film(

@@ -15,7 +15,7 @@ from realtime.base.timing import Clock
 from realtime.config import Choices, PrivacySettings, RecorderSettings
 from realtime.drawing.draw import annotate, fitted
 from realtime.drawing.words import LANGUAGES
-from realtime.faces.finder import FaceSearch
+from realtime.faces.cover_search import CoverSearch
 from realtime.readings.format import SCHEMA, face_values
 from realtime.recording.disk import DiskWatch
 from realtime.recording.exports import CsvFile, Export, SrtFile
@@ -51,7 +51,7 @@ class RecordingSetup:
     live: bool = False
     tell: Callable[[str], None] = lambda line: None
     written: Callable[[Frame], None] = lambda frame: None
-    search: FaceSearch | None = None
+    search: CoverSearch | None = None
     sound: Callable[[], Sound | None] = lambda: None
     stopped: Callable[[], bool] = lambda: False
     encoder: Callable[[tuple[int, int], RecorderSettings], str] = best_encoder
@@ -145,7 +145,11 @@ class RecordingFiles:
         """
         self._put(self._at_even_rate(self._blur.rest() if self._blur else []))
         self._put(self._even.rest() if self._even else [])
-        if facts := losses.facts() | self.setup.ending():
+        facts = losses.facts() | self.setup.ending()
+        if self._blur:
+            self.setup.tell(str(self._blur.coverage))
+            facts |= {"covered": self._blur.coverage.covered, "doubtful": len(self._blur.coverage.doubtful)}
+        if facts:
             self._put_line({"frames": self.frames, **facts})
 
     def _at_even_rate(self, frames: list[RecordedFrame]) -> list[RecordedFrame]:

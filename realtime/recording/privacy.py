@@ -1,15 +1,16 @@
 """Covers faces in pictures, so that neither a person nor a face detector finds them."""
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from realtime.base.geometry import box_distance, width
 from realtime.config import PrivacySettings
-from realtime.faces.finder import FaceSearch
+from realtime.faces.cover_search import CoverSearch
 from realtime.values import Box, Reading
 
 ROUNDS = 3
@@ -43,10 +44,50 @@ class _Place:
 
 @dataclass(frozen=True)
 class _WaitingFrame:
-    """A frame that waits, its own places covered already."""
+    """A frame that waits, its own places covered already; `doubt` is whether a search still finds one."""
 
     frame: RecordedFrame
     places: tuple[_Place, ...]
+    doubt: bool
+
+
+class Looks(NamedTuple):
+    """Which searches of a picture are due: at its own size, at twice its size, and for faces of any direction."""
+
+    near: bool
+    far: bool
+    all: bool
+
+
+@dataclass
+class Coverage:
+    """What was covered so far.
+
+    Attributes:
+        frames: how many frames were looked at.
+        covered: in how many of them something was covered.
+        most: the most places in one of them.
+        doubtful: the times in s of frames in which a search still found a place after the last round.
+    """
+
+    frames: int = 0
+    covered: int = 0
+    most: int = 0
+    doubtful: list[float] = field(default_factory=list)
+
+    def note(self, t: float, places: int, doubt: bool) -> None:
+        """Takes a frame of time `t` in s with so many covered places."""
+        self.frames, self.covered, self.most = self.frames + 1, self.covered + (places > 0), max(self.most, places)
+        if doubt:
+            self.doubtful.append(t)
+
+    def __str__(self) -> str:
+        if not self.covered:
+            return f"no face was found to cover in {self.frames} frames: look at the film before you show it"
+        told = f"covered places in {self.covered} of {self.frames} frames, {self.most} at most in one"
+        if not self.doubtful:
+            return f"{told}; a search of every covered picture found no face any more"
+        return f"{told}; {len(self.doubtful)} frames may still show a face, the first at {self.doubtful[0]:.1f} s: look at them"
 
 
 class FaceBlur:
@@ -54,13 +95,17 @@ class FaceBlur:
 
     A place stays covered for a while after its face was lost, and is covered for a while before it was found. For that frames are
     returned later than they are taken.
+
+    Attributes:
+        coverage: what was covered so far.
     """
 
-    def __init__(self, search: FaceSearch, settings: PrivacySettings, live: bool):
-        self.search, self.settings = search, settings
-        self._near_s = settings.near_live_s if live else settings.near_s
-        self._far_s = settings.far_live_s if live else settings.far_s
-        self._near_t = self._far_t = -np.inf
+    def __init__(self, search: CoverSearch, settings: PrivacySettings, live: bool):
+        self.search, self.settings, self.coverage = search, settings, Coverage()
+        self._pauses = (
+            (settings.near_live_s, settings.far_live_s, settings.all_live_s) if live else (settings.near_s, settings.far_s, settings.all_s)
+        )
+        self._last = [-np.inf] * 3
         self._waiting: deque[_WaitingFrame] = deque()
         self._recent: deque[tuple[float, tuple[_Place, ...]]] = deque()
 
@@ -70,28 +115,37 @@ class FaceBlur:
         places = tuple(_Place(wider(reading.face.box, self.settings.wider), reading.face.id) for reading in frame.readings)
         for place in places:
             cover(image, place.box, self.settings.cells)
-        sides = self._due_sides(frame.t, min(image.shape[:2]))
-        for n in count() if sides else ():
-            gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-            uncovered = tuple(_Place(wider(box, self.settings.wider), None) for side in sides for box in self.search.find(gray, side))
-            if not uncovered or n == ROUNDS:
-                break
-            for place in uncovered:
-                cover(image, place.box, self.settings.cells if n == 0 else 1)
-            places += uncovered
-        self._waiting.append(_WaitingFrame(replace(frame, image=image), places))
+        places, doubt = self._cover_found(image, places, self._due(frame.t))
+        self._waiting.append(_WaitingFrame(replace(frame, image=image), places, doubt))
         self._recent.append((frame.t, places))
         return self._ready(frame.t - self.settings.ahead_s)
+
+    def _cover_found(self, image: np.ndarray, places: tuple[_Place, ...], due: Looks) -> tuple[tuple[_Place, ...], bool]:
+        """Covers in an image what searches of it find, until they find nothing more. Gives all places, and whether a doubt is left."""
+        for n in count() if any(due) else ():
+            found = tuple(_Place(wider(box, self.settings.wider), None) for box in self._find(image, due))
+            if not found or n == ROUNDS:
+                return places, bool(found)
+            for place in found:
+                cover(image, place.box, self.settings.cells if n == 0 else 1)
+            places += found
+        return places, False
+
+    def _find(self, image: np.ndarray, due: Looks) -> list[Box]:
+        gray, side = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), min(image.shape[:2])
+        near = self.search.upright(gray, side) if due.near else []
+        far = self.search.upright(gray, 2 * side) if due.far else []
+        return [*near, *far, *(self.search.all(gray) if due.all else [])]
 
     def rest(self) -> list[RecordedFrame]:
         """The frames that still wait."""
         return self._ready(np.inf)
 
-    def _due_sides(self, t: float, short_side: int) -> list[float]:
-        """The short sides at which the picture of time `t` is to be searched."""
-        near, far = t - self._near_t >= self._near_s, t - self._far_t >= self._far_s
-        self._near_t, self._far_t = (t if near else self._near_t), (t if far else self._far_t)
-        return [side for side, due in ((short_side, near), (2 * short_side, far)) if due]
+    def _due(self, t: float) -> Looks:
+        """The searches that are due in the picture of time `t`."""
+        due = Looks(*(t - last >= pause for last, pause in zip(self._last, self._pauses, strict=True)))
+        self._last = [t if is_due else last for last, is_due in zip(self._last, due, strict=True)]
+        return due
 
     def _ready(self, until: float) -> list[RecordedFrame]:
         """The frames up to time `until`, covered also where a face is shortly before or after."""
@@ -101,13 +155,23 @@ class FaceBlur:
             t = waiting.frame.t
             while self._recent and self._recent[0][0] < t - self.settings.hold_s:
                 self._recent.popleft()
-            for places_t, places in self._recent:
-                for place in places if places_t <= t + self.settings.ahead_s else ():
-                    # A face that is found in this picture is covered where it is, not along its way.
-                    if not place.is_of_one_of(waiting.places):
-                        cover(waiting.frame.image, place.box, self.settings.cells)
+            near = [place for places_t, places in self._recent if places_t <= t + self.settings.ahead_s for place in places]
+            # A face that is found in this picture is covered where it is, not along its way.
+            others = [place for place in near if not place.is_of_one_of(waiting.places)]
+            for place in others:
+                cover(waiting.frame.image, place.box, self.settings.cells)
+            self.coverage.note(t, len(_distinct([*waiting.places, *others])), waiting.doubt)
             ready.append(waiting.frame)
         return ready
+
+
+def _distinct(places: list[_Place]) -> tuple[_Place, ...]:
+    """The places without those of the same face."""
+    distinct: tuple[_Place, ...] = ()
+    for place in places:
+        if not place.is_of_one_of(distinct):
+            distinct += (place,)
+    return distinct
 
 
 def wider(box: Box, factor: float) -> Box:
