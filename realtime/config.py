@@ -21,17 +21,17 @@ class Effort:
     near_side: int  # px; short side of the picture in which large faces are searched; 320 finds faces from a quarter of its height
     tilted_s: float  # seconds between searches for leaning faces, to the left and to the right in turn; longer while faces are tracked
     check_s: float  # seconds after which the detector looks at a face that the model does not confirm
-    classify_every: int  # each face is classified in one of so many frames
+    classify_s: float  # seconds between two classifications of a face; smoothing takes in seven pictures a second
     frame_every: int  # one of so many frames is processed at all
 
 
 EFFORTS = (
-    Effort(near_s=0.25, far_s=1.5, near_side=320, tilted_s=0.25, check_s=0.25, classify_every=1, frame_every=1),
-    Effort(near_s=0.35, far_s=4.0, near_side=320, tilted_s=0.25, check_s=0.3, classify_every=1, frame_every=1),
-    Effort(near_s=0.5, far_s=float("inf"), near_side=240, tilted_s=float("inf"), check_s=0.3, classify_every=2, frame_every=1),
-    Effort(near_s=1.0, far_s=float("inf"), near_side=240, tilted_s=float("inf"), check_s=0.4, classify_every=3, frame_every=1),
-    Effort(near_s=1.0, far_s=float("inf"), near_side=240, tilted_s=float("inf"), check_s=0.4, classify_every=2, frame_every=2),
-    Effort(near_s=1.0, far_s=float("inf"), near_side=240, tilted_s=float("inf"), check_s=0.4, classify_every=1, frame_every=4),
+    Effort(near_s=0.25, far_s=1.5, near_side=320, tilted_s=0.25, check_s=0.25, classify_s=0.05, frame_every=1),
+    Effort(near_s=0.35, far_s=4.0, near_side=320, tilted_s=0.25, check_s=0.3, classify_s=0.05, frame_every=1),
+    Effort(near_s=0.5, far_s=float("inf"), near_side=240, tilted_s=float("inf"), check_s=0.3, classify_s=0.06, frame_every=1),
+    Effort(near_s=1.0, far_s=float("inf"), near_side=240, tilted_s=float("inf"), check_s=0.4, classify_s=0.1, frame_every=1),
+    Effort(near_s=1.0, far_s=float("inf"), near_side=240, tilted_s=float("inf"), check_s=0.4, classify_s=0.13, frame_every=2),
+    Effort(near_s=1.0, far_s=float("inf"), near_side=240, tilted_s=float("inf"), check_s=0.4, classify_s=0.13, frame_every=4),
 )
 """From the full effort to the least. Even with the least, the track of a face that has left ends within half a second."""
 
@@ -358,5 +358,5 @@ class Settings:
     profile: Path | None = None  # file of a person's profile, made for the classifier's model; None: the model for everybody
 
 
-PHOTO = Effort(near_s=0.0, far_s=float("inf"), near_side=960, tilted_s=float("inf"), check_s=0.0, classify_every=1, frame_every=1)
+PHOTO = Effort(near_s=0.0, far_s=float("inf"), near_side=960, tilted_s=float("inf"), check_s=0.0, classify_s=0.0, frame_every=1)
 """For single photos: small faces in a group matter more than time, and small pictures are enlarged."""

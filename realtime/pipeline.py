@@ -44,11 +44,13 @@ class Assessment:
         probs: (7,) float32.
         doubt: why the chip is not believed, in one word, or None.
         confirmed: whether the model has ever taken a chip of this track for a face.
+        t: the chip's time in seconds.
     """
 
     probs: np.ndarray
     doubt: str | None
     confirmed: bool
+    t: float
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Pipeline:
             self.finder.restart()
         detections = stage("find", self.finder.update, gray, frame.t, self.tracker.boxes, effort, frame.small)
         tracks = stage("track", self.tracker.update, gray, detections, frame.t, effort, shot)
-        due = self._due(tracks, frame.index, effort)
+        due = self._due(tracks, frame.t, effort)
         chips = stage("align", self._chips, gray, due)
         opinion = stage("classify", self.classifier.read, chips)
         self.tracker.confirm(dict(zip((track.id for track in due), opinion.reject.tolist(), strict=True)))
@@ -93,9 +95,11 @@ class Pipeline:
         smoothed = stage("smooth", self._smooth, tracks, due, frame.t)
         return stage("label", self._label, tracks, smoothed)
 
-    def _due(self, tracks: list[Track], index: int, effort: Effort) -> list[Track]:
-        """The tracks to classify in this frame: each in its turn, new ones at once."""
-        return [track for track in tracks if track.id not in self._assessments or (index + track.id) % effort.classify_every == 0]
+    def _due(self, tracks: list[Track], t: float, effort: Effort) -> list[Track]:
+        """The tracks to classify in the frame of time `t` in seconds: new ones at once, others again after `classify_s` of the effort."""
+        # The tolerance is for rounding: 0.15 - 0.1 is less than 0.05.
+        latest = t - effort.classify_s + 1e-6
+        return [track for track in tracks if track.id not in self._assessments or self._assessments[track.id].t <= latest]
 
     def _chips(self, gray: np.ndarray, due: list[Track]) -> np.ndarray:
         return np.stack([align(gray, track.points) for track in due]) if due else np.zeros((0, CHIP, CHIP), np.uint8)
@@ -104,7 +108,8 @@ class Pipeline:
         for track, chip, probs, reject in zip(due, chips, opinion.probs, opinion.reject, strict=True):
             before = self._assessments.get(track.id)
             confirmed = reject < self.quality.covered or (before is not None and before.confirmed)
-            self._assessments[track.id] = Assessment(probs, doubt(chip, track.points, float(reject), self.quality), confirmed)
+            doubted = doubt(chip, track.points, float(reject), self.quality)
+            self._assessments[track.id] = Assessment(probs, doubted, confirmed, track.t)
         present = {track.id for track in tracks}
         self._assessments = {id: assessment for id, assessment in self._assessments.items() if id in present}
 

@@ -31,7 +31,7 @@ from realtime.commands.benchmark import (
     table_rows,
     vectors,
 )
-from realtime.config import EFFORTS, DetectorSettings, Settings
+from realtime.config import EFFORTS, ChangeSettings, DetectorSettings, Settings
 from realtime.expression.people import ProfileSwitch
 from realtime.expression.smoothing import Smoother
 from realtime.faces.cuts import CutDetector
@@ -64,7 +64,7 @@ def build(clock: FakeClock, seconds: float) -> Pipeline:
     return Pipeline(
         FixedEffort(replace(EFFORTS[0], near_s=0.0, far_s=float("inf"), tilted_s=float("inf"))),
         CutDetector(settings.cuts),
-        Finder(detector, replace(settings.finder, min_face=1.0)),
+        Finder(detector, replace(settings.finder, min_face=1.0, changes=ChangeSettings(whole_every=1))),
         Tracker(settings.tracker, BoxPoints(), detector, all_faces, timer),
         classifier,
         ProfileSwitch(classifier),

@@ -74,7 +74,7 @@ def test_fixed_effort_never_changes():
 def work_of(effort: Effort) -> float:
     """Milliseconds of work a second at 30 fps: searches of 5 and 60 ms, confirmations of 1 ms, landmarks 1 ms, classification 0.5 ms."""
     frames = 30 / effort.frame_every
-    return 5 / effort.near_s + 60 / effort.far_s + 1 / effort.check_s + frames + 0.5 * frames / effort.classify_every
+    return 5 / effort.near_s + 60 / effort.far_s + 1 / effort.check_s + frames + 0.5 * min(frames, 1 / effort.classify_s)
 
 
 def test_each_level_costs_less_and_confirms_faces_at_least_twice_a_second():

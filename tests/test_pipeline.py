@@ -13,7 +13,7 @@ from fakes import BoxPoints, CollectSink, FakeClock, ScriptedClassifier, Scripte
 
 from realtime.base.governor import FixedEffort
 from realtime.base.timing import StageTimer
-from realtime.config import Settings
+from realtime.config import ChangeSettings, Settings
 from realtime.expression.people import ProfileSwitch
 from realtime.expression.profile import Profile
 from realtime.expression.smoothing import Smoother
@@ -42,7 +42,7 @@ def scripted(boxes, labels=("happiness",), reject=0.0, confirmed=True) -> Pipeli
     return Pipeline(
         FixedEffort(replace(SETTINGS.efforts[0], near_s=0.0, far_s=float("inf"))),
         CutDetector(SETTINGS.cuts),
-        Finder(detector, replace(SETTINGS.finder, min_face=1.0)),
+        Finder(detector, replace(SETTINGS.finder, min_face=1.0, changes=ChangeSettings(whole_every=1))),
         Tracker(SETTINGS.tracker, BoxPoints(), detector, all_faces, timer),
         classifier,
         ProfileSwitch(classifier),
@@ -114,9 +114,9 @@ def test_what_never_passed_for_a_face_is_not_shown_and_what_once_did_is():
     image = np.zeros((48, 64, 3), np.uint8)
     assert pipeline.read(Frame(image, 0.0, 0)) == []
     pipeline.classifier.reject = 0.0
-    assert len(pipeline.read(Frame(image, 0.03, 1))) == 1
+    assert len(pipeline.read(Frame(image, 0.06, 1))) == 1
     pipeline.classifier.reject = 0.9
-    assert [reading.unsure for reading in pipeline.read(Frame(image, 0.06, 2))] == ["covered"]
+    assert [reading.unsure for reading in pipeline.read(Frame(image, 0.12, 2))] == ["covered"]
 
 
 def test_a_shot_cut_makes_new_faces():
@@ -126,16 +126,17 @@ def test_a_shot_cut_makes_new_faces():
     assert ids == [[1], [1], [2], [2]]
 
 
-def test_with_less_effort_each_face_is_read_in_its_turn_and_new_ones_at_once():
+@pytest.mark.parametrize(("rate", "expected"), [(30, [2, 0, 0, 2, 0, 0, 2]), (10, [2] * 7)])
+def test_each_face_is_read_again_after_a_while_and_new_ones_at_once(rate, expected):
     pipeline = scripted([[HERE, THERE]])
-    pipeline.governor = FixedEffort(replace(SETTINGS.efforts[0], near_s=0.0, far_s=float("inf"), classify_every=3))
+    pipeline.governor = FixedEffort(replace(SETTINGS.efforts[0], near_s=0.0, far_s=float("inf"), classify_s=0.1))
     sizes = []
     read = pipeline.classifier.read
     pipeline.classifier.read = lambda chips: sizes.append(len(chips)) or read(chips)
     image = np.zeros((48, 64, 3), np.uint8)
-    shown = [len(pipeline.read(Frame(image, i / 30, i))) for i in range(7)]
+    shown = [len(pipeline.read(Frame(image, i / rate, i))) for i in range(7)]
     assert shown == [2] * 7
-    assert sizes == [2, 1, 1, 0, 1, 1, 0]
+    assert sizes == expected
 
 
 @pytest.mark.parametrize(

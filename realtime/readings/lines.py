@@ -191,7 +191,7 @@ def _possible(facts: dict[str, Any], name: str, problems: dict[str, str]) -> dic
     """The entries without those that cannot be, of which `problems` gets a line each."""
     kinds = {
         **dict.fromkeys(("width", "height"), _is_size),
-        **dict.fromkeys(("dropped", "lost"), _is_count),
+        **dict.fromkeys(("dropped", "lost", "covered", "doubtful"), _is_count),
         **dict.fromkeys(("stopped_s", "ended_s", "stated_s"), _is_time),
         "privacy": lambda value: isinstance(value, str),
         "started": lambda value: isinstance(value, str),
