@@ -54,6 +54,14 @@ def test_a_tracked_face_may_move_without_being_searched(memory):
     assert memory.update(with_patch(100, 200), (Box(295, 195, 405, 305),)) is not None
 
 
+def test_where_a_face_was_tracked_is_searched_once_it_is_not(memory):
+    face = Box(300, 200, 400, 300)
+    assert memory.update(ROOM, (face,)) is None
+    part = memory.update(ROOM, ())
+    assert (part.x0 < face.x0, part.y0 < face.y0, part.x1 > face.x1, part.y1 > face.y1) == (True,) * 4
+    assert memory.update(ROOM, ()) is None
+
+
 def test_if_much_has_changed_all_is_searched(memory):
     assert memory.update(255 - ROOM, ()) == Box(0, 0, 640, 480)
 

@@ -36,30 +36,44 @@ class SearchMemory:
         now = cv2.resize(gray, (max(1, round(wide * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA).astype(
             np.float32
         )
-        whole = Box(0, 0, wide, height)
+        whole, taken = Box(0, 0, wide, height), [self._cells(self._wider(box), scale) for box in tracked]
+        part = self._part_to_search(now, whole, taken, scale)
+        if part is not None:
+            cells = self._cells(part, scale)
+            self._seen[cells] = now[cells]
+        # Nobody looks for faces where one is tracked: once it is not, that place is due.
+        for cells in taken:
+            self._seen[cells] = np.inf
+        return part
+
+    def _part_to_search(self, now: np.ndarray, whole: Box, taken: list[tuple[slice, slice]], scale: float) -> Box | None:
+        """The part to search; `taken` are the cells of the thumbnail `now` that tracked faces take, `scale` is that of the thumbnail."""
         self._parts += 1
         if now.shape != self._seen.shape or self._parts >= self.settings.whole_every:
-            self._seen, self._parts = now, 0
+            self._seen, self._parts = np.full(now.shape, np.inf, np.float32), 0
             return whole
         changed = np.abs(now - self._seen) > self.settings.levels
-        for box in tracked:
-            x0, y0, x1, y1 = (round(edge * scale) for edge in self._wider(box))
-            changed[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)] = False
+        for cells in taken:
+            changed[cells] = False
         rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
         if not len(rows):
             return None
         part = self._part(Box(columns[0] / scale, rows[0] / scale, (columns[-1] + 1) / scale, (rows[-1] + 1) / scale), whole)
-        if (part.x1 - part.x0) * (part.y1 - part.y0) > self.settings.most * wide * height:
-            self._seen, self._parts = now, 0
-            return whole
-        x0, y0, x1, y1 = (round(edge * scale) for edge in (part.x0, part.y0, part.x1, part.y1))
-        self._seen[y0:y1, x0:x1] = now[y0:y1, x0:x1]
-        return part
+        if (part.x1 - part.x0) * (part.y1 - part.y0) <= self.settings.most * whole.x1 * whole.y1:
+            return part
+        self._parts = 0
+        return whole
 
-    def _wider(self, box: Box) -> tuple[float, float, float, float]:
-        """The edges of the place that a tracked face takes with hair and chin."""
+    @staticmethod
+    def _cells(box: Box, scale: float) -> tuple[slice, slice]:
+        """Rows and columns of the thumbnail that a box in px of the picture takes."""
+        x0, y0, x1, y1 = (max(0, round(edge * scale)) for edge in (box.x0, box.y0, box.x1, box.y1))
+        return slice(y0, y1), slice(x0, x1)
+
+    def _wider(self, box: Box) -> Box:
+        """The place that a tracked face takes with hair and chin."""
         more = self.settings.head * width(box)
-        return box.x0 - more, box.y0 - more, box.x1 + more, box.y1 + more
+        return Box(box.x0 - more, box.y0 - more, box.x1 + more, box.y1 + more)
 
     def _part(self, changed: Box, whole: Box) -> Box:
         """What to search where something changed: with room for a face of which only a part has changed."""
