@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import mimetypes
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -19,15 +20,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from realtime.base.errors import Trouble, reason
-from realtime.config import ReportSettings, WebSettings
-from realtime.readings.format import VIDEOS
+from realtime.config import WebSettings
+from realtime.viewers.web.downloads import Download
 from realtime.viewers.web.guard import Door, Guard
 from realtime.viewers.web.hub import Hub
+from realtime.viewers.web.recordings import is_offered, list_recordings, open_file, open_report
 
 HERE = Path(__file__).parent
 PAGE = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
-END = b"</html>\n"
-OFFERED = (*VIDEOS, ".jsonl", ".csv", ".srt", ".png")
 
 
 @dataclass(frozen=True)
@@ -47,45 +47,6 @@ class Desk:
     facts: Callable[[], dict[str, Any]]
     order: Callable[[str, str | None], bool]
     snapshots: bool
-
-
-def finished_files(desk: Desk) -> dict[str, Path]:
-    """The files that can be downloaded, by name, newest first. Links are left out: they could lead out of the folder."""
-    try:
-        files = [path for path in desk.folder.iterdir() if path.suffix in OFFERED and path.is_file() and not path.is_symlink()]
-    except OSError:
-        return {}
-    busy = desk.unfinished()
-    free = [path for path in files if path.stem.removesuffix("_clean") not in busy]
-    return {path.name: path for path in sorted(free, key=lambda path: path.name, reverse=True)}
-
-
-def _is_whole(page: Path) -> bool:
-    """Whether a page is there to its end: earlier versions left a part of it where the disk was full."""
-    if not page.is_file():
-        return False
-    with page.open("rb") as file:
-        file.seek(max(0, page.stat().st_size - len(END)))
-        return file.read(len(END)) == END
-
-
-def report_of(desk: Desk, name: str) -> Path | None:
-    """The report about a recording, made beside it if it is not there yet; None if there is no such recording.
-
-    Raises:
-        Trouble: its readings cannot be read, or the page cannot be written.
-    """
-    from realtime.readings.report import write_report
-
-    readings = finished_files(desk).get(f"{name}.jsonl")
-    if readings is None:
-        return None
-    page = readings.with_suffix(".html")
-    if page.is_symlink():
-        return None
-    if not _is_whole(page) or page.stat().st_mtime < readings.stat().st_mtime:
-        write_report([readings], page, ReportSettings())
-    return page
 
 
 class Pages:
@@ -160,22 +121,24 @@ class Pages:
         return Response(jpeg, media_type="image/jpeg") if jpeg else PlainTextResponse("no picture yet\n", 503)
 
     async def recordings(self, request: Request) -> Response:
-        files = await asyncio.to_thread(finished_files, self.desk)
-        rows = [{"name": name, "mb": round(path.stat().st_size / 1e6, 1)} for name, path in files.items() if path.exists()]
-        return JSONResponse(rows[: self.settings.listed])
+        rows = await asyncio.to_thread(list_recordings, self.desk.folder, self.desk.unfinished(), self.settings.listed)
+        return JSONResponse(rows)
 
     async def recording(self, request: Request) -> Response:
-        path = (await asyncio.to_thread(finished_files, self.desk)).get(request.path_params["name"])
-        return FileResponse(path, filename=path.name) if path else PlainTextResponse("no such recording\n", 404)
+        name = request.path_params["name"]
+        file = await asyncio.to_thread(open_file, self.desk.folder, name) if is_offered(name, self.desk.unfinished()) else None
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return Download(file, name, kind, request.headers) if file else PlainTextResponse("no such recording\n", 404)
 
     async def report(self, request: Request) -> Response:
+        name = request.path_params["name"]
         try:
             async with self._making_report:
-                path = await asyncio.to_thread(report_of, self.desk, request.path_params["name"])
+                file = await asyncio.to_thread(open_report, self.desk.folder, name, self.desk.unfinished())
         except (Trouble, OSError) as error:
             return PlainTextResponse(f"{error if isinstance(error, Trouble) else reason(error)}\n", 500)
         # As a download: its scripts are within the page, which this server's pages may not have.
-        return FileResponse(path, filename=path.name) if path else PlainTextResponse("no such recording\n", 404)
+        return Download(file, f"{name}.html", "text/html", request.headers) if file else PlainTextResponse("no such recording\n", 404)
 
 
 def parse_command(body: bytes) -> tuple[str, str | None] | None:
