@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,36 @@ def test_a_name_that_is_not_utf8_spoils_no_list(local):
     status, _, body = local.ask("/recordings")
     assert (status, json.loads(body)) == (200, [{"name": "a.mp4", "mb": 0.0}])
     assert local.ask("/recordings/%ff%fe.mp4")[0] == 404
+
+
+def test_a_list_is_made_once_for_all_who_ask_and_opens_nothing(local, monkeypatch):
+    for i in range(500):
+        (local.folder / f"{i:03}.mp4").write_bytes(b"")
+    lists, opened = [], []
+    scan, open_before = os.scandir, os.open
+    monkeypatch.setattr(os, "scandir", lambda path: lists.append(time.monotonic()) or scan(path))
+    monkeypatch.setattr(os, "open", lambda path, *more, **named: opened.append(path) or open_before(path, *more, **named))
+    begin = time.monotonic()
+    threads = [threading.Thread(target=lambda: [local.ask("/recordings") for _ in range(10)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # The first at once; the next after `shared_s` at the earliest.
+    assert 1 <= len(lists) <= 1 + (time.monotonic() - begin) / local.web.settings.shared_s
+    assert not [path for path in opened if str(path).startswith(str(local.folder))]
+    rows = json.loads(local.ask("/recordings")[2])
+    assert len(rows) == local.web.settings.listed and rows[0]["name"] == "499.mp4"
+
+
+def test_cameras_are_looked_for_once_for_all_who_ask(local):
+    asked = []
+    others = local.cameras.others
+    local.cameras.others = lambda: asked.append(1) or others()
+    begin = time.monotonic()
+    for _ in range(20):
+        local.ask("/state")
+    assert 1 <= len(asked) <= 1 + (time.monotonic() - begin) / local.web.settings.shared_s
 
 
 @pytest.mark.parametrize(

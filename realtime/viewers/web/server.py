@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import mimetypes
 import socket
 import threading
@@ -14,7 +15,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -49,12 +50,32 @@ class Desk:
     snapshots: bool
 
 
+class Shared:
+    """An answer that is made in a thread, and at most once in a while for all who ask."""
+
+    def __init__(self, make: Callable[[], Any], most_s: float):
+        """`make` gives what becomes JSON; its result is kept for `most_s`."""
+        self._make, self._most_s = make, most_s
+        self._lock = asyncio.Lock()
+        self._body, self._until = b"", -math.inf
+
+    async def response(self) -> Response:
+        async with self._lock:
+            now = asyncio.get_running_loop().time()
+            if now >= self._until:
+                self._body = json.dumps(await asyncio.to_thread(self._make)).encode()
+                self._until = asyncio.get_running_loop().time() + self._most_s
+            return Response(self._body, media_type="application/json")
+
+
 class Pages:
     """What the server answers: one method an address."""
 
     def __init__(self, hub: Hub, desk: Desk, door: Door, settings: WebSettings):
         self.hub, self.desk, self.door, self.settings = hub, desk, door, settings
         self._making_report = asyncio.Lock()
+        self._state = Shared(lambda: desk.facts() | {"snapshots": desk.snapshots}, settings.shared_s)
+        self._list = Shared(lambda: list_recordings(desk.folder, desk.unfinished(), settings.listed), settings.shared_s)
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -82,8 +103,7 @@ class Pages:
         return Response(status_code=204)
 
     async def state(self, request: Request) -> Response:
-        facts = await asyncio.to_thread(self.desk.facts)
-        return JSONResponse(facts | {"snapshots": self.desk.snapshots})
+        return await self._state.response()
 
     async def command(self, request: Request) -> Response:
         try:
@@ -121,8 +141,7 @@ class Pages:
         return Response(jpeg, media_type="image/jpeg") if jpeg else PlainTextResponse("no picture yet\n", 503)
 
     async def recordings(self, request: Request) -> Response:
-        rows = await asyncio.to_thread(list_recordings, self.desk.folder, self.desk.unfinished(), self.settings.listed)
-        return JSONResponse(rows)
+        return await self._list.response()
 
     async def recording(self, request: Request) -> Response:
         name = request.path_params["name"]
