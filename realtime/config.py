@@ -289,6 +289,7 @@ class WebSettings:
     beat_s: float = 1.0  # without a new picture after which a sign of life is sent
     patience_s: float = 10.0  # for a viewer who takes nothing
     request_s: float = 10.0  # for a request to arrive
+    stream_s: float = 3600.0  # after which a stream of readings ends: nobody can tell whether it is read; a program that does asks again
     shared_s: float = 1.0  # for which the list of recordings and that of cameras are not made again, whoever asks
     request_bytes: int = 16384  # of a request's head
     message_bytes: int = 1024  # of a command, or of what a viewer says

@@ -101,6 +101,7 @@ SLOW = {
     "test_train_landmarks.py::test_a_tiny_predictor_*": "trains a predictor",
     "test_train_landmarks.py::test_the_same_seed_*": "trains a predictor",
     "test_verify.py::test_closing_a_damaged_*": FILM,
+    "test_web_connections.py::test_no_more_than_*": WAITS,
     "test_web_recordings.py::test_a_report_shows_nothing_*": WORK,
     "test_web.py::test_thousands_of_connections_*": WORK,
     "test_web.py::test_who_reads_or_asks_slowly_*": WAITS,

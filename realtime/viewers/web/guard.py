@@ -41,7 +41,8 @@ def split_host(text: str) -> tuple[str, int]:
         port = rest.removeprefix(":")
     elif text.count(":") == 1:
         name, _, port = text.partition(":")
-    return name.lower().rstrip("."), int(port) if port.isascii() and port.isdigit() else (-1 if port else 80)
+    number = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else -1
+    return name.lower().rstrip("."), number if port else 80
 
 
 @dataclass(frozen=True)

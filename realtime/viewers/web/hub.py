@@ -44,9 +44,9 @@ def as_jpeg(picture: PagePicture, quality: int, words: Words) -> bytes:
 class Hub:
     """One slot: the loop's thread overwrites it and never waits, the server's event loop reads it."""
 
-    def __init__(self, quality: int, words: Words):
-        """`quality` of the JPEGs, 1 to 100; `words` on them."""
-        self.quality, self.words, self.newest = quality, words, PagePicture(0, None, [], {}, {})
+    def __init__(self, quality: int, words: Words, places: int):
+        """`quality` of the JPEGs, 1 to 100; `words` on them; `places` for viewers."""
+        self.quality, self.words, self.places, self.newest = quality, words, places, PagePicture(0, None, [], {}, {})
         self.watching = 0
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._changed: asyncio.Event | None = None
@@ -77,16 +77,17 @@ class Hub:
             self._changed = asyncio.Event()
 
     @contextmanager
-    def viewer(self) -> Iterator[None]:
-        """Counts a viewer while the `with` block runs."""
-        self.watching += 1
+    def place(self) -> Iterator[bool]:
+        """A viewer's place while the `with` block runs; False if all are taken. It is counted before the viewer waits for anything."""
+        free = self.watching < self.places
+        self.watching += free
         try:
-            yield
+            yield free
         finally:
-            self.watching -= 1
+            self.watching -= free
 
     async def after(self, number: int, patience_s: float) -> PagePicture:
-        """The newest shot, once there is a newer one than `number`; after `patience_s` the newest that there is."""
+        """The newest picture, once there is a newer one than `number`; after `patience_s` the newest that there is."""
         if self.newest.number <= number and self._changed is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), patience_s)

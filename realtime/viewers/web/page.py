@@ -69,7 +69,7 @@ class Web:
             Trouble: the port is taken, or the address is not this machine's.
         """
         self.controls, self.settings, self.tell = controls, settings, tell
-        self.hub = Hub(settings.quality, controls.words)
+        self.hub = Hub(settings.quality, controls.words, settings.viewers)
         listening = listen(host, port)
         self.port = listening.getsockname()[1]
         door = new_door(host, self.port)

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -121,18 +122,16 @@ class Pages:
         return PlainTextResponse("", 202) if self.desk.order(*order) else PlainTextResponse("too many commands wait\n", 429)
 
     async def live(self, socket: WebSocket) -> None:
-        if self.hub.watching >= self.settings.viewers:
-            await socket.close(1013)
-            return
-        await socket.accept()
-        with self.hub.viewer(), suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
-            await _show(socket, self.hub, self.settings)
-            await socket.close(1008)
+        with self.hub.place() as free, suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
+            await socket.accept()
+            if free:
+                await _show(socket, self.hub, self.settings)
+            await socket.close(1008 if free else 1013)
 
     async def readings(self, request: Request) -> Response:
-        if self.hub.watching >= self.settings.viewers:
-            return PlainTextResponse("too many viewers\n", 503)
-        return StreamingResponse(_events(self.hub, self.settings), media_type="text/event-stream")
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
+        return Events(self.hub, self.settings)
 
     async def snapshot(self, request: Request) -> Response:
         if not self.desk.snapshots:
@@ -218,18 +217,39 @@ async def _show(socket: WebSocket, hub: Hub, settings: WebSettings) -> None:
             await listener
 
 
+class Events(StreamingResponse):
+    """The readings as server-sent events."""
+
+    def __init__(self, hub: Hub, settings: WebSettings):
+        super().__init__(_events(hub, settings), media_type="text/event-stream")
+        self.hub, self.settings = hub, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self.hub.place() as free:
+            if not free:
+                await PlainTextResponse("too many viewers\n", 503)(scope, receive, send)
+                return
+            await super().__call__(scope, receive, send)
+
+
 async def _events(hub: Hub, settings: WebSettings) -> AsyncIterator[str]:
-    number, index = hub.newest.number, None
-    with hub.viewer():
-        while True:
-            picture = await hub.after(number, settings.beat_s)
-            number = picture.number
-            if picture.line and picture.line["frame"] != index:
-                index = picture.line["frame"]
-                yield f"data: {json.dumps(picture.line)}\n\n"
-            else:
-                # A comment line: only writing shows that a connection is gone.
-                yield ":\n\n"
+    """The newest line again and again; without one a comment from time to time: only writing shows that a connection is gone.
+
+    The stream ends some day. Whether somebody reads is not known before megabytes of buffers are full, which takes hours.
+    """
+    clock = asyncio.get_running_loop().time
+    number, index, written, end = hub.newest.number, None, clock(), clock() + settings.stream_s
+    while clock() < end:
+        picture = await hub.after(number, settings.beat_s)
+        number = picture.number
+        if picture.line and picture.line["frame"] != index:
+            index = picture.line["frame"]
+            yield f"data: {json.dumps(picture.line)}\n\n"
+        elif clock() - written < settings.beat_s:
+            continue
+        else:
+            yield ":\n\n"
+        written = clock()
 
 
 class Server:
