@@ -81,7 +81,7 @@ LiveWindow = Annotated[bool | None, typer.Option(help="Show a window, or reading
 Web = Annotated[
     bool | None, typer.Option(help="Show the picture in browsers.", show_default="where there is no display, unless --no-window")
 ]
-Host = Annotated[str, typer.Option(help="Address to serve the page at; 0.0.0.0 lets other machines look, with a token.")]
+Host = Annotated[str, typer.Option(help="Address to serve the page at; 0.0.0.0 lets other machines look. Everybody needs the token.")]
 Port = Annotated[int, typer.Option(help="Port of the page; 0 is any free one.", min=0, max=65535)]
 Lang = Annotated[
     Literal["en", "zh", "es", "de", "fr", "ja"], typer.Option(help="Language of the words on the picture; files keep the English ones.")

@@ -24,12 +24,12 @@ SLOW = 100_000
 """Bytes a second."""
 
 
-def view(port: int, limit: int | None, seconds: float) -> tuple[float, float]:
+def view(port: int, token: str, limit: int | None, seconds: float) -> tuple[float, float]:
     """Pictures and kB a second that a viewer gets."""
     pictures = taken = 0
     with (
         contextlib.suppress(ConnectionClosed, TimeoutError),
-        connect(f"ws://127.0.0.1:{port}/live", origin=f"http://127.0.0.1:{port}") as one,
+        connect(f"ws://127.0.0.1:{port}/live?token={token}", origin=f"http://127.0.0.1:{port}") as one,
     ):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -60,11 +60,12 @@ def run(seconds: float, viewers: list[int | None]) -> tuple[float, float, list[t
     ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     lines = iter(process.stdout.readline, "")
-    port = int(next(found[1] for line in lines if (found := re.search(r"http://127.0.0.1:(\d+)/", line))))
+    port, token = next(found.groups() for line in lines if (found := re.search(r"http://127.0.0.1:(\d+)/\?token=(\S+)", line)))
     time.sleep(2.0)
     got: dict[int, tuple[float, float]] = {}
     threads = [
-        threading.Thread(target=lambda i=i, limit=limit: got.update({i: view(port, limit, seconds)})) for i, limit in enumerate(viewers)
+        threading.Thread(target=lambda i=i, limit=limit: got.update({i: view(int(port), token, limit, seconds)}))
+        for i, limit in enumerate(viewers)
     ]
     for thread in threads:
         thread.start()

@@ -1,4 +1,4 @@
-"""Access control of the page: host name, origin and token of a request, and the security headers of every answer."""
+"""Access control of the page: host name, origin and token of a request, the entrance, and the security headers of every answer."""
 
 import asyncio
 import ipaddress
@@ -6,12 +6,17 @@ import secrets
 import socket
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from realtime.config import WebSettings
+
+HERE = Path(__file__).parent
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -23,6 +28,12 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 """Headers of every answer: no foreign or inline content, no framing, no caching, no referrer."""
+ENTRANCE_HEADERS = HEADERS | {
+    "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("form-action 'none'", "form-action 'self'"),
+    # Without a referrer a form's origin would be "null".
+    "Referrer-Policy": "same-origin",
+}
+"""The same for the page with the field for the token."""
 
 
 def is_loopback(host: str) -> bool:
@@ -52,13 +63,13 @@ class Door:
     Attributes:
         port: the server's.
         names: the machine's names in lower case. The address that a connection came in by is allowed as well: no DNS is asked for it.
-        token: the secret that a browser must show once; None where only this machine can connect.
+        token: the secret that a browser must show once. On one machine as well: it may have other users.
         session: the content of the cookie that the browser gets for it, so that the token is in no later request.
     """
 
     port: int
     names: frozenset[str]
-    token: str | None
+    token: str
     session: str
 
     @property
@@ -75,10 +86,12 @@ class Door:
         """Whether the request comes from a page of this server."""
         return origin.lower() == f"http://{host.lower()}"
 
+    def is_token(self, text: str) -> bool:
+        return secrets.compare_digest(text.strip().encode(), self.token.encode())
+
     def has_token(self, headers: Headers, query: str) -> bool:
         """Whether the request shows the token, as a bearer token or in the address."""
-        token = headers.get("authorization", "").removeprefix("Bearer ").strip() or next(iter(parse_qs(query).get("token", [])), "")
-        return self.token is not None and secrets.compare_digest(token.encode(), self.token.encode())
+        return self.is_token(headers.get("authorization", "").removeprefix("Bearer ") or address_token(query))
 
     def has_session(self, headers: Headers) -> bool:
         """Whether the browser has shown the token before."""
@@ -100,39 +113,106 @@ class Door:
         # A foreign page may link to the preview, and load nothing from it.
         if headers.get("sec-fetch-site", "none") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
             return 403, "only the preview's own page may ask this"
-        if self.token and not (self.has_session(headers) or self.has_token(headers, scope["query_string"].decode("latin-1"))):
+        if not (self.has_session(headers) or self.has_token(headers, scope["query_string"].decode("latin-1"))):
             return 401, "the token is missing or wrong: use the address that run.py printed"
         return None
 
 
+def address_token(query: str) -> str:
+    """The token in the query of an address or in the content of the entrance's form; "" for none."""
+    return next(iter(parse_qs(query).get("token", [])), "")
+
+
 def new_door(host: str, port: int) -> Door:
-    """The rules for a server that is bound to `host`: with a new token if other machines can reach it."""
+    """The rules for a server that is bound to `host`, with a new token."""
     own = socket.gethostname().lower()
     names = {"localhost", "127.0.0.1", "::1", host.lower(), own, f"{own}.local"} - {"0.0.0.0", "::"}
-    token = None if is_loopback(host) else secrets.token_urlsafe(16)
-    return Door(port, frozenset(names), token, secrets.token_urlsafe(16))
+    return Door(port, frozenset(names), secrets.token_urlsafe(16), secrets.token_urlsafe(16))
+
+
+class Entrance:
+    """What is answered without the token: a page with a field for it, and its style."""
+
+    def __init__(self, door: Door, settings: WebSettings):
+        self.door, self.settings = door, settings
+
+    def is_meant(self, scope: Scope) -> bool:
+        """Whether somebody without the token is to come here."""
+        return scope["type"] == "http" and scope["path"] in ("/", "/page.css", "/favicon.ico")
+
+    async def answer(self, scope: Scope, receive: Receive) -> Response:
+        if scope["path"] == "/page.css":
+            return FileResponse(HERE / "page.css", media_type="text/css")
+        if scope["path"] == "/favicon.ico":
+            return Response(status_code=204)
+        request = Request(scope, receive)
+        if scope["method"] == "POST":
+            form = await body_of(request, self.settings.message_bytes, self.settings.request_s)
+            if self.door.is_token(address_token((form or b"").decode("latin-1"))):
+                return with_session(self.door)
+            problem = "This is not the token."
+        else:
+            problem = "The token in the address is not that of the running program." if scope["query_string"] else ""
+        page = (HERE / "entrance.html").read_text(encoding="utf-8").replace("{{problem}}", problem)
+        answer = HTMLResponse(page, 401)
+        if request.headers.get("sec-fetch-site") == "cross-site":
+            # Browsers hold the cookie back from who follows a link of another site, and not from the page that loads itself again.
+            answer.headers["Refresh"] = "0; url=/"
+        return answer
+
+
+def with_session(door: Door) -> Response:
+    """Sends the browser to the page without the token in its address, with a cookie in its stead."""
+    answer = RedirectResponse("/", 303)
+    answer.set_cookie(door.cookie, door.session, httponly=True, samesite="strict")
+    return answer
+
+
+async def body_of(request: Request, most_bytes: int, patience_s: float) -> bytes | None:
+    """The content of a request; None if it is longer than `most_bytes` or takes longer than `patience_s` to come."""
+    body = b""
+    try:
+        async with asyncio.timeout(patience_s):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > most_bytes:
+                    return None
+    except (TimeoutError, ClientDisconnect):
+        return None
+    return body
 
 
 class Guard:
     """Wraps the application: refuses requests, adds the headers, and gives up on readers that take nothing."""
 
-    def __init__(self, app: ASGIApp, door: Door, patience_s: float):
-        """`patience_s`: how long the reader may take for one piece of an answer."""
-        self.app, self.door, self.patience_s = app, door, patience_s
+    def __init__(self, app: ASGIApp, door: Door, settings: WebSettings):
+        self.app, self.door, self.settings = app, door, settings
+        self.entrance = Entrance(door, settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = {key.lower().encode(): value.encode() for key, value in HEADERS.items()}
-                others = [(key, value) for key, value in message["headers"] if key.lower() not in headers]
-                message = {**message, "headers": others + list(headers.items())}
-            await asyncio.wait_for(send(message), self.patience_s)
-
         refusal = self.door.refusal(scope)
+        posts = refusal is None and scope["type"] == "http" and scope["path"] == "/" and scope["method"] == "POST"
+        if posts or (refusal is not None and refusal[0] == 401 and self.entrance.is_meant(scope)):
+            answer = await self.entrance.answer(scope, receive)
+            await answer(scope, receive, self._guarded(send, ENTRANCE_HEADERS))
+            return
         if refusal is None:
-            await self.app(scope, receive, send_guarded)
+            await self.app(scope, receive, self._guarded(send, HEADERS))
         elif scope["type"] == "websocket":
             # Closed before it is accepted: the browser sees status 403.
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await PlainTextResponse(f"{refusal[1]}\n", refusal[0])(scope, receive, send_guarded)
+            await PlainTextResponse(f"{refusal[1]}\n", refusal[0])(scope, receive, self._guarded(send, HEADERS))
+
+    def _guarded(self, send: Send, required: dict[str, str]) -> Send:
+        """`send` with the headers that every answer has."""
+        named = required
+        headers = {key.lower().encode(): value.encode() for key, value in named.items()}
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                others = [(key, value) for key, value in message["headers"] if key.lower() not in headers]
+                message = {**message, "headers": others + list(headers.items())}
+            await asyncio.wait_for(send(message), self.settings.patience_s)
+
+        return send_guarded

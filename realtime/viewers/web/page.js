@@ -13,9 +13,6 @@ let recordedBefore = null;
 /* By face id: its card, and what was shown over the last ten seconds as {t, label}. */
 const faces = new Map();
 
-/* The token is kept as a cookie by now: it need not stay in the address and the history. */
-if (location.search) history.replaceState(null, "", "/");
-
 function tell(text) {
   if ($("message").textContent !== text) $("message").textContent = text;
 }
@@ -97,12 +94,22 @@ function connect() {
     else takePicture(socket, event.data);
   };
   socket.onclose = (event) => {
+    askForToken();
     notice(event.code === 1013 ? "Too many viewers look already; trying again" : "The program does not answer; reconnecting");
     $("rates").textContent = "reconnecting";
     $("rec").hidden = true;
     for (const id of ["record", "snapshot", "camera", "profile"]) $(id).disabled = true;
     setTimeout(connect, RETRY_MS[Math.min(attempts++, RETRY_MS.length - 1)]);
   };
+}
+
+/* A program that was started again has another token: its first page has a field for it. */
+async function askForToken() {
+  try {
+    if ((await fetch("/state")).status === 401) location.replace("/");
+  } catch {
+    /* There is no program: the next attempt will show. */
+  }
 }
 
 async function takePicture(socket, data) {

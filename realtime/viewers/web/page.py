@@ -73,7 +73,7 @@ class Web:
         listening = listen(host, port)
         self.port = listening.getsockname()[1]
         door = new_door(host, self.port)
-        self.address = f"http://{reachable(host)}:{self.port}/" + (f"?token={door.token}" if door.token else "")
+        self.address = f"http://{reachable(host)}:{self.port}/?token={door.token}"
         self.remote = not is_loopback(host)
         self._orders: Queue[tuple[str, str | None]] = Queue(maxsize=settings.orders)
         recordings = controls.recordings

@@ -24,7 +24,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from realtime.base.errors import Trouble, reason
 from realtime.config import WebSettings
 from realtime.viewers.web.downloads import Download
-from realtime.viewers.web.guard import Door, Guard
+from realtime.viewers.web.guard import Door, Guard, address_token, body_of, with_session
 from realtime.viewers.web.hub import Hub
 from realtime.viewers.web.recordings import is_offered, list_recordings, open_file, open_report
 
@@ -93,11 +93,10 @@ class Pages:
         ]
 
     async def page(self, request: Request) -> Response:
+        if request.url.path == "/" and address_token(request.url.query):
+            return with_session(self.door)
         name, kind = PAGE[request.url.path]
-        answer = FileResponse(HERE / name, media_type=kind)
-        if self.door.token and self.door.has_token(request.headers, request.url.query):
-            answer.set_cookie(self.door.cookie, self.door.session, httponly=True, samesite="strict")
-        return answer
+        return FileResponse(HERE / name, media_type=kind)
 
     async def no_icon(self, request: Request) -> Response:
         # Browsers ask for it by themselves, and would log an error.
@@ -107,15 +106,9 @@ class Pages:
         return await self._state.response()
 
     async def command(self, request: Request) -> Response:
-        try:
-            body = b""
-            async with asyncio.timeout(self.settings.request_s):
-                async for piece in request.stream():
-                    body += piece
-                    if len(body) > self.settings.message_bytes:
-                        return PlainTextResponse("too long\n", 413)
-        except TimeoutError:
-            return PlainTextResponse("too slow\n", 408)
+        body = await body_of(request, self.settings.message_bytes, self.settings.request_s)
+        if body is None:
+            return PlainTextResponse("too long or too slow\n", 413, {"Connection": "close"})
         order = parse_command(body)
         if order is None:
             return PlainTextResponse("no such command\n", 400)
@@ -172,7 +165,7 @@ def parse_command(body: bytes) -> tuple[str, str | None] | None:
 
 def application(hub: Hub, desk: Desk, door: Door, settings: WebSettings) -> Guard:
     """The preview as an ASGI application."""
-    return Guard(Starlette(routes=Pages(hub, desk, door, settings).routes()), door, settings.patience_s)
+    return Guard(Starlette(routes=Pages(hub, desk, door, settings).routes()), door, settings)
 
 
 async def _show(socket: WebSocket, hub: Hub, settings: WebSettings) -> None:
