@@ -19,7 +19,7 @@ from realtime.recording.switch import RecordSwitch
 from realtime.values import LABELS, Frame
 from realtime.viewers.web.page import Web
 
-SETTINGS = WebSettings(patience_s=0.5, request_s=0.5, connections=24, viewers=3, beat_s=0.2, shared_s=0.2)
+SETTINGS = WebSettings(patience_s=0.5, request_s=0.5, connections=24, strangers=128, viewers=3, beat_s=0.2, sweep_s=0.1, shared_s=0.2)
 
 
 class Running:

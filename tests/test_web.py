@@ -465,6 +465,22 @@ def test_axe_finds_no_serious_fault_and_nothing_is_wider_than_the_screen(program
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+def test_the_page_comes_back_by_itself(tmp_path, browser):
+    """After all its connections were cut."""
+    with Running(tmp_path, "127.0.0.1") as running:
+        page = browser.new_page()
+        page.goto(running.web.address)
+        page.locator("article.face").first.wait_for()
+        places, event_loop = running.web._server.places, running.web.hub._event_loop
+        event_loop.call_soon_threadsafe(lambda: [one.abort() for one in (*places.guests, *places.strangers)])
+        page.get_by_text("reconnecting", exact=True).wait_for(timeout=10_000)
+        before = int(page.locator("#picture").get_attribute("data-count"))
+        running.wait(lambda: int(page.locator("#picture").get_attribute("data-count")) > before + 5, 15.0)
+        page.locator("#notice").wait_for(state="hidden", timeout=5_000)
+        assert page.locator("#notice").is_hidden()
+        page.close()
+
+
 def test_a_program_that_has_gone_has_a_successor_that_asks_for_the_token(tmp_path, browser):
     with Running(tmp_path, "127.0.0.1") as first:
         page = browser.new_page()

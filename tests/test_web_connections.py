@@ -8,12 +8,15 @@ import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from preview import SETTINGS, Running, picture_from
+from preview import SETTINGS, Running, answers, picture_from
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from websockets.exceptions import WebSocketException
 
 from realtime.base.messages import message
+from realtime.viewers.web.connections import Places
 
 DESCRIPTORS = Path("/proc/self/fd")
 HALF = "GET /state HTTP/1.1\r\nHost: "
@@ -35,6 +38,147 @@ def is_ended(link: socket.socket) -> bool:
     except OSError:
         pass
     return True
+
+
+@pytest.mark.parametrize("request_", ["GET /state HTTP/1.1\r\nHOST\r\n", "GET / HTTP/1.1\r\nHOST\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_a_refused_connection_ends_at_once(local, request_):
+    with local.send(request_, read=False) as link:
+        link.settimeout(SETTINGS.request_s / 2)
+        assert is_ended(link)
+
+
+def test_half_of_a_second_request_has_a_deadline(local):
+    with local.send("GET /state HTTP/1.1\r\nHOSTTOKEN\r\n") as link:
+        link.sendall(HALF.encode())
+        link.settimeout(SETTINGS.request_s + 1.5)
+        assert is_ended(link)
+
+
+def test_clients_with_half_a_request_keep_nobody_out(local):
+    """Four times as many as there are places, some after a refused request; they come again as soon as they are dropped."""
+    over = threading.Event()
+
+    def attack() -> None:
+        links: list[socket.socket] = []
+        while not over.wait(0.002):
+            with suppress(OSError):
+                links.append(local.send("GET /state HTTP/1.1\r\nHOST\r\n" if len(links) % 2 else HALF, read=False))
+                links[-1].sendall(HALF.encode())
+            if len(links) > 4 * SETTINGS.connections:
+                links.pop(0).close()
+        for link in links:
+            link.close()
+
+    attacker = threading.Thread(target=attack)
+    attacker.start()
+    try:
+        with local.watch() as viewer:
+            for _ in range(20):
+                picture_from(viewer)
+                assert answers(local)
+    finally:
+        over.set()
+        attacker.join()
+
+
+def test_many_with_the_token_get_no_more_than_their_places(local):
+    """A client may hold its connections open by asking again and again; the next one is told."""
+    with ExitStack() as stack:
+        links = [stack.enter_context(local.send("GET /readings HTTP/1.1\r\nHOSTTOKEN\r\n")) for _ in range(SETTINGS.viewers)]
+        links += [
+            stack.enter_context(local.send("GET /page.js HTTP/1.1\r\nHOSTTOKEN\r\n")) for _ in range(SETTINGS.connections - len(links))
+        ]
+        assert local.ask("/state")[0] == 503
+    local.wait(lambda: answers(local))
+
+
+class FakeTransport:
+    """A connection from `address`; `protocol` is what it does."""
+
+    def __init__(self, address: str = "1.2.3.4", protocol: object = None):
+        self.address, self.protocol, self.closing, self.aborted = address, protocol, False, False
+
+    def get_extra_info(self, name: str) -> object:
+        return (self.address, 5) if name == "peername" else SimpleNamespace(fileno=lambda: -1 if self.aborted else 7)
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def get_protocol(self) -> object:
+        return self.protocol
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class FakeCycle:
+    """A request and its answer."""
+
+    def __init__(self, started: bool, complete: bool):
+        self.response_started, self.response_complete = started, complete
+
+
+def an_http_protocol(started: bool | None = None, complete: bool = False) -> H11Protocol:
+    """A protocol whose answer has started, is complete, or, with None, that has no request yet."""
+    protocol = object.__new__(H11Protocol)
+    protocol.cycle = None if started is None else FakeCycle(started, complete)
+    return protocol
+
+
+def test_a_crowd_from_one_address_drops_its_own():
+    places = Places(SETTINGS)
+    other = FakeTransport("5.6.7.8")
+    places.admit(other)
+    crowd = [FakeTransport() for _ in range(200)]
+    for one in crowd:
+        places.admit(one)
+    assert not other.aborted and len(places.strangers) == SETTINGS.strangers
+    assert [one.aborted for one in crowd] == [True] * (201 - SETTINGS.strangers) + [False] * (SETTINGS.strangers - 1)
+
+
+def test_strangers_take_no_place_of_guests():
+    places = Places(SETTINGS)
+    guests = [FakeTransport() for _ in range(SETTINGS.connections + 1)]
+    for guest in guests:
+        places.admit(guest)
+        promoted = places.promote(guest)
+    assert not promoted, "one too many"
+    for _ in range(200):
+        places.admit(FakeTransport())
+    assert not any(guest.aborted for guest in guests[:-1])
+    guests[0].abort()
+    places.admit(late := FakeTransport())
+    assert places.promote(late)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "closing", "patience_s"),
+    [
+        (an_http_protocol(), False, SETTINGS.request_s),
+        (an_http_protocol(started=True, complete=True), False, SETTINGS.request_s),
+        (an_http_protocol(started=False), False, SETTINGS.answer_s),
+        (an_http_protocol(started=True), True, SETTINGS.patience_s),
+        (object(), True, SETTINGS.patience_s),
+    ],
+)
+def test_every_state_of_a_connection_has_a_deadline(protocol, closing, patience_s):
+    places, one = Places(SETTINGS), FakeTransport(protocol=protocol)
+    one.closing = closing
+    places.admit(one)
+    places.drop_late(100.0)
+    places.drop_late(100.0 + patience_s)
+    assert not one.aborted
+    places.drop_late(100.0 + patience_s + 0.1)
+    assert one.aborted
+
+
+def test_who_asks_again_and_again_is_not_late():
+    places, one = Places(SETTINGS), FakeTransport()
+    places.admit(one)
+    for i in range(100):
+        one.protocol = an_http_protocol(started=True, complete=True)
+        places.drop_late(float(i))
+    assert not one.aborted
 
 
 def test_head_takes_no_place(local):
@@ -142,7 +286,8 @@ def test_viewers_who_come_and_go_leave_nothing(local):
             local.ask("/recordings")
 
     def is_calm() -> bool:
-        return local.web.hub.watching == 0
+        places = local.web._server.places
+        return local.web.hub.watching == 0 and not [one for one in (*places.strangers, *places.guests) if not one.is_closing()]
 
     come(3)
     local.wait(is_calm)

@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realtime.config import WebSettings
+from realtime.viewers.web.connections import Places
 
 HERE = Path(__file__).parent
 HEADERS = {
@@ -185,34 +186,36 @@ async def body_of(request: Request, most_bytes: int, patience_s: float) -> bytes
 class Guard:
     """Wraps the application: refuses requests, adds the headers, and gives up on readers that take nothing."""
 
-    def __init__(self, app: ASGIApp, door: Door, settings: WebSettings):
-        self.app, self.door, self.settings = app, door, settings
-        self.entrance = Entrance(door, settings)
+    def __init__(self, app: ASGIApp, door: Door, places: Places):
+        self.app, self.door, self.places = app, door, places
+        self.entrance = Entrance(door, places.settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self.door.refusal(scope)
         posts = refusal is None and scope["type"] == "http" and scope["path"] == "/" and scope["method"] == "POST"
         if posts or (refusal is not None and refusal[0] == 401 and self.entrance.is_meant(scope)):
             answer = await self.entrance.answer(scope, receive)
-            await answer(scope, receive, self._guarded(send, ENTRANCE_HEADERS))
+            await answer(scope, receive, self._guarded(send, ENTRANCE_HEADERS, ends=True))
             return
+        if refusal is None and not self.places.promote(scope["state"]["transport"]):
+            refusal = 503, "too many connections"
         if refusal is None:
-            await self.app(scope, receive, self._guarded(send, HEADERS))
+            await self.app(scope, receive, self._guarded(send, HEADERS, ends=False))
         elif scope["type"] == "websocket":
             # Closed before it is accepted: the browser sees status 403.
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await PlainTextResponse(f"{refusal[1]}\n", refusal[0])(scope, receive, self._guarded(send, HEADERS))
+            await PlainTextResponse(f"{refusal[1]}\n", refusal[0])(scope, receive, self._guarded(send, HEADERS, ends=True))
 
-    def _guarded(self, send: Send, required: dict[str, str]) -> Send:
-        """`send` with the headers that every answer has."""
-        named = required
+    def _guarded(self, send: Send, required: dict[str, str], ends: bool) -> Send:
+        """`send` with the headers that every answer has; `ends` closes the connection after the answer."""
+        named = required | ({"Connection": "close"} if ends else {})
         headers = {key.lower().encode(): value.encode() for key, value in named.items()}
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 others = [(key, value) for key, value in message["headers"] if key.lower() not in headers]
                 message = {**message, "headers": others + list(headers.items())}
-            await asyncio.wait_for(send(message), self.settings.patience_s)
+            await asyncio.wait_for(send(message), self.places.settings.patience_s)
 
         return send_guarded

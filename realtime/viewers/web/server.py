@@ -19,10 +19,10 @@ from starlette.responses import FileResponse, PlainTextResponse, Response, Strea
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from realtime.base.errors import Trouble, reason
 from realtime.config import WebSettings
+from realtime.viewers.web.connections import Places, connection_class
 from realtime.viewers.web.downloads import Download
 from realtime.viewers.web.guard import Door, Guard, address_token, body_of, with_session
 from realtime.viewers.web.hub import Hub
@@ -163,9 +163,9 @@ def parse_command(body: bytes) -> tuple[str, str | None] | None:
     return (command, choice) if valid else None
 
 
-def application(hub: Hub, desk: Desk, door: Door, settings: WebSettings) -> Guard:
+def application(hub: Hub, desk: Desk, door: Door, places: Places) -> Guard:
     """The preview as an ASGI application."""
-    return Guard(Starlette(routes=Pages(hub, desk, door, settings).routes()), door, settings)
+    return Guard(Starlette(routes=Pages(hub, desk, door, places.settings).routes()), door, places)
 
 
 async def _show(socket: WebSocket, hub: Hub, settings: WebSettings) -> None:
@@ -251,31 +251,11 @@ class Server:
     def __init__(self, listening: socket.socket, hub: Hub, desk: Desk, door: Door, settings: WebSettings):
         """`listening` is bound already: whether the port is free is known before."""
         self.listening, self.hub, self.settings = listening, hub, settings
-
-        class Impatient(H11Protocol):
-            """Limits the number of connections, and drops those that send no request in time."""
-
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # asyncio declares the wider BaseTransport
-                self.late: asyncio.TimerHandle | None = None
-                super().connection_made(transport)
-                if len(self.connections) > settings.connections:
-                    transport.abort()
-                else:
-                    self.late = self.loop.call_later(settings.request_s, self.give_up)
-
-            def connection_lost(self, error: Exception | None) -> None:
-                if self.late:
-                    self.late.cancel()
-                super().connection_lost(error)
-
-            def give_up(self) -> None:
-                if self.transport.get_protocol() is self and self.cycle is None:
-                    self.transport.abort()
-
+        self.places = Places(settings)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                application(hub, desk, door, settings),
-                http=Impatient,
+                application(hub, desk, door, self.places),
+                http=connection_class(self.places),
                 ws="websockets-sansio",
                 lifespan="off",
                 # Requests hold the token; nothing of them is written anywhere.
@@ -308,6 +288,8 @@ class Server:
     def _serve(self) -> None:
         async def run() -> None:
             self.hub.open()
+            watch = asyncio.ensure_future(self.places.watch())
             await self._server.serve([self.listening])
+            watch.cancel()
 
         asyncio.run(run())
