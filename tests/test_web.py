@@ -21,6 +21,7 @@ from preview import SETTINGS, Running, answers, picture_from
 from websockets.exceptions import WebSocketException
 
 from realtime.base.errors import Trouble
+from realtime.base.messages import message
 from realtime.drawing.words import LANGUAGES
 from realtime.readings.verify import verify
 from realtime.viewers.web.guard import is_loopback, split_host
@@ -477,18 +478,18 @@ def test_the_page_comes_back_by_itself(tmp_path, browser):
         before = int(page.locator("#picture").get_attribute("data-count"))
         running.wait(lambda: int(page.locator("#picture").get_attribute("data-count")) > before + 5, 15.0)
         page.locator("#notice").wait_for(state="hidden", timeout=5_000)
-        assert page.locator("#notice").is_hidden()
+        assert page.locator("#notice").is_hidden() and page.locator("body.stale").count() == 0
         page.close()
 
 
-def test_a_program_that_has_gone_has_a_successor_that_asks_for_the_token(tmp_path, browser):
+def test_a_program_that_has_gone_dims_the_page_and_its_successor_asks_for_the_token(tmp_path, browser):
     with Running(tmp_path, "127.0.0.1") as first:
         page = browser.new_page()
         page.goto(first.web.address)
         page.locator("article.face").first.wait_for()
         assert page.url == f"{first.origin}/" and first.token not in page.content()
     page.get_by_text("reconnecting", exact=True).wait_for(timeout=10_000)
-    assert "reconnecting" in page.locator("#notice").inner_text()
+    assert "reconnecting" in page.locator("#notice").inner_text() and page.locator("body.stale").count() == 1
     with Running(tmp_path, "127.0.0.1", port=first.port) as second:
         page.locator("#token").wait_for(timeout=15_000)
         page.locator("#token").fill("wrong")
@@ -513,3 +514,51 @@ def test_a_link_of_another_site_leads_to_the_page(local, browser, tmp_path):
         page.get_by_text("look").click()
         page.locator("article.face").first.wait_for(timeout=10_000)
         page.close()
+
+
+def test_a_camera_that_is_lost_dims_the_page_also_after_a_reload(local, browser):
+    page = browser.new_page()
+    page.goto(local.web.address)
+    page.locator("article.face").first.wait_for()
+    assert page.locator("body.stale").count() == 0
+    local.why = message("text", text="The camera is lost")
+    for _ in range(2):
+        page.get_by_text("The camera is lost").wait_for(timeout=5_000)
+        page.locator("body.stale article.face").wait_for(timeout=5_000)
+        assert page.locator("#picture").evaluate("one => getComputedStyle(one).opacity") < "0.5"
+        drawn = page.evaluate("document.querySelector('.strip').toDataURL()")
+        page.wait_for_timeout(400)
+        assert page.evaluate("document.querySelector('.strip').toDataURL()") == drawn
+        page.reload()
+    local.why = None
+    page.locator("body:not(.stale) article.face").wait_for(timeout=5_000)
+    page.close()
+
+
+PLACES = """() => Object.fromEntries([...document.querySelectorAll("header *, main *, footer *")].flatMap((one) => {
+  const face = one.closest("article.face"), box = one.getBoundingClientRect();
+  if (one.matches("#rates, .bar i, .what, #notice, #rec") || (one.closest(".face") && !face)) return [];
+  const name = face ? [face.querySelector(".who").textContent, [...face.querySelectorAll("*")].indexOf(one)]
+    : [one.tagName, one.id, one.className];
+  return [[name.join(), [box.x, box.y, box.width, box.height]]];
+}))"""
+"""Left, top, width and height in pixels of all elements but those whose text or length shows a number."""
+
+
+@pytest.mark.parametrize("width", [320, 768, 1280])
+def test_nothing_moves_while_faces_come_and_go(local, browser, width):
+    (local.folder).mkdir()
+    (local.folder / "a.mp4").write_bytes(b"abc")
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.goto(local.web.address)
+    page.locator("article.face").first.wait_for()
+    page.locator("#files li").wait_for()
+    before = page.evaluate(PLACES)
+    for ids in ([1, 2, 3, 4], [2, 4], [], [5, 6, 7, 8, 9], [7]):
+        local.ids = ids
+        local.wait(lambda ids=ids: sorted(page.locator("article.face .who").all_inner_texts()) == [f"Face {id}" for id in ids])
+        now = page.evaluate(PLACES)
+        both = now.keys() & before.keys()
+        assert len(both) > 20 and all(now[name] == pytest.approx(before[name], abs=2) for name in both)
+        before = now
+    page.close()

@@ -2,6 +2,9 @@
 
 const STRIP_S = 10;
 const RETRY_MS = [500, 1000, 2000, 3000];
+/* Without a word from the program, or without a new picture, after which what is shown is old. A word comes at least once a second. */
+const SILENT_MS = 3000;
+const STILL_MS = 5000;
 
 const $ = (id) => document.getElementById(id);
 const picture = $("picture");
@@ -10,6 +13,9 @@ let status = null;
 let line = null;
 let attempts = 0;
 let recordedBefore = null;
+let socket = null;
+let heard = 0;
+let pictured = 0;
 /* By face id: its card, and what was shown over the last ten seconds as {t, label}. */
 const faces = new Map();
 
@@ -22,6 +28,12 @@ function notice(text) {
   if ($("notice").textContent !== text) $("notice").textContent = text;
 }
 
+/* Says why what is shown is not what the camera sees now, and dims it; without a reason all is well. */
+function markOld(why) {
+  notice(why);
+  document.body.classList.toggle("stale", Boolean(why));
+}
+
 async function loadFacts() {
   const answer = await fetch("/state");
   if (!answer.ok) throw new Error((await answer.text()).trim());
@@ -31,6 +43,7 @@ async function loadFacts() {
   $("record").disabled = $("camera").disabled = $("profile").disabled = false;
   $("snapshot").disabled = !facts.snapshots;
   if (!facts.snapshots) $("snapshot").title = "no snapshots with --privacy";
+  if (line && !faces.size) takeFaces(line);
 }
 
 function fill(select, options, chosen) {
@@ -82,7 +95,8 @@ $("camera").addEventListener("change", (event) => order("camera", event.target.v
 $("profile").addEventListener("change", (event) => order("profile", event.target.value || null));
 
 function connect() {
-  const socket = new WebSocket(`ws://${location.host}/live`);
+  socket = new WebSocket(`ws://${location.host}/live`);
+  heard = performance.now();
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
     attempts = 0;
@@ -90,18 +104,28 @@ function connect() {
     loadFiles();
   };
   socket.onmessage = (event) => {
+    heard = performance.now();
     if (typeof event.data === "string") takeStatus(JSON.parse(event.data));
-    else takePicture(socket, event.data);
+    else takePicture(event.target, event.data);
   };
   socket.onclose = (event) => {
     askForToken();
-    notice(event.code === 1013 ? "Too many viewers look already; trying again" : "The program does not answer; reconnecting");
+    markOld(event.code === 1013 ? "Too many viewers look already; trying again" : "The program does not answer; reconnecting");
     $("rates").textContent = "reconnecting";
     $("rec").hidden = true;
     for (const id of ["record", "snapshot", "camera", "profile"]) $(id).disabled = true;
     setTimeout(connect, RETRY_MS[Math.min(attempts++, RETRY_MS.length - 1)]);
   };
 }
+
+/* A connection that is cut without a farewell stays open for minutes, and a program that hangs says nothing. */
+setInterval(() => {
+  if (socket.readyState !== WebSocket.OPEN) return;
+  const now = performance.now();
+  if (now - heard > 3 * SILENT_MS) socket.close();
+  if (now - heard > SILENT_MS) markOld("The program does not answer");
+  else if (status && !status.why && pictured && now - pictured > STILL_MS) markOld("No new picture comes");
+}, 1000);
 
 /* A program that was started again has another token: its first page has a field for it. */
 async function askForToken() {
@@ -122,6 +146,7 @@ async function takePicture(socket, data) {
       }
       picture.getContext("2d").drawImage(bitmap, 0, 0);
       bitmap.close();
+      pictured = performance.now();
       picture.dataset.count = Number(picture.dataset.count || 0) + 1;
     }
   } finally {
@@ -143,10 +168,10 @@ function takeStatus(message) {
   if (message.saving) parts.push(`saving ${message.saving}`);
   $("rates").textContent = parts.join("  ·  ");
   tell(message.message || "");
-  notice(message.why || "");
-  if (message.line && facts) {
+  if (message.why || message.line) markOld(message.why || "");
+  if (message.line) {
     line = message.line;
-    takeFaces(line);
+    if (facts) takeFaces(line);
   }
 }
 
@@ -160,7 +185,7 @@ function takeFaces(now) {
     if (present.has(id)) continue;
     /* A face that is back within a second keeps its place. */
     if (now.t - known.seen > 1 || now.t < known.seen) {
-      known.card.remove();
+      known.card.replaceWith(emptySlot());
       faces.delete(id);
     }
   }
@@ -172,7 +197,17 @@ function takeFaces(now) {
     while (known.past.length && known.past[0].t < now.t - STRIP_S) known.past.shift();
     showFace(known, face, now.t);
   }
-  $("nobody").hidden = faces.size > 0;
+  const slots = $("faces");
+  while (slots.children.length > 1 && slots.lastElementChild.matches(".empty")) slots.lastElementChild.remove();
+  if (!slots.children.length) slots.append(emptySlot());
+  const ids = [...faces.keys()];
+  const text = ids.length ? `A free place. Faces in the picture: ${ids.join(", ")}.` : "No face is in the picture.";
+  for (const slot of slots.querySelectorAll(".empty")) if (slot.textContent !== text) slot.textContent = text;
+}
+
+/* The place of a face that has gone, which the next one takes: the other cards stay where they are. */
+function emptySlot() {
+  return $("empty").content.firstElementChild.cloneNode(true);
 }
 
 function newFace(id) {
@@ -193,7 +228,9 @@ function newFace(id) {
     return { row, fill, share };
   });
   card.querySelector(".bars").append(...bars.map((bar) => bar.row));
-  $("faces").append(card);
+  const free = $("faces").querySelector(".empty");
+  if (free) free.replaceWith(card);
+  else $("faces").append(card);
   return { card, bars, strip: card.querySelector(".strip"), what: card.querySelector(".what"), past: [], seen: 0 };
 }
 
@@ -224,4 +261,5 @@ function drawStrip(strip, past, t) {
   });
 }
 
+$("faces").append(emptySlot());
 connect();
