@@ -28,12 +28,16 @@ NAMES = pytest.StashKey[list[str]]()
 """All collected tests as "file::test", without their parameters; those too that are left out afterwards."""
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
-PROCESS, WAITS, FILM, WORK = (
+PROCESS, WAITS, FILM, WORK, WINDOWS, MEASURES = (
     "starts the program",
     "waits for cameras and readers in real time",
     "reads whole films",
     "computes for seconds",
+    "opens windows",
+    "measures speed or memory for seconds",
 )
+ALONE = {WAITS, WINDOWS, MEASURES}
+"""Reasons of tests that run alone, because another test beside them would change what they see. So do those with a browser."""
 SLOW = {
     "test_archive_ray.py::*": "starts a cluster",
     "test_batch.py::*": "records films in several processes",
@@ -48,7 +52,7 @@ SLOW = {
     "test_datasets.py::test_ck_takes_*": WORK,
     "test_detector.py::test_the_shipped_detector_is_*": WORK,
     "test_doctor.py::test_doctor_*": PROCESS,
-    "test_doctor.py::test_the_real_encoder_*": "measures the speed for seconds",
+    "test_doctor.py::test_the_real_encoder_*": MEASURES,
     "test_draw.py::test_nothing_covers_a_face_*": WORK,
     "test_evaluate.py::test_the_shipped_model_*": "classifies all of the public test",
     "test_evaluate.py::test_a_script_ends_*": PROCESS,
@@ -64,7 +68,7 @@ SLOW = {
     "test_guide.py::test_s_skips_*": WORK,
     "test_make.py::test_the_recipe_*": WORK,
     "test_make.py::test_training_needs_no_*": PROCESS,
-    "test_memory.py::*": "measures the memory for seconds",
+    "test_memory.py::*": MEASURES,
     "test_names.py::*": PROCESS,
     "test_near_copies.py::test_the_copies_of_the_real_data_*": WORK,
     "test_newest.py::test_idle_is_called_*": WAITS,
@@ -106,7 +110,7 @@ SLOW = {
     "test_web.py::test_thousands_of_connections_*": WORK,
     "test_web.py::test_who_reads_or_asks_slowly_*": WAITS,
     "test_web.py::test_who_takes_a_file_*": WAITS,
-    "test_window.py::*": "opens windows",
+    "test_window.py::*": WINDOWS,
     # In any file.
     "test_*.py::test_a_full_disk_is_told_*": PROCESS,
     "test_*.py::test_a_killed_writer_*": PROCESS,
@@ -136,8 +140,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Func
     """Marks the slow tests. `tests/test_checks.py` fails where a pattern fits none of the tests."""
     config.stash[NAMES] = [f"{item.path.name}::{item.name.partition('[')[0]}" for item in items]
     for item, name in zip(items, config.stash[NAMES], strict=True):
-        if slow_because(name) is not None or "browser" in item.fixturenames or hasattr(item.module, "torch"):
+        reason, browser = slow_because(name), "browser" in item.fixturenames
+        if reason is not None or browser or hasattr(item.module, "torch"):
             item.add_marker("slow")
+        if reason in ALONE or browser:
+            item.add_marker("alone")
 
 
 def absent() -> dict[str, str]:

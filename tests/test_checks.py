@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import NAMES, ROOT, SLOW, absent, pytest_report_header, slow_because, unused
+from conftest import ALONE, NAMES, ROOT, SLOW, absent, pytest_report_header, slow_because, unused
 from typer.testing import CliRunner
 
 import run
@@ -35,12 +35,15 @@ def test_ci_calls_scripts_that_exist_and_stops_at_the_first_failure():
 def test_the_whole_check_runs_every_tool_and_every_test_and_the_fast_one_leaves_the_slow_out():
     steps = runpy.run_path(str(ROOT / "scripts" / "check"))["steps"]
     whole, fast = steps(True), steps(False)
-    assert list(whole) == list(fast) == ["format", "style", "imports", "types", "tests"]
+    tools = ["format", "style", "imports", "types"]
+    assert (list(whole), list(fast)) == ([*tools, "tests", "tests alone"], [*tools, "tests"])
     # Without --check it would change the files instead.
     assert whole["format"][1:] == ["format", "--check", "."]
-    assert whole["tests"] == [sys.executable, "-m", "pytest"]
+    pytest = [sys.executable, "-m", "pytest", "-m"]
+    assert whole["tests"] == [*pytest, "not alone and not hardware", "-n", "2"]
+    assert whole["tests alone"] == [*pytest, "alone and not hardware"]
     assert "not slow and not hardware" in fast["tests"]
-    assert {name: whole[name] for name in whole if name != "tests"} == {name: fast[name] for name in fast if name != "tests"}
+    assert [whole[name] for name in tools] == [fast[name] for name in tools]
     assert ".venv/bin/python scripts/check --all" in (ROOT / "scripts" / "test").read_text()
 
 
@@ -60,6 +63,13 @@ def test_the_check_stops_at_the_first_step_that_fails(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
     assert done.returncode == 1
     assert "check: lint-imports is not installed beside" in done.stdout
+
+
+def test_tests_that_wait_or_measure_have_the_machine_for_themselves():
+    alone = {pattern for pattern, reason in SLOW.items() if reason in ALONE}
+    assert "test_window.py::*" in alone
+    assert "test_run.py::*" not in alone
+    assert set(SLOW.values()) >= ALONE
 
 
 @pytest.mark.parametrize(
