@@ -69,6 +69,7 @@ SLOW = {
     "test_make.py::test_the_recipe_*": WORK,
     "test_make.py::test_training_needs_no_*": PROCESS,
     "test_memory.py::*": MEASURES,
+    "test_mutations.py::*": "records films in a process of its own",
     "test_names.py::*": PROCESS,
     "test_near_copies.py::test_the_copies_of_the_real_data_*": WORK,
     "test_newest.py::test_idle_is_called_*": WAITS,

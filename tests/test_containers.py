@@ -13,7 +13,7 @@ from av.stream import Disposition
 from source_fakes import QuietHandler, frames_of, write_film
 
 from realtime.base.errors import Trouble
-from realtime.sources.containers import film_stream, protocols_of
+from realtime.sources.containers import film_stream, protocols_of, translate_errors
 from realtime.sources.films import VideoFile
 from realtime.sources.streams import NetworkStream, Pipe
 
@@ -164,8 +164,23 @@ NONE, DEFAULT, COVER = Disposition(0), Disposition.default, Disposition.attached
     ],
 )
 def test_the_film_is_the_default_or_first_stream_that_is_no_cover(dispositions, expected):
-    video = [SimpleNamespace(type="video", disposition=disposition, codec_context=object()) for disposition in dispositions]
+    video = [SimpleNamespace(type="video", disposition=disposition, codec_context=small()) for disposition in dispositions]
     assert film_stream(SimpleNamespace(streams=Streams(video)), "the film") is video[expected]
+
+
+def test_a_film_without_any_stream_has_a_sentence_of_its_own():
+    with pytest.raises(Trouble, match="the film holds no video; name a source"):
+        film_stream(SimpleNamespace(streams=Streams()), "the film")
+
+
+def test_a_header_that_ffmpeg_does_not_know_is_damage():
+    with pytest.raises(Trouble, match="is not a video, or is damaged"), translate_errors("the film"):
+        raise av.error.PatchWelcomeError(1, "not yet implemented in ffmpeg, patches welcome")
+
+
+def small() -> SimpleNamespace:
+    """A decoder of small pictures."""
+    return SimpleNamespace(width=64, height=48, options={})
 
 
 class Streams(list):
@@ -178,7 +193,7 @@ class Streams(list):
 
 def test_a_stream_without_a_decoder_is_passed_over_or_told():
     unknown = SimpleNamespace(type="video", disposition=DEFAULT, codec_context=None)
-    known = SimpleNamespace(type="video", disposition=NONE, codec_context=object())
+    known = SimpleNamespace(type="video", disposition=NONE, codec_context=small())
     assert film_stream(SimpleNamespace(streams=Streams([unknown, known])), "the film") is known
     with pytest.raises(Trouble, match="FFmpeg cannot decode"):
         film_stream(SimpleNamespace(streams=Streams([unknown])), "the film")

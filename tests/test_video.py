@@ -1,3 +1,4 @@
+import tracemalloc
 from contextlib import contextmanager, suppress
 
 import av
@@ -135,6 +136,16 @@ def test_only_an_encoder_whose_pictures_come_back_is_used():
     assert not works("libx264", (64, 48), RecorderSettings(crf=51))
     encoder = best_encoder((64, 48), settings)
     assert works(encoder, (64, 48), settings)
+
+
+def test_the_self_test_of_an_encoder_takes_the_memory_of_a_few_pictures():
+    tracemalloc.start()
+    try:
+        assert works("libx264", (1600, 1200), RecorderSettings())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 7 * 1600 * 1200 * 3
 
 
 def test_a_journal_puts_what_it_gets_on_disk_whole_or_not_at_all(tmp_path):

@@ -11,7 +11,7 @@ from realtime.base.errors import Trouble
 from realtime.config import ReportSettings
 from realtime.readings.file import Person, Readings
 from realtime.sources.colour import BgrConverter
-from realtime.sources.containers import open_local
+from realtime.sources.containers import limit_size, open_local
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def thumbnails(video: Path, moments: Sequence[Moment], width: int | None, settin
         converter = BgrConverter()
         with open_local(video) as container:
             stream = container.streams.video[0]
+            limit_size(stream, str(video))
             for moment in moments:
                 container.seek(int(moment.t / (stream.time_base or 1)), stream=stream)
                 picture = next(frame for frame in container.decode(stream) if frame.time is not None and frame.time >= moment.t - 0.001)

@@ -12,7 +12,7 @@ from realtime.base.files import open_regular
 from realtime.base.silence import silence_ffmpeg
 from realtime.readings.covered import uncovered_times
 from realtime.readings.file import FEW, Readings, first_few, quantity, read, readings_path, video_path
-from realtime.sources.containers import open_local
+from realtime.sources.containers import limit_size, open_local
 
 SAME_S = 0.001
 """Seconds by which the times of video and readings may differ: the video's are in 90,000ths of a second, the readings' in millionths."""
@@ -103,7 +103,7 @@ def decode_film(path: Path) -> Film:
     """Decodes a video, and its sound if it has any, to the end.
 
     Raises:
-        Trouble: it cannot be opened, or holds no pictures.
+        Trouble: it cannot be opened, or holds no pictures or too large ones.
     """
     import av
 
@@ -119,6 +119,7 @@ def decode_film(path: Path) -> Film:
         if not container.streams.video:
             raise Trouble(f"{path} holds no pictures; name the recording itself")
         stream = container.streams.video[0]
+        limit_size(stream, str(path))
         stream.thread_type = "AUTO"
         duration_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
         times, damage, corrupt, last_s = [], None, 0, 0.0

@@ -11,6 +11,7 @@ from realtime.recording.aac import AacTrack
 
 if TYPE_CHECKING:
     from av import Packet
+    from av.audio.codeccontext import AudioCodecContext
     from av.audio.stream import AudioStream
     from av.bitstream import BitStreamFilterContext
     from av.container import OutputContainer
@@ -58,7 +59,7 @@ def codec_name(source: "AudioStream") -> str:
 
 
 class CopiedTrack:
-    """Sound that stays as it is, bit for bit."""
+    """Sound that stays as it is, bit for bit. Damaged packets are found by decoding; they would end the sound in some players."""
 
     def __init__(self, source: "AudioStream", container: "OutputContainer", first: "Packet"):
         """Adds the track to an open container; `first` is the first packet. Raises what PyAV raises."""
@@ -67,9 +68,11 @@ class CopiedTrack:
         # Matroska has no times before the beginning: it would put all pictures later. MP4 has edit lists.
         self._last: int | None = -1 if container.format.name == "matroska" else None
         self._headers: BitStreamFilterContext | None = None
+        self._decoder: AudioCodecContext = source.codec_context
         if codec_name(source) == "aac" and has_own_header(bytes(first)):
             self._stream.codec_context.extradata = _common_header(source, first)
             self._headers = _without_headers(source)
+            self._decoder = _decoder_with("aac", self._stream.codec_context.extradata)
 
     def begin(self) -> list["Packet"]:
         return []
@@ -79,6 +82,7 @@ class CopiedTrack:
         # A filter takes the content away from the packet that it is given.
         packets = [packet] if self._headers is None else self._headers.filter(packet)
         for one in packets:
+            self._check(one)
             one.time_base, one.pts = tick, round(t / tick)
             one.dts, one.stream = one.pts, self._stream
         # Where clips were glued together the end of one may overlap the next one's beginning.
@@ -86,6 +90,16 @@ class CopiedTrack:
         self.overlap_s += sum(float((one.duration or 0) * tick) for one in packets if one not in fit and t >= 0)
         self._last = fit[-1].pts if fit else self._last
         return fit
+
+    def _check(self, packet: "Packet") -> None:
+        """Raises what PyAV raises for a packet that cannot be decoded; the next one is decoded as after a gap."""
+        import av
+
+        try:
+            self._decoder.decode(packet)
+        except av.error.FFmpegError:
+            self._decoder.flush_buffers()
+            raise
 
     def rest(self) -> list["Packet"]:
         return []
@@ -107,6 +121,15 @@ def _common_header(source: "AudioStream", first: "Packet") -> bytes:
     import av
 
     return bytes(_without_headers(source).filter(av.Packet(bytes(first)))[0].get_sidedata("new_extradata"))
+
+
+def _decoder_with(codec: str, header: bytes | None) -> "AudioCodecContext":
+    from av.audio.codeccontext import AudioCodecContext
+
+    decoder = AudioCodecContext.create(codec, "r")
+    assert isinstance(decoder, AudioCodecContext), codec
+    decoder.extradata = header
+    return decoder
 
 
 class ConvertedTrack:

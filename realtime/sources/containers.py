@@ -11,6 +11,7 @@ from realtime.base.errors import Trouble, reason
 from realtime.base.files import open_regular
 from realtime.base.silence import silence_ffmpeg
 from realtime.sources.picture_clock import BROADCAST_JUMP_S, JUMP_S
+from realtime.sources.shape import MOST_PIXELS, refuse_large
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -35,7 +36,7 @@ def translate_errors(what: str) -> Iterator[None]:
         raise Trouble(f"{what}: there is no such file; check the path") from error
     except (IsADirectoryError, PermissionError) as error:
         raise Trouble(f"{what} cannot be opened ({reason(error)}); name a video file that you may read") from error
-    except (av.error.InvalidDataError, av.error.EOFError, UnicodeDecodeError) as error:
+    except (av.error.InvalidDataError, av.error.EOFError, av.error.PatchWelcomeError, UnicodeDecodeError) as error:
         raise Trouble(f"{what} is not a video, or is damaged: FFmpeg finds no picture in it; try playing it in a video player") from error
     except (av.error.FFmpegError, OSError) as error:
         raise Trouble(f"{what} cannot be read ({reason(error)}); check the path or address") from error
@@ -103,7 +104,7 @@ def film_stream(container: "InputContainer", what: str) -> "VideoStream":
     """The stream that is the film: the default one, else the first, of those that are neither a cover picture nor thumbnails.
 
     Raises:
-        Trouble: there is none, or FFmpeg has no decoder for it.
+        Trouble: there is none, FFmpeg has no decoder for it, or its pictures are too large.
     """
     from av.stream import Disposition
 
@@ -112,11 +113,25 @@ def film_stream(container: "InputContainer", what: str) -> "VideoStream":
     if not films:
         kinds: list[str] = [stream.type for stream in container.streams if stream.type != "video"]
         kinds += ["a cover picture"] if container.streams.video else []
-        raise Trouble(f"{what} holds no video, only {', '.join(kinds) or 'nothing'}; name a source with pictures")
+        raise Trouble(f"{what} holds no video{', only ' * bool(kinds)}{', '.join(kinds)}; name a source with pictures")
     decodable: list[Any] = [stream for stream in films if stream.codec_context is not None]
     if not decodable:
         raise Trouble(f"{what} holds video of a kind that FFmpeg cannot decode; convert it to H.264 first")
-    return next((stream for stream in decodable if stream.disposition & Disposition.default), decodable[0])
+    film: VideoStream = next((stream for stream in decodable if stream.disposition & Disposition.default), decodable[0])
+    limit_size(film, what)
+    return film
+
+
+def limit_size(stream: "VideoStream", what: str) -> None:
+    """Lets the decoder of a stream that was just opened refuse pictures that are too large. Opening takes no memory for them.
+
+    Raises:
+        Trouble: they are by the header; the message calls them `what`.
+    """
+    context = stream.codec_context
+    if context is not None:
+        refuse_large(what, (context.width, context.height))
+        context.options = {**context.options, "max_pixels": str(MOST_PIXELS)}
 
 
 def has_broadcast_clock(container: "InputContainer") -> bool:

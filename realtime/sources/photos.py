@@ -11,12 +11,11 @@ from realtime.base.errors import Trouble, reason
 from realtime.base.files import read_regular
 from realtime.base.silence import quiet
 from realtime.sources.picture_header import KINDS, first_picture, picture_size
+from realtime.sources.shape import MOST_PIXELS, refuse_large
 from realtime.values import Frame
 
 MOST_BYTES = 200_000_000
 """Of a picture file."""
-MOST_PIXELS = 110_000_000
-"""Of a picture: those of the largest usual cameras have 108 million, and take 0.8 GB."""
 
 
 def decode_picture(content: bytes, name: str, most_pixels: int, gray: bool = False) -> np.ndarray:
@@ -33,10 +32,7 @@ def decode_picture(content: bytes, name: str, most_pixels: int, gray: bool = Fal
     size = picture_size(content)
     if size is None:
         raise Trouble(f"{name} is not a picture that can be read ({KINDS}); convert it first")
-    if size[0] * size[1] > most_pixels:
-        raise Trouble(
-            f"{name} is too large a picture, {size[0]}x{size[1]} px; {most_pixels / 1e6:g} megapixels are the most: make it smaller"
-        )
+    refuse_large(name, size, most_pixels)
     try:
         with quiet():
             image = cv2.imdecode(np.frombuffer(first_picture(content), np.uint8), cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR_BGR)

@@ -1,16 +1,28 @@
-"""Pure: how a decoded picture is shown: with square pixels, turned and mirrored as its display matrix says."""
+"""Pure: how large a picture may be, and how a decoded one is shown: with square pixels, turned and mirrored as its matrix says."""
 
 from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
+from realtime.base.errors import Trouble
+
+MOST_PIXELS = 110_000_000
+"""Of a picture, in a file of its own or in a film: those of the largest usual cameras have 108 million, and take 0.8 GB."""
 MOST_ASPECT = 4
 """A pixel that is more stretched than this is a damaged header: of films even the widest have 2."""
 
 
+def refuse_large(what: str, size_wh: tuple[int, int], most_pixels: int = MOST_PIXELS) -> None:
+    """Raises Trouble where a picture has more pixels; the message calls it `what`."""
+    width, height = size_wh
+    if width * height > most_pixels:
+        raise Trouble(f"{what} is too large a picture, {width}x{height} px; {most_pixels / 1e6:g} megapixels are the most: make it smaller")
+
+
 def square_wh(size_wh: tuple[int, int], pixel_aspect: Fraction | None) -> tuple[int, int]:
-    """The size in which a picture's pixels are square. The shorter side of a pixel is stretched, so that no detail is lost.
+    """The size in which a picture's pixels are square. The shorter side of a pixel is stretched, so that no detail is lost. A picture that
+    would become too large stays as it is.
 
     Args:
         size_wh: width and height of the picture in its own pixels.
@@ -19,7 +31,8 @@ def square_wh(size_wh: tuple[int, int], pixel_aspect: Fraction | None) -> tuple[
     width, height = size_wh
     if not pixel_aspect or not Fraction(1, MOST_ASPECT) <= pixel_aspect <= MOST_ASPECT:
         return size_wh
-    return (round(width * pixel_aspect), height) if pixel_aspect > 1 else (width, round(height / pixel_aspect))
+    square = (round(width * pixel_aspect), height) if pixel_aspect > 1 else (width, round(height / pixel_aspect))
+    return square if square[0] * square[1] <= MOST_PIXELS else size_wh
 
 
 class Orientation(NamedTuple):
