@@ -73,7 +73,9 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(not_installed(error.name, *here()))
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Facial expressions in real time.")
+app = typer.Typer(
+    cls=o.Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Facial expressions in real time."
+)
 TOO_LITTLE_MEMORY = "there is too little memory: close other programs, or raise the limit (`ulimit -v`)"
 RECORDINGS = Path("recordings")
 """Where `r` and `s` write."""
@@ -173,9 +175,9 @@ def record(
     choices = o.choices_of(overlay, clean, privacy, size, fps, csv, srt, lang)
     options = RecordOptions(settings, choices, CameraSettings(raw_wh=raw), seconds, overwrite, audio)
     if out_dir is not None:
-        record_many([Path(source) for source in sources], out_dir, options, TextConsole(), stop_on_signal())
+        record_many([o.as_path(source) for source in sources], out_dir, options, TextConsole(), stop_on_signal())
     elif len(sources) == 2:
-        record_one(sources[0], Path(sources[1]), options, TextConsole(), stop_on_signal())
+        record_one(sources[0], o.as_path(sources[1]), options, TextConsole(), stop_on_signal())
     else:
         raise Trouble("record takes a source and a video file to write, or --out-dir DIR and any number of films")
 

@@ -13,7 +13,6 @@ Sessions of the schema session/1 hold chips/, (64, 64) gray PNG, instead of face
 import hashlib
 import json
 import os
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -23,6 +22,7 @@ from typing import Any, Self
 
 from calibration.stored_sessions import SCHEMA, SESSION, TAKES, complete_lines, read_session, read_session_takes, session_folders
 from calibration.takes import FACES, SURROUNDINGS, StoredTake, Take, encode_png, format_take, parse_take
+from realtime.base.addresses import without_secrets
 from realtime.base.errors import Trouble, reason
 from realtime.base.files import replace_file, sync_folder
 from realtime.base.machine import package_versions
@@ -267,9 +267,10 @@ def _is_anonymous(person: Path) -> bool:
 
 def _describe_camera(text: str, about: dict[str, Any]) -> str:
     """What is noted of a camera: its text without a password; of somebody anonymous a code, as a path or an address could tell a name."""
+    text = without_secrets(text)
     if about["anonymous"] and not text.isdecimal():
         return "camera-" + hashlib.sha256(f"{about['id']} {text}".encode()).hexdigest()[:6]
-    return re.sub(r"//[^/]*@", "//", text)
+    return text
 
 
 def _append(path: Path, content: bytes) -> None:

@@ -39,6 +39,7 @@ PROCESS, WAITS, FILM, WORK, WINDOWS, MEASURES = (
 ALONE = {WAITS, WINDOWS, MEASURES}
 """Reasons of tests that run alone, because another test beside them would change what they see. So do those with a browser."""
 SLOW = {
+    "test_addresses.py::test_no_command_*": PROCESS,
     "test_archive_ray.py::*": "starts a cluster",
     "test_batch.py::*": "records films in several processes",
     "test_benchmark.py::test_a_crowd_shows_*": FILM,

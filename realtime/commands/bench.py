@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from realtime.base.addresses import without_secrets
 from realtime.base.errors import Trouble, reason
 from realtime.base.files import refuse_inputs, replace_file
 from realtime.commands.benchmark import (
@@ -84,7 +85,7 @@ def run_bench(options: BenchOptions, console: Console) -> bool:
     path = film_path(options.source)
     if path is None:
         raise Trouble(
-            f"bench measures a film, so that runs can be compared: {options.source} is none; "
+            f"bench measures a film, so that runs can be compared: {without_secrets(options.source)} is none; "
             "name a video file, or see a camera's rate in live"
         )
     if file is not None:

@@ -1,10 +1,14 @@
 """The options that several commands share, as types for Typer, and how their texts are read."""
 
+import sys
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
+from typer.core import TyperGroup
 
+from realtime.base.addresses import hide_secrets, is_address, without_secrets
+from realtime.base.errors import Trouble
 from realtime.config import Choices, model_file
 
 
@@ -21,6 +25,35 @@ def as_size(text: str) -> Size:
     if not (width.isdecimal() and height.isdecimal() and 32 <= int(width) <= 7680 and 32 <= int(height) <= 7680):
         raise typer.BadParameter(f"{text!r} is no size: write width and height in pixels, such as 640x480")
     return Size(int(width), int(height))
+
+
+def as_path(text: str) -> Path:
+    """A path. An address is refused here: a message about a file that is not there would repeat its password."""
+    if is_address(text):
+        raise Trouble(
+            f"{without_secrets(text)} is an address, where a file or folder is to be named; `run.py record ADDRESS OUT.mp4` records one"
+        )
+    return Path(text)
+
+
+class Commands(TyperGroup):
+    """The commands. What Typer says about a wrong command line does not repeat the passwords in it."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """As in TyperGroup."""
+        return _without_secrets(super().make_context, *arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """As in TyperGroup."""
+        return _without_secrets(super().invoke, ctx)
+
+
+def _without_secrets(work: Any, *arguments: Any, **options: Any) -> Any:
+    try:
+        return work(*arguments, **options)
+    except USAGE_ERROR as error:
+        error.message = hide_secrets(error.message, sys.argv[1:])
+        raise
 
 
 def model_option(default: str) -> typer.models.OptionInfo:
@@ -46,6 +79,9 @@ def choices_of(
     picture = "both" if overlay and clean else "clean" if clean else "annotated"
     return Choices(picture, privacy, size, fps, csv, srt, lang)
 
+
+USAGE_ERROR: Any = typer.BadParameter.__base__
+"""What Typer raises about a wrong command line; it has no public name."""
 
 SOURCES = (
     "A camera's number or name (or a part of it), a file, an address (rtsp://, http://), pi (the ribbon cable's camera), screen, "
@@ -95,7 +131,9 @@ TargetFps = Annotated[
 MaxCpu = Annotated[float | None, typer.Option(help="Per cent of one core that may be used.", min=5, metavar="%", show_default="no limit")]
 
 # What is recorded.
-RecordFile = Annotated[Path | None, typer.Option(help="Record from the start into this .mp4, .mov or .mkv file.", metavar="FILE")]
+RecordFile = Annotated[
+    Path | None, typer.Option(help="Record from the start into this .mp4, .mov or .mkv file.", parser=as_path, metavar="FILE")
+]
 Microphone = Annotated[
     str | None,
     typer.Option(help="Record this microphone as well: default, or FFmpeg's name of it.", metavar="DEVICE", show_default="no sound"),
@@ -172,17 +210,25 @@ Agreed = Annotated[bool, typer.Option("--yes", help="Agree to keeping the pictur
 CaptureWindow = Annotated[bool | None, typer.Option(help="Show a window, or guide in the terminal.", show_default="a window if it can")]
 
 # What is read or written.
-Pictures = Annotated[list[Path], typer.Argument(help="Picture files, and folders of them.", metavar="FILE|FOLDER...")]
+Pictures = Annotated[list[Path], typer.Argument(help="Picture files, and folders of them.", parser=as_path, metavar="FILE|FOLDER...")]
 JsonPerFace = Annotated[bool, typer.Option("--json", help="One JSON object a face.")]
 JsonForAll = Annotated[bool, typer.Option("--json", help="One JSON object for all.")]
 JsonChecks = Annotated[bool, typer.Option("--json", help="One JSON array of all checks.")]
 Recordings = Annotated[
     list[Path],
-    typer.Argument(help="Recordings: the video or its readings, the other lies beside it. Folders of them, too.", metavar="FILE|FOLDER..."),
+    typer.Argument(
+        help="Recordings: the video or its readings, the other lies beside it. Folders of them, too.",
+        parser=as_path,
+        metavar="FILE|FOLDER...",
+    ),
 ]
 ReadingsFiles = Annotated[
     list[Path],
-    typer.Argument(help="Readings (.jsonl), or videos that have theirs beside them; folders of readings.", metavar="READINGS|FOLDER..."),
+    typer.Argument(
+        help="Readings (.jsonl), or videos that have theirs beside them; folders of readings.",
+        parser=as_path,
+        metavar="READINGS|FOLDER...",
+    ),
 ]
 PageFile = Annotated[Path | None, typer.Option(help="The page to write.", metavar="FILE.html", show_default="beside the first file")]
 Version = Annotated[bool, typer.Option("--version", help="Print the version, and end.")]

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import urlsplit
 
+from realtime.base.addresses import scheme_of
 from realtime.base.errors import Trouble, reason
 from realtime.base.files import open_regular
 from realtime.base.silence import silence_ffmpeg
@@ -80,7 +80,7 @@ def _opener_within(folder: Path) -> Callable[[str, int, dict[str, str]], BinaryI
 
 def protocols_of(address: str) -> str:
     """FFmpeg's list of the protocols that an address may use: never files of this machine, and below the web only the web."""
-    scheme = urlsplit(address).scheme
+    scheme = scheme_of(address)
     return WEB if scheme in ("http", "https") else f"{scheme},{WEB},{OTHER_NETWORK}"
 
 

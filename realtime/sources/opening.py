@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from realtime.base.addresses import is_broken_address
 from realtime.base.errors import Trouble
 from realtime.base.messages import Message
 from realtime.base.timing import Clock
@@ -35,6 +36,8 @@ def film_path(text: str) -> Path | None:
     path = Path(text)
     if path.exists():
         return path
+    if is_broken_address(text):
+        raise Trouble("the source is no file, and its address lacks the protocol or a slash: write rtsp://USER:PASSWORD@HOST/PATH")
     cameras = list_cameras()
     if find_camera(text, cameras) is not None:
         return None

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import numpy as np
 
+from realtime.base.addresses import scheme_of, without_secrets
 from realtime.base.errors import Trouble, reason
 from realtime.base.timing import Clock
 from realtime.sources.containers import open_film, protocols_of, translate_errors
@@ -66,12 +66,9 @@ class NetworkStream(Stream):
     """A stream from an address (RTSP, HTTP, MJPEG...). The end of a live stream is a lost connection and raises Trouble."""
 
     def __init__(self, address: str, clock: Clock):
-        # Passwords in addresses stay out of messages and files.
-        parts = urlsplit(address)
-        name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         options = {"protocol_whitelist": protocols_of(address)}
-        options |= {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
-        super().__init__(name, address, clock, options=options, timeout=STREAM_TIMEOUT_S)
+        options |= {"rtsp_transport": "tcp"} if scheme_of(address).startswith("rtsp") else {}
+        super().__init__(without_secrets(address), address, clock, options=options, timeout=STREAM_TIMEOUT_S)
 
     def __iter__(self) -> Iterator[Frame]:
         frames = 0

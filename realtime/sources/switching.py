@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Self
 
+from realtime.base.addresses import without_secrets
 from realtime.base.errors import Trouble
 from realtime.base.messages import Message, message
 from realtime.sources.source import Source, SourceWrapper
@@ -19,7 +20,7 @@ class SourceSwitch(SourceWrapper):
     it cannot be opened, the user gets a message and the old one stays. `index` and `t` go on over the change.
 
     Attributes:
-        current: the text of the camera whose frames come, as `choose` takes it.
+        current: the text of the camera whose frames come, as `choose` takes it: an address without password and query.
         others: lists the texts through which `next` goes; may take a second.
     """
 
@@ -39,7 +40,8 @@ class SourceSwitch(SourceWrapper):
         """
         super().__init__(make_source(candidates[0]))
         self.make_source, self.candidates, self.others, self.tell = make_source, candidates, others, tell
-        self.current = candidates[0]
+        self._texts = {without_secrets(text): text for text in candidates}
+        self.current = without_secrets(candidates[0])
         self._lock = threading.Lock()
         self._opener: threading.Thread | None = None
         self._next_source: tuple[str, Source] | None = None
@@ -57,7 +59,7 @@ class SourceSwitch(SourceWrapper):
     def _open_current(self, text: str) -> Self:
         source = self.make_source(text)
         source.__enter__()
-        self.current, self.source = text, source
+        self.current, self.source = without_secrets(text), source
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -75,7 +77,7 @@ class SourceSwitch(SourceWrapper):
 
     def choose(self, text: str) -> Message:
         """Starts the change to the source that `text` names. Returns a message for the user at once; `tell` gets the result later."""
-        return self._start_opening(lambda: text, message("camera_opening", source=text))
+        return self._start_opening(lambda: text, message("camera_opening", source=without_secrets(text)))
 
     def next(self) -> Message:
         """Starts the change to the camera after the current one, as `choose` does."""
@@ -100,14 +102,14 @@ class SourceSwitch(SourceWrapper):
             text = choose()
             if text == self.current:
                 raise Trouble("it is shown already")
-            source = self.make_source(text)
+            source = self.make_source(self._texts.get(text, text))
             source.__enter__()
         except Trouble as trouble:
             self.tell(message("camera_unchanged", source=self.name, reason=trouble))
             return
         with self._lock:
             if not self._closed:
-                self._next_source = (text, source)
+                self._next_source = (without_secrets(text), source)
                 return
         source.__exit__(None, None, None)
 

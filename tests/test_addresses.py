@@ -1,0 +1,115 @@
+"""No part of a password is left of an address, however it is written."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from realtime.base.addresses import hide_secrets, is_broken_address, without_secrets
+from realtime.base.errors import Trouble
+from realtime.sources.opening import film_path
+from realtime.sources.switching import SourceSwitch
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://host:554/stream", "rtsp://host:554/stream"),
+        ("http://[fe80::1]:80/a.mjpg", "http://[fe80::1]:80/a.mjpg"),
+        ("rtsp://admin:secret@host:554/stream", "rtsp://host:554/stream"),
+        ("rtsp://admin:se/cret@host/stream", "rtsp://host/stream"),
+        ("rtsp://admin:se@cret@host/stream", "rtsp://host/stream"),
+        ("rtsp://admin:12/se@cret@host/stream", "rtsp://host/stream"),
+        ("rtsp://admin:se?cret@host/stream", "rtsp://..."),
+        ("rtsp://admin:se#cret@host/stream", "rtsp://..."),
+        ("rtsp://secret@host", "rtsp://host"),
+        ("rtsp://admin:se cret\u2100@host/stream", "rtsp://host/stream"),
+        ("rtsp://admin%3Asecret%40host/stream", "rtsp://host/stream"),
+        ("rtsp://admin%3Asecret%2540host/stream", "rtsp://host/stream"),
+        ("http://host/video?user=admin&password=secret", "http://host/video"),
+        ("http://host/video?size=2&token=secret#secret", "http://host/video"),
+        ("http://host/video%3Fpassword%3Dsecret", "http://host/video"),
+        ("http://host/video?password=a@secret", "http://..."),
+        ("rtsp://host/user=admin&password=secret&channel=1/0.sdp", "rtsp://host/.../0.sdp"),
+        ("rtsp://host/user%3dadmin_password%3dsecret_channel=1", "rtsp://host/..."),
+        ("http://host/a;token=secret/b", "http://host/.../b"),
+        ("clip@home.mp4", "clip@home.mp4"),
+    ],
+)
+def test_nothing_secret_is_left_of_an_address(address, shown):
+    assert without_secrets(address) == shown
+
+
+@pytest.mark.parametrize("text", ["admin:secret@host/stream", "http:/admin:secret@host/x", "http:host/x?token=secret", "rtsp:/host"])
+def test_an_address_without_its_protocol_is_not_repeated(text):
+    assert is_broken_address(text)
+    with pytest.raises(Trouble, match="write rtsp://USER:PASSWORD@HOST/PATH") as caught:
+        film_path(text)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["a@b.mp4", "12:30 talk.mp4", "C:\\films\\a.mp4", "rtsp://a:b@host/x"])
+def test_what_is_no_broken_address(text):
+    assert not is_broken_address(text)
+
+
+def test_arguments_of_the_command_line_are_hidden():
+    arguments = ["live", "--source=rtsp://a:secret@host/x", "http://a:secret@host/y", "b:secret@host"]
+    line = "No such command 'http://a:secret@host/y' (rtsp://a:secret@host/x) b:secret@host"
+    assert hide_secrets(line, arguments) == "No such command 'http://host/y' (rtsp://host/x) ..."
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["{}"],
+        ["live", "{}"],
+        ["live", "--seconds", "{}"],
+        ["live", "--record", "{}"],
+        ["live", "--no-window", "--source", "{}"],
+        ["record", "{}", "{}"],
+        ["record", "{}", "out.mp4"],
+        ["record", "{}", "--out-dir", "out"],
+        ["bench", "--source", "{}"],
+        ["image", "{}"],
+        ["verify", "{}"],
+        ["report", "{}"],
+    ],
+)
+@pytest.mark.parametrize("address", ["rtsp://admin:se/cret@127.0.0.1:9/x", "http://127.0.0.1:9/x?token=secret"])
+def test_no_command_prints_a_password(arguments, address, tmp_path):
+    command = [sys.executable, str(ROOT / "run.py"), *(argument.format(address) for argument in arguments)]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, env=wide())
+    assert run.returncode
+    assert "secret" not in run.stdout + run.stderr
+    assert "cret" not in (run.stdout + run.stderr).replace("secrets", "")
+
+
+def wide() -> dict[str, str]:
+    """The environment with a terminal so wide that no message is wrapped."""
+    return os.environ | {"COLUMNS": "500"}
+
+
+def test_a_page_is_offered_cameras_without_passwords():
+    opened = []
+
+    class Camera:
+        name, mirror, delivery, expected = "camera", False, None, None
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+    def make(text):
+        opened.append(text)
+        return Camera()
+
+    switch = SourceSwitch(make, ["rtsp://a:secret@host/x"], list, lambda message: None)
+    with switch:
+        assert switch.current == "rtsp://host/x"
+        assert str(switch.choose("rtsp://b:secret@host/y")) == "opening rtsp://host/y"
+    assert opened[:2] == ["rtsp://a:secret@host/x"] * 2
