@@ -222,7 +222,8 @@ class CameraSettings:
     small_height: int = 324  # px; of a Pi camera's small gray picture, in which large faces are searched: that search needs 320
     raw_wh: tuple[int, int] | None = None  # px; size of raw pictures in a pipe; None: the pipe has a format with a header
     stale_s: float = 2.0  # s without a frame after which the connection is lost; no working camera pauses so long
-    first_s: float = 10.0  # s; the same before a connection's first frame: a stream must be opened and waits for its next key frame
+    first_s: float = 10.0  # s; the same before a connection's first frame
+    unknown_s: float = 30.0  # s; the same of a stream from the network whose rate is not known yet: some cameras send a picture in 10 s
     retry_s: float = 0.5  # s before the first attempt to open it again; doubled for each further attempt
     retry_most_s: float = 3.0  # s; longest such time. So the picture is back within 5 s of the camera: an RTSP stream takes 1.6 s to open
 

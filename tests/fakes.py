@@ -72,6 +72,7 @@ class NetworkCamera:
         jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
         part = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n".encode() + jpeg + b"\r\n"
         self.silent = threading.Event()
+        self.connections = 0
         self._off = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
@@ -79,6 +80,7 @@ class NetworkCamera:
                 pass
 
             def do_GET(self) -> None:
+                camera.connections += 1
                 self.send_response(200)
                 self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
                 self.end_headers()

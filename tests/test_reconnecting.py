@@ -237,6 +237,17 @@ def test_a_stalled_network_camera_is_reported_after_2_s_and_is_back_when_it_send
     assert watched.messages[0] == f"{camera.address} has given no picture for 2 s; reconnecting"
 
 
+@pytest.mark.timeout(30)
+def test_a_network_camera_with_a_picture_in_three_seconds_keeps_its_connection():
+    with NetworkCamera(rate=1 / 3) as camera:
+        watched = Watched(camera.address)
+        watched.wait_for_frames(4, seconds=20)
+        watched.leave()
+        assert camera.connections == 1
+    assert watched.messages == []
+    assert not any(message and message.key == "reconnecting" for message in watched.idle_messages)
+
+
 @pytest.mark.timeout(20)
 def test_a_film_behind_an_address_ends_and_is_not_played_again(tmp_path):
     write_film(tmp_path / "film.ts", [0, 40, 80, 120])

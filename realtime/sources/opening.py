@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from realtime.base.addresses import is_broken_address
+from realtime.base.addresses import is_address, is_broken_address
 from realtime.base.errors import Trouble
 from realtime.base.messages import Message
 from realtime.base.timing import Clock
@@ -123,4 +123,4 @@ def open_live(
     if text == "-":
         # A pipe that has ended cannot be opened again.
         return NewestFrame(make(), stopped, partial(idle, None))
-    return Reconnecting(make, camera, clock, stopped, idle, tell)
+    return Reconnecting(make, camera, clock, stopped, idle, tell, networked=is_address(text))

@@ -10,6 +10,7 @@ from realtime.base.messages import Message, message
 from realtime.base.timing import Clock
 from realtime.config import CameraSettings
 from realtime.sources.newest import NewestFrame
+from realtime.sources.patience import Patience
 from realtime.sources.source import TICK_S, Source, SourceWrapper
 from realtime.values import Frame
 
@@ -60,6 +61,7 @@ class Reconnecting(SourceWrapper):
         idle: Callable[[Message | None], None],
         tell: Callable[[str], None],
         sleep: Callable[[float], None] = time.sleep,
+        networked: bool = False,
     ):
         """
         Args:
@@ -69,10 +71,12 @@ class Reconnecting(SourceWrapper):
             stopped: the frames end when it is true, also while no frame comes.
             idle: called every `TICK_S` seconds while no frame comes, with a message for the user or None.
             tell: gets a line when the camera gives another format than requested, when the connection is lost and when it is back.
+            networked: whether the source is in the network, where some give a picture only every ten seconds; see `Patience`.
         """
         super().__init__(make_source())
         self.make_source, self.settings, self.clock, self.stopped = make_source, settings, clock, stopped
         self.idle, self.tell, self.sleep = idle, tell, sleep
+        self._patience = Patience(settings, networked)
         self._activity: str | None = "waiting"
         self._hanging: list[NewestFrame] = []
 
@@ -97,6 +101,7 @@ class Reconnecting(SourceWrapper):
                         self.tell(f"{self.name} is back after {self.clock() - self._last_frame_t:.0f} s")
                         waits = self._waits()
                     self._activity, self._last_frame_t = None, self.clock()
+                    self._patience.update(self._last_frame_t)
                     index = first + frame.index + 1
                     yield replace(frame, index=first + frame.index)
                 return
@@ -110,13 +115,14 @@ class Reconnecting(SourceWrapper):
         return pauses(self.settings.retry_s, self.settings.retry_most_s)
 
     def _connect(self, source: Source) -> None:
+        self._patience.connect()
         self._reader = NewestFrame(source, self.stopped, self._watch)
         self._reader.__enter__()
         self._connected_t = self.clock()
 
     def _watch(self) -> None:
         """Ends the connection, by raising Trouble, if no frame has come for too long."""
-        patience_s = self.settings.stale_s if self._activity is None else self.settings.first_s
+        patience_s = self._patience.seconds
         if self.clock() - max(self._connected_t, self._last_frame_t) >= patience_s:
             raise Trouble(f"{self.name} has given no picture for {patience_s:g} s")
         self._idle()

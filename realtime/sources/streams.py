@@ -17,8 +17,10 @@ from realtime.sources.containers import open_film, protocols_of, translate_error
 from realtime.sources.decoding import Decoder
 from realtime.values import Frame
 
-STREAM_TIMEOUT_S = 10.0
-"""After this time without data FFmpeg gives an address up."""
+OPEN_TIMEOUT_S = 20.0
+"""FFmpeg gives an address up whose format is not known after this time. Some cameras send the end of a picture with the next, 10 s later."""
+READ_TIMEOUT_S = 30.0
+"""FFmpeg gives a stream up that sends no picture for this time. Slow cameras pause for 10 s; `Patience` ends others earlier."""
 
 MOST_BYTES = 160_000_000
 """Of one block of FFmpeg's memory. An uncompressed picture of 8K has 133 million; a stream whose picture does not end stops here."""
@@ -68,7 +70,7 @@ class NetworkStream(Stream):
     def __init__(self, address: str, clock: Clock):
         options = {"protocol_whitelist": protocols_of(address)}
         options |= {"rtsp_transport": "tcp"} if scheme_of(address).startswith("rtsp") else {}
-        super().__init__(without_secrets(address), address, clock, options=options, timeout=STREAM_TIMEOUT_S)
+        super().__init__(without_secrets(address), address, clock, options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
 
     def __iter__(self) -> Iterator[Frame]:
         frames = 0

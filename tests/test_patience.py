@@ -1,0 +1,53 @@
+"""For how long the next frame of a source is awaited, by how its frames came."""
+
+from itertools import accumulate
+
+import pytest
+
+from realtime.config import CameraSettings
+from realtime.sources.patience import Patience
+
+SETTINGS = CameraSettings(stale_s=2.0, first_s=10.0, unknown_s=30.0)
+
+
+def after(pauses: list[float], networked: bool = True) -> float:
+    patience = Patience(SETTINGS, networked)
+    patience.connect()
+    for t in accumulate(pauses):
+        patience.update(100.0 + t)
+    return patience.seconds
+
+
+def test_a_camera_of_this_machine_has_a_constant_rate():
+    assert after([], networked=False) == 10.0
+    assert after([0.0], networked=False) == 2.0
+    assert after([0.0, 1.5, 1.5], networked=False) == 2.0
+
+
+def test_a_stream_is_awaited_long_until_its_rate_is_known():
+    assert after([]) == 30.0
+    assert after([0.0, 0.0, 0.0, 0.0]) == 30.0
+    assert after([0.0] + [0.04] * 4) == 2.0
+
+
+@pytest.mark.parametrize("pause_s", [3.0, 10.0])
+def test_a_slow_camera_may_pause_three_times_as_long_as_usual(pause_s):
+    assert after([0.0] + [pause_s] * 6) == pytest.approx(3 * pause_s)
+    assert after([0.0, pause_s] + [0.01] * 50) == pytest.approx(3 * pause_s)
+
+
+def test_a_pause_of_more_than_a_minute_ago_does_not_count():
+    assert after([0.0, 0.1, 5.0] + [1.0] * 59) == pytest.approx(15.0)
+    assert after([0.0, 0.1, 5.0] + [1.0] * 62) == pytest.approx(3.0)
+
+
+def test_a_new_connection_has_the_patience_of_the_one_before_once_its_frames_come():
+    patience = Patience(SETTINGS, networked=True)
+    patience.connect()
+    for t in (0.0, 4.0, 8.0, 12.0, 16.0):
+        patience.update(t)
+    patience.connect()
+    assert patience.seconds == 30.0
+    for t in (20.0, 20.1, 20.2, 20.3, 20.4):
+        patience.update(t)
+    assert patience.seconds == pytest.approx(12.0)
