@@ -91,6 +91,7 @@ def program(version: o.Version = False) -> None:
 @app.command()
 def live(
     source: o.LiveSource = None,
+    film: o.AsFilm = None,
     raw: o.Raw = None,
     record: o.RecordFile = None,
     window: o.LiveWindow = None,
@@ -141,6 +142,7 @@ def live(
         web=web,
         host=host,
         port=port,
+        is_film=film,
     )
     LiveSession(options, settings, console, time.monotonic, interrupted).run()
 
@@ -150,6 +152,7 @@ def record(
     sources: o.RecordSources,
     out_dir: o.OutDir = None,
     audio: o.AudioTrack = None,
+    film: o.AsFilm = None,
     raw: o.Raw = None,
     seconds: o.Seconds = None,
     overwrite: o.Overwrite = False,
@@ -173,7 +176,7 @@ def record(
         classifier=ClassifierSettings(model), profile=choose_profile(profile, model, tell), finder=FinderSettings(min_face=min_face)
     )
     choices = o.choices_of(overlay, clean, privacy, size, fps, csv, srt, lang)
-    options = RecordOptions(settings, choices, CameraSettings(raw_wh=raw), seconds, overwrite, audio)
+    options = RecordOptions(settings, choices, CameraSettings(raw_wh=raw), seconds, overwrite, audio, film)
     if out_dir is not None:
         record_many([o.as_path(source) for source in sources], out_dir, options, TextConsole(), stop_on_signal())
     elif len(sources) == 2:

@@ -67,17 +67,19 @@ def open_pipeline(
     from realtime.config import CameraSettings, ClassifierSettings, Settings, model_file
     from realtime.expression.people import PEOPLE, find
     from realtime.pipeline import build_pipeline
-    from realtime.sources.opening import film_path, open_live, open_source
+    from realtime.sources.opening import find_film, open_live, open_source, open_stream
 
     clock, text = time.monotonic, str(source)
     file = model_file(str(model))
     settings = Settings(classifier=ClassifierSettings(file), profile=find(PEOPLE, profile, file) if profile else None)
-    if live is None:
-        live = film_path(text) is None
     stop, camera = threading.Event(), CameraSettings()
+    stream = open_stream(text, clock, camera, stop.is_set)
+    film = None if live else find_film(text, stream)
+    if live is None:
+        live = film is None
     if live:
         warn = logging.getLogger("realtime").warning
-        frames = open_live(text, clock, camera, stop.is_set, lambda why: None, warn)
+        frames = open_live(text, clock, camera, stop.is_set, lambda why: None, warn, stream=stream)
     else:
-        frames = open_source(text, clock, camera)
+        frames = film or stream or open_source(text, clock, camera)
     return ReadingStream(frames, build_pipeline(settings, clock, live=live), stop)

@@ -102,6 +102,7 @@ SLOW = {
     "test_sound.py::test_a_microphone_is_recorded_*": WAITS,
     "test_sound.py::test_what_a_kill_leaves_*": FILM,
     "test_sound_pairs.py::*": WORK,
+    "test_stream_films.py::test_a_live_playlist_is_played_*": WAITS,
     "test_switching.py::test_a_camera_that_hangs_*": WAITS,
     "test_switching.py::test_a_dead_camera_*": WAITS,
     "test_train_landmarks.py::test_a_tiny_predictor_*": "trains a predictor",

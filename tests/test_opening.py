@@ -42,9 +42,10 @@ def test_live_films_and_pipes_give_newest_frames_and_cameras_and_streams_reconne
 
     assert isinstance(chosen("demo"), NewestFrame)
     assert isinstance(chosen("demo").source, Paced)
-    for camera in (chosen("0"), chosen("rtsp://host/stream")):
+    for camera in (chosen("0"), chosen("rtsp://host/stream").watch()):
         assert isinstance(camera, Reconnecting)
-    assert isinstance(chosen("-"), NewestFrame)
+    assert isinstance(chosen("-").watch(), NewestFrame)
+    assert chosen("-").name == "the pipe"
     assert chosen("1").name == "camera 1"
     assert chosen("1").mirror
 

@@ -15,7 +15,7 @@ def after(pauses: list[float], networked: bool = True) -> float:
     patience.connect()
     for t in accumulate(pauses):
         patience.update(100.0 + t)
-    return patience.seconds
+    return patience.seconds()
 
 
 def test_a_camera_of_this_machine_has_a_constant_rate():
@@ -47,7 +47,15 @@ def test_a_new_connection_has_the_patience_of_the_one_before_once_its_frames_com
     for t in (0.0, 4.0, 8.0, 12.0, 16.0):
         patience.update(t)
     patience.connect()
-    assert patience.seconds == 30.0
+    assert patience.seconds() == 30.0
     for t in (20.0, 20.1, 20.2, 20.3, 20.4):
         patience.update(t)
-    assert patience.seconds == pytest.approx(12.0)
+    assert patience.seconds() == pytest.approx(12.0)
+
+
+def test_a_playlist_states_how_long_it_pauses():
+    patience = Patience(SETTINGS, networked=True)
+    patience.connect()
+    for i in range(10):
+        patience.update(i / 25)
+    assert (patience.seconds(), patience.seconds(6.0)) == (2.0, 18.0)

@@ -25,6 +25,19 @@ def test_a_paced_film_waits_until_each_frame_is_due():
     assert arrivals == [pytest.approx(pair) for pair in [(1000.0, 1000.0), (1000.2, 1000.1), (1000.5, 1000.5)]]
 
 
+def test_a_paced_film_that_comes_too_late_goes_on_later():
+    clock = FakeClock(1000.0)
+
+    class Slow(ScriptedSource):
+        def __iter__(self):
+            for frame in super().__iter__():
+                clock.now += {1: 0.3, 2: 2.0}.get(frame.index, 0.0)
+                yield frame
+
+    frames = frames_of(Paced(Slow([0.0, 0.1, 0.2, 0.3]), clock, clock.sleep, late_s=0.5))
+    assert [frame.t for frame in frames] == pytest.approx([1000.0, 1000.1, 1002.3, 1002.4])
+
+
 def test_first_seconds_ends_after_them():
     assert [frame.index for frame in frames_of(FirstSeconds(ScriptedSource([7.0, 7.5, 7.99, 8.0, 9.0]), 1.0))] == [0, 1, 2]
 

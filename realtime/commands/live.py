@@ -48,6 +48,7 @@ class LiveOptions:
         window: whether a window is shown; None for where there is a display.
         web: whether the page is served; None for where there is no display and no window was refused.
         host, port: where the page is served.
+        is_film: whether an address or a pipe is a film; None: see `realtime.sources.streams`.
     """
 
     sources: tuple[str, ...]
@@ -62,6 +63,7 @@ class LiveOptions:
     web: bool | None
     host: str
     port: int
+    is_film: bool | None = None
 
 
 class LiveSession:
@@ -116,7 +118,9 @@ class LiveSession:
         return self.interrupted() or self.countdown.over() or any(viewer.closed for viewer in self.viewers)
 
     def _open(self, text: str) -> Source:
-        return open_live(text, self.clock, self.options.camera, self._source_ends, self._idle, self.console.print)
+        return open_live(
+            text, self.clock, self.options.camera, self._source_ends, self._idle, self.console.print, is_film=self.options.is_film
+        )
 
     def _source_ends(self) -> bool:
         """Whether the frames of the present camera end: with the session, or because another camera takes over."""

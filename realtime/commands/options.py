@@ -95,6 +95,14 @@ ProfileName = Annotated[
     typer.Option("--profile", help="Whose face it is: a name given to calibrate.", metavar="NAME", show_default="nobody's in particular"),
 ]
 LiveSource = Annotated[str | None, typer.Option(help=SOURCES, metavar="SOURCE", show_default="the first camera, else demo")]
+AsFilm = Annotated[
+    bool | None,
+    typer.Option(
+        "--film/--live",
+        help="Take an address or a pipe for a film (each picture, at its own time) or for live (the newest picture, when it comes).",
+        show_default="a film has a known length; a pipe is one unless it holds MJPEG or raw pictures",
+    ),
+]
 Raw = Annotated[
     Size | None,
     typer.Option(

@@ -32,8 +32,7 @@ from realtime.recording.disk import make_folder
 from realtime.recording.film_folders import films_in, outputs
 from realtime.recording.recording import Recording, RecordingSetup
 from realtime.recording.unfinished import UnfinishedWork
-from realtime.sources.films import VideoFile
-from realtime.sources.opening import film_path, open_live
+from realtime.sources.opening import film_path, find_film, open_live, open_stream
 from realtime.sources.playing import FirstSeconds
 from realtime.sources.source import Source
 from realtime.viewers.terminal import Bar, Bars
@@ -81,6 +80,7 @@ class RecordOptions:
         seconds: how much is recorded; None for all.
         overwrite: whether files that exist are replaced.
         audio: the number of the track of sound to record, from 1; None for the film's default one.
+        is_film: whether an address or a pipe is a film; None: see `realtime.sources.streams`.
     """
 
     settings: Settings
@@ -89,6 +89,7 @@ class RecordOptions:
     seconds: float | None
     overwrite: bool
     audio: int | None = None
+    is_film: bool | None = None
 
 
 def record_one(source: str, out: Path, options: RecordOptions, console: Console, interrupted: Callable[[], bool]) -> None:
@@ -98,7 +99,8 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
         Trouble: the source cannot be read, the file cannot be written, there was not one frame, or a film ended early.
     """
     clock, choices, seconds = time.monotonic, options.choices, options.seconds
-    film = film_path(source)
+    stream = open_stream(source, clock, options.camera, interrupted)
+    film = find_film(source, stream, options.is_film)
     pipeline = build_pipeline(options.settings, clock, live=film is None)
     countdown = Countdown(clock, seconds if film is None else None)
 
@@ -107,13 +109,13 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
 
     frames: Source
     if film is not None:
-        whole = VideoFile(film)
-        frames = whole if seconds is None else FirstSeconds(whole, seconds)
-        setup = film_setup(Job(film, out, options.settings, choices, seconds, options.audio), whole, console.print, interrupted)
-        bar = Bar(console, lambda: whole.expected, seconds)
+        frames = film if seconds is None else FirstSeconds(film, seconds)
+        job = Job(Path(film.title), out, options.settings, choices, seconds, options.audio)
+        setup = film_setup(job, film, console.print, interrupted)
+        bar = Bar(console, lambda: film.expected, seconds)
     else:
         bar = Bar(console, lambda: None, seconds)
-        frames = open_live(source, clock, options.camera, over, bar.idle, console.print)
+        frames = open_live(source, clock, options.camera, over, bar.idle, console.print, is_film=False, stream=stream)
         setup = RecordingSetup(clock, choices=choices, live=True, tell=console.print, search=cover_search(choices), stopped=interrupted)
 
     def header() -> dict[str, Any]:
@@ -130,7 +132,7 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
     if cut:
         console.print(f"stopped before the end of {frames.name}: the recording is whole up to there; --overwrite makes all of it")
     if film is not None:
-        whole.check_loss(console.print)
+        film.check_loss(console.print)
 
 
 def record_many(paths: Sequence[Path], folder: Path, options: RecordOptions, console: Console, interrupted: Callable[[], bool]) -> None:

@@ -23,7 +23,7 @@ from realtime.readings.format import source_text
 from realtime.recording.recording import Recording, RecordingSetup, files_of
 from realtime.recording.sound import FilmSound
 from realtime.recording.unfinished import PART
-from realtime.sources.films import VideoFile
+from realtime.sources.films import Film, VideoFile
 from realtime.values import Frame
 
 KILLED = getattr(signal, "SIGKILL", 9)
@@ -134,8 +134,8 @@ def refuse_if_in_the_way(job: Job) -> None:
         raise Exists(blocking)
 
 
-def film_setup(job: Job, film: VideoFile, tell: Callable[[str], None], stopped: Callable[[], bool]) -> RecordingSetup:
-    """What a film is recorded with: frames wait for the encoder, and the film's own sound is kept."""
+def film_setup(job: Job, film: Film, tell: Callable[[str], None], stopped: Callable[[], bool]) -> RecordingSetup:
+    """What a film is recorded with: frames wait for the encoder, and the film's own sound is kept. `film` may be no file of the job."""
     lines: set[str] = set()
 
     def tell_once(line: str) -> None:
@@ -150,7 +150,7 @@ def film_setup(job: Job, film: VideoFile, tell: Callable[[str], None], stopped: 
         tell=tell,
         search=cover_search(job.choices),
         stopped=stopped,
-        sound=lambda: FilmSound(job.film, tell_once, job.seconds, stopped, job.audio),
+        sound=lambda: FilmSound(film.title, tell_once, job.seconds, stopped, job.audio, film.open) if film.has_sound else None,
         ending=lambda: film.loss.facts(),
     )
 

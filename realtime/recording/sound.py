@@ -33,21 +33,24 @@ class FilmSound:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         tell: Callable[[str], None],
         seconds: float | None = None,
         cut: Callable[[], bool] = lambda: False,
         number: int | None = None,
+        open: "Callable[[], InputContainer] | None" = None,
     ):
         """
         Args:
-            path: the film.
+            path: the film's file, or what a film that is no file is called in messages.
             tell: gets a line about what is converted or missing.
             seconds: how much of the film is recorded; None for all.
             cut: says at the end whether the pictures ended early, so that the sound must end there too.
             number: of the track, from 1; None for the film's default track.
+            open: opens the film anew, at its beginning; None: opens its file.
         """
-        self.path, self.tell, self.seconds, self.cut, self.number = Path(path), tell, seconds, cut, number
+        self.path, self.tell, self.seconds, self.cut, self.number = path, tell, seconds, cut, number
+        self._open_film = open or (lambda: open_local(Path(path)))
         self._film: InputContainer | None = None
         self._packets: Iterator[Placed] = iter(())
         self._next: Placed | None = None
@@ -118,7 +121,7 @@ class FilmSound:
     def _open(self) -> "InputContainer":
         """Opens the film anew, at its beginning; raises what PyAV raises."""
         self.close()
-        self._film = open_local(self.path)
+        self._film = self._open_film()
         return self._film
 
     def _read(self, number: int, t: float) -> tuple["AudioStream", Iterator[Placed]]:

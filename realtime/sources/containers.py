@@ -142,6 +142,22 @@ def has_broadcast_clock(container: "InputContainer") -> bool:
     return bool(flags & (Flags.ts_discont.value | Flags.no_timestamps.value))
 
 
+def is_closed(container: "InputContainer") -> bool:
+    """Whether a container was closed. PyAV has no word for it, but asserts that it is open."""
+    try:
+        return container.size is None
+    except AssertionError:
+        return True
+
+
+def has_no_times(container: "InputContainer") -> bool:
+    """Whether the pictures have no times of their own: they come one after the other, as MJPEG and raw pictures do."""
+    from av.format import Flags
+
+    flags: Any = container.format.flags
+    return bool(flags & Flags.no_timestamps.value) or container.format.name.endswith(("_pipe", "image2pipe"))
+
+
 def longest_step_s(container: "InputContainer") -> float:
     """The longest step between two pictures of a film that is believed, in seconds."""
     return BROADCAST_JUMP_S if has_broadcast_clock(container) else JUMP_S

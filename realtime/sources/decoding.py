@@ -39,9 +39,13 @@ class Decoder:
     `lost` counts the pictures that could not be decoded so far: damaged ones, and those after them that need them.
     """
 
-    def __init__(self, container: "InputContainer", stream: "VideoStream", is_live: bool = False):
-        """`is_live`: an error of the connection ends the pictures by raising what PyAV raises; in a file, reading goes on behind it."""
-        self.container, self.stream, self.is_live = container, stream, is_live
+    def __init__(self, container: "InputContainer", stream: "VideoStream", is_live: bool = False, stops_at_errors: bool = False):
+        """
+        Args:
+            is_live: whether the pictures are to be decoded in little time. Implies `stops_at_errors`.
+            stops_at_errors: an error of the connection ends the pictures by raising what PyAV raises; in a file, reading goes on behind it.
+        """
+        self.container, self.stream, self.stops_at_errors = container, stream, is_live or stops_at_errors
         self.lost = 0
         self._converter = BgrConverter(maps_hdr=not is_live)
         self._kind: tuple[int, int, int] | None = None
@@ -98,7 +102,7 @@ class Decoder:
                     yield packet
                 return
             except (av.error.FFmpegError, OSError) as error:
-                if self.is_live and not isinstance(error, av.error.InvalidDataError):
+                if self.stops_at_errors and not isinstance(error, av.error.InvalidDataError):
                     raise
                 errors += 1
         yield av.Packet()

@@ -1,4 +1,4 @@
-"""The source for video files."""
+"""The sources for films: of a file, of an address, of a pipe."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from realtime.base.errors import Trouble
-from realtime.sources.containers import has_broadcast_clock, longest_step_s, open_film, open_local
+from realtime.sources.containers import has_broadcast_clock, longest_step_s, open_film, open_local, translate_errors
 from realtime.sources.decoding import Decoder
 from realtime.sources.picture_clock import JUMP_S, PictureClock
 from realtime.values import Frame
@@ -44,25 +44,33 @@ class Loss:
         return facts
 
 
-class VideoFile:
-    """A video file: every frame, upright and with square pixels, at its presentation time in seconds. Damaged pictures are left out.
+class Film:
+    """A film: every frame, upright and with square pixels, at its presentation time in seconds. Damaged pictures are left out.
 
-    `loss` says how many pictures were left out so far and, once all frames were given, whether the film ended early.
+    Attributes:
+        name: see `realtime.sources.source.Source`.
+        title: what it is called in messages about it.
+        open: opens it anew, at its beginning; raises what PyAV raises.
+        expected: how many frames it will give; None if that is unknown.
+        has_sound: False if it has no sound, which is known once it is open.
+        loss: how many pictures were left out so far and, once all frames were given, whether the film ended early.
     """
 
     mirror = False
     delivery = None
 
-    def __init__(self, path: Path):
-        self.path = Path(path)
-        self.name = self.path.name
+    def __init__(self, name: str, title: str, open: "Callable[[], InputContainer]", is_remote: bool = False):
+        """`is_remote`: an error of its connection ends the film; in a file, reading goes on behind it."""
+        self.name, self.title, self.open, self.is_remote = name, title, open, is_remote
         self.expected: int | None = None
+        self.has_sound = True
         self.loss = Loss()
 
     def __enter__(self) -> Self:
-        self._container, self._stream = open_film(str(self.path), lambda: open_local(self.path))
+        self._container, self._stream = open_film(self.title, self.open)
         self._stream.thread_type = "AUTO"
         self.expected = self._count()
+        self.has_sound = bool(self._container.streams.audio)
         return self
 
     def _count(self) -> int | None:
@@ -75,24 +83,28 @@ class VideoFile:
     def __exit__(self, *error: object) -> None:
         self._container.close()
 
-    def check_loss(self, tell: Callable[[str], None]) -> None:
-        """Tells in a line how many pictures were left out.
+    def check_loss(self, tell: Callable[[str], None], used: str = "recorded") -> None:
+        """Tells in a line how many pictures were left out; `used` says what was done with the others.
 
         Raises:
             Trouble: the film ended early.
         """
         if self.loss.pictures:
             were = "1 picture" if self.loss.pictures == 1 else f"{self.loss.pictures} pictures"
-            tell(f"{self.path} is damaged: {were} could not be decoded; the others are recorded")
+            tell(f"{self.title} is damaged: {were} could not be decoded; the others are {used}")
         if self.loss.ended_s is not None and self.loss.stated_s is not None:
             raise Trouble(
-                f"{self.path} ended after {self.loss.ended_s:.0f} s of {self.loss.stated_s:.0f} s: "
-                "its file is incomplete; what was there is recorded, get the whole file for the rest"
+                f"{self.title} ended after {self.loss.ended_s:.0f} s of {self.loss.stated_s:.0f} s: "
+                f"its file is incomplete; what was there is {used}, get the whole file for the rest"
             )
 
     def __iter__(self) -> Iterator[Frame]:
+        with translate_errors(self.title):
+            yield from self._frames()
+
+    def _frames(self) -> Iterator[Frame]:
         clock = PictureClock(1 / float(self._stream.average_rate or 30), longest_step_s(self._container))
-        decoder = Decoder(self._container, self._stream)
+        decoder = Decoder(self._container, self._stream, stops_at_errors=self.is_remote)
         index, first, t, longest, duration = 0, 0.0, 0.0, 0.0, None
         for picture in decoder:
             duration = picture.duration_s if picture.duration_s and picture.duration_s <= JUMP_S else None
@@ -104,11 +116,19 @@ class VideoFile:
             index += 1
         if index == 0:
             raise Trouble(
-                f"{self.path} is not a video, or is damaged: not one frame of it can be decoded; try playing it in a video player"
+                f"{self.title} is not a video, or is damaged: not one frame of it can be decoded; try playing it in a video player"
             )
         stated = None if has_broadcast_clock(self._container) else stated_end_s(self._container, self._stream)
         ended = t + (longest if duration is None else duration)
         self.loss = loss_of(decoder.lost, ended, stated, min(first, _start_s(self._stream)))
+
+
+class VideoFile(Film):
+    """The film of a video file."""
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        super().__init__(self.path.name, str(self.path), lambda: open_local(self.path))
 
 
 def _start_s(stream: "VideoStream") -> float:

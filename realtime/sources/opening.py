@@ -1,8 +1,10 @@
 """Makes the source that the text of `--source` names, as a film or as a live source."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -12,13 +14,14 @@ from realtime.base.messages import Message
 from realtime.base.timing import Clock
 from realtime.config import CameraSettings
 from realtime.sources.cameras import Camera, Webcam, find_camera, list_cameras
-from realtime.sources.films import DEMO, VideoFile
+from realtime.sources.films import DEMO, Film, VideoFile
 from realtime.sources.newest import NewestFrame
 from realtime.sources.picamera import PiCamera, pi_cameras
 from realtime.sources.playing import Paced, Repeated
 from realtime.sources.reconnecting import Reconnecting
-from realtime.sources.source import Source
-from realtime.sources.streams import NetworkStream, Pipe, ScreenGrab
+from realtime.sources.source import Source, SourceWrapper
+from realtime.sources.streams import LATE_S, NetworkStream, Pipe, ScreenGrab, Stream
+from realtime.values import Frame
 
 
 def film_path(text: str) -> Path | None:
@@ -88,9 +91,58 @@ def usual_sources(
     return [*(cameras or ["0"]), "demo"]
 
 
-def as_live(film: VideoFile, clock: Clock, endless: bool = False) -> Source:
-    """The film in real time, as a camera would give it. The demo clip is repeated without end, other films if `endless`."""
-    return Paced(Repeated(film) if endless or film.path == DEMO else film, clock)
+def open_stream(text: str, clock: Clock, camera: CameraSettings, stopped: Callable[[], bool] = lambda: False) -> Stream | None:
+    """The stream of an address or a pipe, not yet opened; None if the text names something else, such as a file or a camera.
+
+    `stopped` ends a pipe, also while nothing comes through it.
+    """
+    if text == "-":
+        return Pipe(clock, camera.raw_wh, stopped=stopped)
+    return NetworkStream(text, clock) if is_address(text) and not text.startswith("file://") else None
+
+
+def find_film(text: str, stream: Stream | None, is_film: bool | None = None) -> Film | None:
+    """The film that a text names by its path, its address or as a pipe; None if it names something live.
+
+    Args:
+        text: see `source_maker`.
+        stream: what `open_stream` returns for the text. It is opened to find out what it is, and stays open.
+        is_film: what the user says that an address or pipe is; None: the stream's `is_film` tells.
+
+    Raises:
+        Trouble: see `film_path`; or the stream cannot be opened.
+    """
+    if stream is None:
+        path = film_path(text)
+        return None if path is None else VideoFile(path)
+    stream.connect()
+    return stream.film() if is_film or (is_film is None and stream.is_film) else None
+
+
+def as_live(film: Film, clock: Clock, endless: bool = False) -> Source:
+    """The film in real time, as a camera would give it. The demo clip is repeated without end, other films if `endless`.
+
+    One from an address or a pipe may come too slowly: then it goes on later instead of hurrying.
+    """
+    is_demo = isinstance(film, VideoFile) and film.path == DEMO
+    return Paced(Repeated(film) if endless or is_demo else film, clock, late_s=LATE_S if film.is_remote else math.inf)
+
+
+class _FilmOrLive(SourceWrapper):
+    """A stream that is opened to find out whether it is a film. Until then it has the name of the stream."""
+
+    def __init__(self, stream: Stream, find: Callable[[], Film | None], play: Callable[[Film], Source], watch: Callable[[], Source]):
+        """`play` makes the source of a film, `watch` that of the live stream, neither opened."""
+        super().__init__(stream)
+        self.find, self.play, self.watch = find, play, watch
+
+    def __enter__(self) -> Self:
+        film = self.find()
+        self.source = self.watch() if film is None else self.play(film)
+        return super().__enter__()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self.source)
 
 
 def open_live(
@@ -101,6 +153,8 @@ def open_live(
     idle: Callable[[Message | None], None],
     tell: Callable[[str], None],
     endless: bool = False,
+    is_film: bool | None = None,
+    stream: Stream | None = None,
 ) -> Source:
     """The newest frames of the source that a text names. A film is played in real time; a camera or stream that fails is opened again.
 
@@ -110,17 +164,45 @@ def open_live(
         camera: settings of cameras, streams and pipes.
         stopped: the frames end when it is true.
         idle: called every `TICK_S` seconds while no frame comes, with a message for the user or None.
-        tell: gets a line when a camera gives another format than requested, when a connection is lost and when it is back.
+        tell: gets a line when a camera gives another format than requested, when a connection is lost and when it is back, and at the end
+            of a film of which something was lost.
         endless: whether a film starts again at its end.
+        is_film: see `find_film`.
+        stream: what `open_stream` returned for the text, if it is open already.
 
     Raises:
         Trouble: see `film_path`.
     """
-    film = film_path(text)
-    if film is not None:
-        return NewestFrame(as_live(VideoFile(film), clock, endless), stopped, partial(idle, None))
-    make = _live_maker(text, clock, camera)
-    if text == "-":
+
+    def play(film: Film) -> Source:
+        return NewestFrame(as_live(film, clock, endless), stopped, partial(idle, None))
+
+    stream = stream or open_stream(text, clock, camera, stopped)
+    if stream is None:
+        film = find_film(text, None)
+        if film is not None:
+            return play(film)
+        return Reconnecting(_live_maker(text, clock, camera), camera, clock, stopped, idle, tell)
+    watch = partial(_watch, stream, text, camera, stopped, idle, tell)
+    return _FilmOrLive(stream, partial(find_film, text, stream, is_film), play, watch)
+
+
+def _watch(
+    stream: Stream,
+    text: str,
+    camera: CameraSettings,
+    stopped: Callable[[], bool],
+    idle: Callable[[Message | None], None],
+    tell: Callable[[str], None],
+) -> Source:
+    """The newest frames of a live stream, which is open: its first connection is used, and after that others of the same address."""
+    if not isinstance(stream, NetworkStream):
         # A pipe that has ended cannot be opened again.
-        return NewestFrame(make(), stopped, partial(idle, None))
-    return Reconnecting(make, camera, clock, stopped, idle, tell, networked=is_address(text))
+        return NewestFrame(stream, stopped, partial(idle, None))
+    streams: list[NetworkStream] = []
+
+    def connect() -> NetworkStream:
+        streams[:] = [NetworkStream(text, stream.clock) if streams else stream]
+        return streams[0]
+
+    return Reconnecting(connect, camera, stream.clock, stopped, idle, tell, networked=True, usual_pause_s=lambda: streams[0].usual_pause_s)

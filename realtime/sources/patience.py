@@ -41,12 +41,11 @@ class Patience:
         self._last = t
         self._frames += 1
 
-    @property
-    def seconds(self) -> float:
-        """For how long the next frame may be awaited."""
+    def seconds(self, usual_pause_s: float = 0.0) -> float:
+        """For how long the next frame may be awaited, from a source that may send nothing for `usual_pause_s` seconds by what it states."""
         if self.networked and self._frames < FEW:
             return self.settings.unknown_s
         if self._frames == 0:
             return self.settings.first_s
-        longest_s = self._pauses[0][1] if self.networked else 0.0
+        longest_s = max(usual_pause_s, self._pauses[0][1]) if self.networked else 0.0
         return max(self.settings.stale_s, TIMES * longest_s)

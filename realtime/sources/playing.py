@@ -1,7 +1,8 @@
 """Sources that change how a film is played: repeated, at another rate, in real time, in part."""
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Self
 
@@ -61,19 +62,30 @@ class Thinned(SourceWrapper):
                 yield frame
 
 
+def paced(frames: Iterable[Frame], clock: Clock, sleep: Callable[[float], None], late_s: float = math.inf) -> Iterator[Frame]:
+    """Frames of a film in real time: each comes at its time, and `t` is on the clock of the machine.
+
+    A frame that is more than `late_s` seconds late comes at once, and those after it keep their distance to it.
+    """
+    start = None
+    for frame in frames:
+        now = clock()
+        if start is None or now - frame.t - start > late_s:
+            start = now - frame.t
+        sleep(max(0.0, start + frame.t - now))
+        yield replace(frame, t=start + frame.t)
+
+
 class Paced(SourceWrapper):
     """A film in real time, as a camera would give it: each frame comes at its time, and `t` is on the clock of the machine."""
 
-    def __init__(self, source: Source, clock: Clock, sleep: Callable[[float], None] = time.sleep):
+    def __init__(self, source: Source, clock: Clock, sleep: Callable[[float], None] = time.sleep, late_s: float = math.inf):
+        """See `paced`."""
         super().__init__(source)
-        self.clock, self.sleep = clock, sleep
+        self.clock, self.sleep, self.late_s = clock, sleep, late_s
 
     def __iter__(self) -> Iterator[Frame]:
-        start = None
-        for frame in self.source:
-            start = self.clock() - frame.t if start is None else start
-            self.sleep(max(0.0, start + frame.t - self.clock()))
-            yield replace(frame, t=start + frame.t)
+        return paced(self.source, self.clock, self.sleep, self.late_s)
 
 
 class FirstSeconds(SourceWrapper):

@@ -62,6 +62,7 @@ class Reconnecting(SourceWrapper):
         tell: Callable[[str], None],
         sleep: Callable[[float], None] = time.sleep,
         networked: bool = False,
+        usual_pause_s: Callable[[], float] = lambda: 0.0,
     ):
         """
         Args:
@@ -72,11 +73,12 @@ class Reconnecting(SourceWrapper):
             idle: called every `TICK_S` seconds while no frame comes, with a message for the user or None.
             tell: gets a line when the camera gives another format than requested, when the connection is lost and when it is back.
             networked: whether the source is in the network, where some give a picture only every ten seconds; see `Patience`.
+            usual_pause_s: for how long the source that was made last may send nothing by what it states, in seconds.
         """
         super().__init__(make_source())
         self.make_source, self.settings, self.clock, self.stopped = make_source, settings, clock, stopped
         self.idle, self.tell, self.sleep = idle, tell, sleep
-        self._patience = Patience(settings, networked)
+        self._patience, self._usual_pause_s = Patience(settings, networked), usual_pause_s
         self._activity: str | None = "waiting"
         self._hanging: list[NewestFrame] = []
 
@@ -122,7 +124,7 @@ class Reconnecting(SourceWrapper):
 
     def _watch(self) -> None:
         """Ends the connection, by raising Trouble, if no frame has come for too long."""
-        patience_s = self._patience.seconds
+        patience_s = self._patience.seconds(self._usual_pause_s())
         if self.clock() - max(self._connected_t, self._last_frame_t) >= patience_s:
             raise Trouble(f"{self.name} has given no picture for {patience_s:g} s")
         self._idle()
