@@ -41,7 +41,7 @@ def test_live_films_and_pipes_give_newest_frames_and_cameras_and_streams_reconne
         return open_live(text, time.monotonic, CameraSettings(), lambda: False, lambda why: None, print)
 
     assert isinstance(chosen("demo"), NewestFrame)
-    assert isinstance(chosen("demo").source, Paced)
+    assert isinstance(chosen("demo").source.source, Paced)
     for camera in (chosen("0"), chosen("rtsp://host/stream").watch()):
         assert isinstance(camera, Reconnecting)
     assert isinstance(chosen("-").watch(), NewestFrame)

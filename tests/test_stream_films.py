@@ -278,6 +278,24 @@ def test_a_live_playlist_states_how_long_it_pauses(tmp_path):
         assert stream.usual_pause_s == 6.0
 
 
+def test_the_losses_of_a_damaged_film_are_told_live_too(tmp_path):
+    path = tmp_path / "film.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for i in range(10):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * i, np.uint8), format="bgr24")):
+                if i == 4:
+                    zeros = av.Packet(bytes(packet.size))
+                    zeros.pts, zeros.dts, zeros.time_base, zeros.stream = packet.pts, packet.dts, packet.time_base, packet.stream
+                    packet = zeros
+                container.mux(packet)
+    messages = []
+    live = open_live(str(path), time.monotonic, CameraSettings(), lambda: False, lambda why: None, messages.append)
+    assert len(frames_of(live)) == 9
+    assert messages == [f"{path} is damaged: 1 picture could not be decoded; the others are shown"]
+
+
 def test_readers_of_a_pipe_are_independent():
     content = np.random.default_rng(1).integers(0, 256, 300_000, np.uint8).tobytes()
 

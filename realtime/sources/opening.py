@@ -128,6 +128,24 @@ def as_live(film: Film, clock: Clock, endless: bool = False) -> Source:
     return Paced(Repeated(film) if endless or is_demo else film, clock, late_s=LATE_S if film.is_remote else math.inf)
 
 
+class _Losses(SourceWrapper):
+    """A film that tells at its end, or where it is left, what of it was lost."""
+
+    def __init__(self, source: Source, film: Film, tell: Callable[[str], None]):
+        super().__init__(source)
+        self.film, self.tell = film, tell
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self.source)
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        try:
+            self.film.check_loss(self.tell, "shown")
+        except Trouble as trouble:
+            self.tell(str(trouble))
+
+
 class _FilmOrLive(SourceWrapper):
     """A stream that is opened to find out whether it is a film. Until then it has the name of the stream."""
 
@@ -175,7 +193,7 @@ def open_live(
     """
 
     def play(film: Film) -> Source:
-        return NewestFrame(as_live(film, clock, endless), stopped, partial(idle, None))
+        return NewestFrame(_Losses(as_live(film, clock, endless), film, tell), stopped, partial(idle, None))
 
     stream = stream or open_stream(text, clock, camera, stopped)
     if stream is None:
