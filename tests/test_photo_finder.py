@@ -8,8 +8,9 @@ import pytest
 from realtime.base.geometry import box_around, box_distance, width
 from realtime.config import DetectorSettings, PhotoSettings
 from realtime.faces.detector import Detector
-from realtime.faces.landmarks import PointPredictor
-from realtime.faces.photo_finder import PhotoFace, PhotoFinder, best_faces, box_of, turned_copies
+from realtime.faces.landmarks import MIRRORED, PointPredictor
+from realtime.faces.photo_finder import PhotoFace, PhotoFinder, best_faces, mirrored, to_photo, turned_copies, wide_copy
+from realtime.faces.tilt import box_of, transform
 from realtime.values import Box
 
 NAMES = ["obama", "obama2", "biden", "astronaut"]
@@ -144,3 +145,17 @@ def test_of_faces_at_one_place_the_best_stays():
     unseen = replace(worse, box=Box(8, 8, 60, 60), score=-math.inf)
     beside = replace(worse, box=Box(110, 0, 190, 80), score=-math.inf)
     assert [face.box for face in best_faces([worse, unseen, beside, better])] == [better.box, beside.box]
+
+
+@pytest.mark.parametrize("name", ["astronaut", "obama"])
+def test_points_of_a_mirrored_copy_are_those_of_the_photo(gray, name):
+    picture, predictor = gray(name), PointPredictor()
+    box = Detector(DetectorSettings()).find(picture, 400)[0]
+    copy = mirrored(wide_copy(picture, SIDE, 0.25))
+    points = predictor.points(picture, box)
+    there = transform(points[MIRRORED], cv2.invertAffineTransform(copy.to_photo))
+    assert np.allclose(to_photo(there, copy), points, atol=1e-3)
+    found = to_photo(predictor.points(copy.gray, box_around(there)), copy)
+    assert np.linalg.norm(found - points, axis=1).mean() < 0.06 * (box.x1 - box.x0)
+    # The order is the usual one: the first eye is at the right of the picture.
+    assert found[0, 0] > found[2, 0]

@@ -16,6 +16,7 @@ from realtime.base.geometry import box_around, width
 from realtime.config import Effort, PhotoSettings
 from realtime.faces.align import align, misfit
 from realtime.faces.finder import CandidateSearch, Detections
+from realtime.faces.landmarks import MIRRORED
 from realtime.faces.tilt import LandmarkPredictor, box_of, transform
 from realtime.faces.tracker import Reject
 from realtime.values import Box
@@ -53,7 +54,7 @@ class PhotoFace:
         points: (5, 2) float32, in px of the photo.
         copy_score: the detector's score in the copy.
         score: the detector's score when it looks again, at the points and upright; low where the points are not those of the face.
-        reject: the model's reject probability.
+        reject: the model's reject probability, the mean of its chip and the mirrored one.
     """
 
     box: Box
@@ -110,8 +111,21 @@ def _near(a: Box, b: Box) -> bool:
     return math.hypot(a.x0 + a.x1 - b.x0 - b.x1, a.y0 + a.y1 - b.y0 - b.y1) < max(width(a), width(b))
 
 
+def mirrored(copy: PhotoCopy) -> PhotoCopy:
+    """The copy flipped left to right: detector and points do not see both sides of a turned head alike."""
+    flip = np.array([[-1.0, 0, copy.gray.shape[1] - 1], [0, 1, 0], [0, 0, 1]])
+    return PhotoCopy(cv2.flip(copy.gray, 1), copy.to_photo @ flip, copy.short_side)
+
+
+def to_photo(points: np.ndarray, copy: PhotoCopy) -> np.ndarray:
+    """Five points (5, 2) of a copy in px of the photo; in a mirrored copy the eyes change places."""
+    there = transform(points, copy.to_photo)
+    return there[MIRRORED] if np.linalg.det(copy.to_photo[:, :2]) < 0 else there
+
+
 class PhotoFinder:
-    """Searches a photo as it is and with a border; where neither shows a face that is sure, also turned, in steps and all the way round.
+    """Searches a photo as it is and with a border; where neither shows a face that is sure, also mirrored, and then turned in steps, all
+    the way round.
 
     It does for photos what `realtime.faces.finder.Finder` does for films. Its detections have points, because the tracker could not find
     those of a turned face.
@@ -141,10 +155,12 @@ class PhotoFinder:
 
         The photo is searched in a size with a short side of `short_side` px; a small one is enlarged as far as the detector allows.
         """
+        upright: list[PhotoFace] = []
         copies = (plain_copy(gray, short_side), wide_copy(gray, short_side, self.settings.border))
-        upright = [face for copy in copies for face in self._candidates(gray, copy) if self._is_face(face)]
-        if any(self._is_sure(face) for face in upright):
-            return best_faces(upright)
+        for part in (copies, map(mirrored, copies)):
+            upright += [face for copy in part for face in self._candidates(gray, copy) if self._is_face(face)]
+            if any(self._is_sure(face) for face in upright):
+                return best_faces(upright)
         return best_faces(self._turned_faces(gray, short_side)) or best_faces(upright)
 
     def _is_sure(self, face: PhotoFace) -> bool:
@@ -167,10 +183,11 @@ class PhotoFinder:
             # Predicted again in the box around them, as the tracker does.
             points = self.predictor.points(copy.gray, box_around(self.predictor.points(copy.gray, box)))
             if misfit(points) <= self.settings.misfit:
-                proposals.append((transform(points, copy.to_photo), copy_score))
+                proposals.append((to_photo(points, copy), copy_score))
         if not proposals:
             return []
-        rejects = self.reject(np.stack([align(gray, points) for points, _ in proposals]))
+        chips = np.stack([align(gray, points) for points, _ in proposals])
+        rejects = (self.reject(chips) + self.reject(np.ascontiguousarray(chips[:, :, ::-1]))) / 2
         return [
             PhotoFace(box_of(points), points, copy_score, self.search.score_at(gray, points, self.settings.threshold), float(reject))
             for (points, copy_score), reject in zip(proposals, rejects, strict=True)
