@@ -22,8 +22,8 @@ TITLE, GREY, PATIENCE_S = "A grey picture", 200, 8
 SHOWS = f"""
 import time
 import numpy as np
-from realtime.viewers.desktop import Screen
-screen = Screen("{TITLE}")
+from realtime.viewers.desktop import DesktopWindow
+screen = DesktopWindow("{TITLE}")
 while True:
     screen.show(np.full((480, 640, 3), {GREY}, np.uint8))
     time.sleep(0.02)
