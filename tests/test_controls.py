@@ -17,7 +17,7 @@ from realtime.recording.recording import RecordingSetup
 from realtime.recording.switch import RecordSwitch
 from realtime.values import Frame
 from realtime.viewers.controls import MESSAGE_S
-from realtime.viewers.desktop import NO_KEY
+from realtime.viewers.keys import NO_KEY
 from realtime.viewers.window import Window
 
 
@@ -25,7 +25,7 @@ class ListScreen:
     """A window on the desktop that keeps what it is shown and gives scripted keys."""
 
     def __init__(self, keys: str):
-        self.shown, self.keys, self.closed = [], list(keys), False
+        self.shown, self.keys, self.closed, self.filled = [], list(keys), False, False
 
     def show(self, picture):
         self.shown.append(picture)
@@ -34,8 +34,27 @@ class ListScreen:
     def resize(self, picture):
         pass
 
+    def fill(self):
+        self.filled = not self.filled
+
     def close(self):
         pass
+
+
+def test_escape_closes_the_help_then_leaves_full_screen_then_quits():
+    window = Window(controls())
+    window._desktop = screen = ListScreen("fh\x1b\x1b\x1b")
+    states = []
+    for i in range(5):
+        window.write(Frame(np.zeros((480, 640, 3), np.uint8), 0.0, i), [])
+        states.append((window._help, screen.filled, window.closed))
+    assert states == [
+        (False, True, False),
+        (True, True, False),
+        (False, True, False),
+        (False, False, False),
+        (False, False, True),
+    ]
 
 
 def test_the_window_speaks_its_language_in_messages_and_while_it_waits():

@@ -1,6 +1,7 @@
 import pytest
 
-from realtime.viewers.desktop import NO_KEY, has_display, typed
+from realtime.viewers.desktop import has_display, typed
+from realtime.viewers.keys import NO_KEY
 
 
 @pytest.mark.parametrize(

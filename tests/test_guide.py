@@ -9,7 +9,7 @@ from calibration.plan import ORDER, make_prompts
 from calibration.session import CaptureSession
 from realtime.config import CaptureSettings, QualitySettings
 from realtime.values import Box, Face, Frame, Reading
-from realtime.viewers.desktop import NO_KEY
+from realtime.viewers.keys import NO_KEY
 
 SETTINGS = CaptureSettings(hold_s=0.3, rest_s=0.3, countdown_s=1.0, review_s=0.2)
 POINTS = np.array([(260, 200), (280, 200), (340, 200), (320, 200), (300, 230)], np.float32)

@@ -144,6 +144,18 @@ def test_the_window_shows_the_face_and_obeys_its_keys(screen, tmp_path):
     assert len(rest) > 10
 
 
+def test_a_key_that_is_held_down_acts_once(screen, tmp_path):
+    process, window = start(screen, tmp_path)
+    recordings = tmp_path / "recordings"
+    screen.xdotool("keydown", "r")
+    time.sleep(2)
+    screen.xdotool("keyup", "r")
+    assert wait_for(lambda: [p for p in recordings.glob("*.jsonl") if p.read_text().count("\n") > 30], 20)
+    screen.xdotool("key", "--window", window, "q")
+    finish(process)
+    assert len(list(recordings.glob("*.jsonl"))) == 1
+
+
 def test_pause_hide_mirror_and_help_do_what_they_say(screen, tmp_path):
     film = tmp_path / "still.mp4"
     with av.open(str(film), "w") as made:

@@ -3,14 +3,15 @@
 import os
 import socket
 import sys
+import time
 from typing import Any
 
 import cv2
 import numpy as np
 
 from realtime.base.silence import quiet
-
-NO_KEY = 255
+from realtime.base.timing import Clock
+from realtime.viewers.keys import NO_KEY, KeyPresses
 
 
 def typed(code: int) -> int:
@@ -28,11 +29,14 @@ def typed(code: int) -> int:
 class DesktopWindow:
     """One window. It opens with its first picture."""
 
-    def __init__(self, title: str):
+    def __init__(self, title: str, clock: Clock = time.monotonic):
         self.title = title
         self.closed = False
         """Whether the user has closed the window."""
-        self._open = self._filled = False
+        self.filled = False
+        """Whether the window fills the screen."""
+        self._open = False
+        self._presses = KeyPresses(clock)
 
     def show(self, picture: np.ndarray) -> int:
         """Shows (h, w, 3) BGR uint8; gives the key that was pressed, `NO_KEY` for none."""
@@ -52,16 +56,16 @@ class DesktopWindow:
 
     def fill(self) -> None:
         """Switches between full screen and window."""
-        self._filled = not self._filled
+        self.filled = not self.filled
         if self._open:
             with quiet():
-                cv2.setWindowProperty(self.title, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN if self._filled else cv2.WINDOW_NORMAL)
+                cv2.setWindowProperty(self.title, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN if self.filled else cv2.WINDOW_NORMAL)
 
     def wait(self) -> int:
         """Keeps the window alive while there is nothing new to show; gives a key as `show` does."""
         if not self._open:
             return NO_KEY
-        key = typed(cv2.waitKeyEx(1))
+        key = self._presses.update(typed(cv2.waitKeyEx(1)))
         self.closed = self.closed or not self._visible()
         return key
 

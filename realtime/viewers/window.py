@@ -9,7 +9,8 @@ from realtime.drawing.draw import Hud, Rec, annotate, mirrored, waiting
 from realtime.drawing.history import LabelHistory, Span
 from realtime.values import Frame, Reading
 from realtime.viewers.controls import Controls
-from realtime.viewers.desktop import NO_KEY, DesktopWindow
+from realtime.viewers.desktop import DesktopWindow
+from realtime.viewers.keys import NO_KEY
 
 NO_PICTURE = np.zeros((480, 640, 3), np.uint8)
 """What the window shows until a camera's first picture comes."""
@@ -64,7 +65,9 @@ class Window:
     def _obey(self, key: int) -> None:
         self.closed = self.closed or self._desktop.closed
         letter = "" if key == NO_KEY else chr(key).lower()
-        if letter in ("q", "\x1b"):
+        if letter == "\x1b":
+            self._go_back()
+        elif letter == "q":
             self.closed = True
         elif letter == "r":
             self.controls.record()
@@ -84,6 +87,15 @@ class Window:
             self._desktop.fill()
         elif letter in ("h", "?"):
             self._help = not self._help
+
+    def _go_back(self) -> None:
+        """What Esc does: closes the help, else leaves full screen, else ends the session."""
+        if self._help:
+            self._help = False
+        elif self._desktop.filled:
+            self._desktop.fill()
+        else:
+            self.closed = True
 
     def _hud(self, idle: bool) -> Hud:
         """What is drawn beside the faces; `idle` says that there is no frame whose rate and age could be told."""
