@@ -31,7 +31,10 @@ class ListScreen:
         self.shown.append(picture)
         return ord(self.keys.pop(0)) if self.keys else NO_KEY
 
-    def resize(self, picture):
+    def size(self, picture_wh):
+        return picture_wh
+
+    def resize(self, picture_wh):
         pass
 
     def fill(self):

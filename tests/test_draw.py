@@ -5,7 +5,8 @@ import pytest
 from fakes import a_reading, points_in
 
 from realtime.base.geometry import scale_box
-from realtime.drawing.draw import COLOURS, QUIET, TRACK, Hud, Rec, annotate, caption, fitted, mirrored, waiting
+from realtime.drawing.draw import COLOURS, QUIET, TRACK, Hud, Rec, annotate, caption, waiting
+from realtime.drawing.fitting import fitted, mirrored
 from realtime.drawing.history import Span
 from realtime.drawing.words import LANGUAGES
 from realtime.values import LABELS, Box
@@ -260,3 +261,13 @@ def test_a_picture_is_fitted_with_its_boxes_and_points_and_without_distortion():
 @pytest.mark.parametrize("size", [(1, 1), (1, 999), (999, 1), (640, 480)])
 def test_any_picture_can_be_fitted(size):
     assert fitted(plain(*size), [], (64, 48))[0].shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("size", [(1161, 653), (960, 540), (400, 225), (2400, 1350)])
+def test_thin_lines_stay_in_a_picture_of_any_size_and_keep_their_places(size):
+    picture = np.zeros((1080, 1920, 3), np.uint8)
+    picture[:, 960:964] = 255
+    made, [reading] = fitted(picture, [a_reading(box=Box(960, 540, 964, 640))], size)
+    row = made[size[1] // 2, :, 0].astype(float)
+    assert (row * np.arange(size[0])).sum() / row.sum() == pytest.approx((reading.face.box.x0 + reading.face.box.x1) / 2 - 0.5, abs=0.6)
+    assert row.sum() == pytest.approx(255 * 4 * size[0] / 1920, rel=0.35)

@@ -9,7 +9,7 @@ from fakes import a_reading
 
 from realtime.base.geometry import box_around
 from realtime.config import DetectorSettings
-from realtime.drawing.draw import fitted
+from realtime.drawing.fitting import fitted
 from realtime.expression.quality import eye_distance
 from realtime.faces.detector import Detector
 from realtime.faces.landmarks import MIRRORED, PointPredictor

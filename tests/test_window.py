@@ -100,7 +100,8 @@ def painted(screen: Screen, title: str, process: subprocess.Popen) -> str:
         if wait_for(lambda: screen.picture().any(axis=2).sum() > 1000, 3):
             break
         screen.xdotool("windowunmap", "--sync", window, "windowmap", "--sync", window)
-    screen.xdotool("windowfocus", "--sync", window)
+    # The tests look at places of the picture.
+    screen.xdotool("windowmove", window, "0", "0", "windowfocus", "--sync", window)
     return window
 
 
@@ -276,6 +277,24 @@ def test_a_silent_camera_leaves_a_dimmed_picture_and_keys_that_work(screen, tmp_
     capture.release()
 
 
+def test_a_film_larger_than_the_screen_opens_within_it_and_has_black_margins_in_another_shape(screen, tmp_path):
+    film = tmp_path / "large.mp4"
+    with av.open(str(film), "w") as made:
+        stream = made.add_stream("libx264", 30)
+        stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
+        for _ in range(300):
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((1080, 1920, 3), 200, np.uint8), "bgr24")))
+        made.mux(stream.encode())
+    process, window = start(screen, tmp_path, source=str(film))
+    assert wait_for(lambda: "922x518" in screen.xdotool("getwindowgeometry", window), 10)
+    screen.xdotool("windowsize", window, "600", "600")
+    assert wait_for(lambda: (screen.picture()[200:400, 100:500] > 190).all(), 10)
+    # The picture is 337 px high now; HighGUI's own margins are light.
+    assert wait_for(lambda: (screen.picture()[20:100, 50:400] < 10).all(), 10)
+    screen.xdotool("key", "--window", window, "q")
+    finish(process)
+
+
 NO_PICTURE_YET = """
 import time
 import numpy as np
@@ -288,7 +307,7 @@ with Window(controls(time.monotonic)) as window:
     while input() == "wait":
         window.idle(message("waiting", source="camera 0", seconds=3))
         print("shown", flush=True)
-    window.write(Frame(np.full((240, 320, 3), 200, np.uint8), time.monotonic(), 0), [])
+    window.write(Frame(np.full((320, 160, 3), 200, np.uint8), time.monotonic(), 0), [])
     print("shown", flush=True)
     input()
 """
@@ -314,5 +333,5 @@ def test_a_camera_without_a_first_picture_has_a_card_and_then_a_window_of_its_si
         assert wait_for(card, 20)
         ask("picture")
         window = screen.xdotool("search", "--name", Window.title).split("\n")[0]
-        assert wait_for(lambda: "320x240" in screen.xdotool("getwindowgeometry", window), 10)
+        assert wait_for(lambda: "240x480" in screen.xdotool("getwindowgeometry", window), 10)
         process.communicate("end\n", timeout=20)

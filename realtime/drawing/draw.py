@@ -1,17 +1,16 @@
 """Draws boxes, cards and status lines onto a copy of the picture. Pure: (image, readings) -> annotated image."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from realtime.base.geometry import mirror_box, move_box, scale_box
 from realtime.drawing.history import SPAN_S, Span
 from realtime.drawing.layout import Area, Size, area_of, beside, corners, free, least, nearby
 from realtime.drawing.text import draw_text, text_width
 from realtime.drawing.words import ENGLISH, KEYS, Words
-from realtime.values import LABELS, Face, Reading
+from realtime.values import LABELS, Reading
 
 Colour = tuple[int, int, int]
 
@@ -73,35 +72,18 @@ class Hud:
     strip: tuple[tuple[Span, ...], ...] = ()
 
 
-def mirrored(image: np.ndarray, readings: list[Reading]) -> tuple[np.ndarray, list[Reading]]:
-    """Picture and boxes flipped left to right. The five points stay as they are, since they are not drawn."""
-    width = image.shape[1]
-    flipped = [replace(r, face=replace(r.face, box=mirror_box(r.face.box, width))) for r in readings]
-    return cv2.flip(image, 1), flipped
-
-
-def fitted(image: np.ndarray, readings: list[Reading], size_wh: tuple[int, int]) -> tuple[np.ndarray, list[Reading]]:
-    """Picture, boxes and points fitted into another size without distortion, with black bars."""
-    height, width = image.shape[:2]
-    factor = min(size_wh[0] / width, size_wh[1] / height)
-    inner_wh = [max(1, round(width * factor)), max(1, round(height * factor))]
-    x, y = ((whole - inner) // 2 for whole, inner in zip(size_wh, inner_wh, strict=True))
-    picture = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
-    picture[y : y + inner_wh[1], x : x + inner_wh[0]] = cv2.resize(image, inner_wh, interpolation=cv2.INTER_AREA)
-    return picture, [replace(r, face=_fitted_face(r.face, factor, x, y)) for r in readings]
-
-
-def _fitted_face(face: Face, factor: float, x: float, y: float) -> Face:
-    points = (face.points * factor + (x, y)).astype(np.float32)
-    return replace(face, box=move_box(scale_box(face.box, factor), x, y), points=points)
-
-
 def annotate(image: np.ndarray, readings: list[Reading], hud: Hud | None = None, words: Words = ENGLISH) -> np.ndarray:
     """A copy of (h, w, 3) BGR uint8 with a box and a card for every face, and the HUD if there is one.
 
     Nothing covers a face: a part that has no room is drawn smaller or left out.
     """
     picture = image.copy()
+    draw(picture, readings, hud, words)
+    return picture
+
+
+def draw(picture: np.ndarray, readings: list[Reading], hud: Hud | None = None, words: Words = ENGLISH) -> None:
+    """As `annotate`, on the picture itself."""
     unit, size = _unit(picture), (picture.shape[1], picture.shape[0])
     occupied = [area_of(reading.face.box) for reading in readings]
     if hud is not None:
@@ -113,7 +95,6 @@ def annotate(image: np.ndarray, readings: list[Reading], hud: Hud | None = None,
             occupied.append(_draw_card(picture, reading, unit, size, occupied, words))
     if hud is not None:
         _draw_rest(picture, hud, unit, occupied, words)
-    return picture
 
 
 def waiting(image: np.ndarray, why: str, hud: Hud, words: Words = ENGLISH) -> np.ndarray:

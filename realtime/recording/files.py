@@ -13,7 +13,8 @@ import numpy as np
 from realtime.base.errors import Trouble, disk_remedy, reason
 from realtime.base.timing import Clock
 from realtime.config import Choices, PrivacySettings, RecorderSettings
-from realtime.drawing.draw import annotate, fitted
+from realtime.drawing.draw import annotate
+from realtime.drawing.fitting import fitted
 from realtime.drawing.words import LANGUAGES
 from realtime.faces.cover_search import CoverSearch
 from realtime.readings.format import SCHEMA, face_values

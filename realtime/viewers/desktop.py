@@ -11,7 +11,9 @@ import numpy as np
 
 from realtime.base.silence import quiet
 from realtime.base.timing import Clock
+from realtime.drawing.fitting import fitted
 from realtime.viewers.keys import NO_KEY, KeyPresses
+from realtime.viewers.screen_size import Size, middle, opening_size, screen_size
 
 
 def typed(code: int) -> int:
@@ -36,23 +38,51 @@ class DesktopWindow:
         self.filled = False
         """Whether the window fills the screen."""
         self._open = False
+        self._asked: Size = (0, 0)
         self._presses = KeyPresses(clock)
 
+    def size(self, picture_wh: Size) -> Size:
+        """Width and height in px of the window's inside, in which a picture is to be drawn; before it is open, with which it will open.
+
+        Args:
+            picture_wh: width and height of the source's picture.
+        """
+        if not self._open:
+            return opening_size(picture_wh, screen_size())
+        try:
+            width, height = cv2.getWindowImageRect(self.title)[2:]
+        except cv2.error:
+            # The user has closed the window.
+            width = height = 0
+        return (width, height) if min(width, height) > 1 else self._asked
+
     def show(self, picture: np.ndarray) -> int:
-        """Shows (h, w, 3) BGR uint8; gives the key that was pressed, `NO_KEY` for none."""
+        """Shows (h, w, 3) BGR uint8; gives the key that was pressed, `NO_KEY` for none.
+
+        A picture of another size than `size` gives is fitted in, with black margins.
+        """
+        wh = (picture.shape[1], picture.shape[0])
         if not self._open:
             with quiet():
-                cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-                cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
+                # Free of the picture's ratio: HighGUI's own margins are light gray.
+                cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
             self._open = True
-        cv2.imshow(self.title, picture)
+            self.resize(wh)
+        size = self.size(wh)
+        cv2.imshow(self.title, picture if size == wh else fitted(picture, [], size)[0])
         return self.wait()
 
-    def resize(self, picture: np.ndarray) -> None:
-        """Gives the window the size of a picture."""
+    def resize(self, picture_wh: Size) -> None:
+        """Gives the window the size that suits a picture and the screen."""
         if self._open:
+            screen = screen_size()
+            self._asked = opening_size(picture_wh, screen)
+            place = middle(self._asked, screen)
             with quiet():
-                cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
+                cv2.resizeWindow(self.title, *self._asked)
+                if place is not None:
+                    # A system puts a window where it suits the size that it had before.
+                    cv2.moveWindow(self.title, *place)
 
     def fill(self) -> None:
         """Switches between full screen and window."""

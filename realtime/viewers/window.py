@@ -5,7 +5,8 @@ from typing import Self
 import numpy as np
 
 from realtime.base.messages import Message
-from realtime.drawing.draw import Hud, Rec, annotate, mirrored, waiting
+from realtime.drawing.draw import Hud, Rec, annotate, draw, waiting
+from realtime.drawing.fitting import fitted, mirrored
 from realtime.drawing.history import LabelHistory, Span
 from realtime.values import Frame, Reading
 from realtime.viewers.controls import Controls
@@ -42,22 +43,26 @@ class Window:
         strip = self._history.update(frame.t, readings)
         if not self._paused or self._last is None:
             self._last, self._strip = (frame.image, readings), strip
-        self._obey(self._show(annotate(*self._turned(*self._last), self._hud(idle=False), self.words)))
+        picture, readings = self._fitted(*self._last)
+        draw(picture, readings, self._hud(idle=False), self.words)
+        self._obey(self._desktop.show(picture))
 
     def idle(self, why: Message | None) -> None:
         """Keeps the window and its keys alive while no frame comes; `why` is shown over the last picture."""
         if why is None:
             self._obey(self._desktop.wait())
         else:
-            image, _ = self._turned(*(self._last or (NO_PICTURE, [])))
-            self._obey(self._show(waiting(image, self.words.sentence(why), self._hud(idle=True), self.words)))
+            image, _ = self._fitted(*(self._last or (NO_PICTURE, [])))
+            self._obey(self._desktop.show(waiting(image, self.words.sentence(why), self._hud(idle=True), self.words)))
 
-    def _show(self, picture: np.ndarray) -> int:
-        """Shows a picture, and gives the key that was pressed, if any. The first picture of a source makes the window of its size."""
+    def _fitted(self, image: np.ndarray, readings: list[Reading]) -> tuple[np.ndarray, list[Reading]]:
+        """A new picture as large as the window, so that letters and lines are drawn on its own pixels."""
+        wh = (image.shape[1], image.shape[0])
         if self._last is not None and not self._sized:
+            # The first picture of a source makes the window of its size.
             self._sized = True
-            self._desktop.resize(picture)
-        return self._desktop.show(picture)
+            self._desktop.resize(wh)
+        return fitted(*self._turned(image, readings), self._desktop.size(wh))
 
     def _turned(self, image: np.ndarray, readings: list[Reading]) -> tuple[np.ndarray, list[Reading]]:
         return mirrored(image, readings) if self.controls.mirror != self._flipped else (image, readings)
