@@ -336,7 +336,7 @@ class NoCameras:
     mirror = False
 
     def __init__(self):
-        self.current, self.chosen = "demo", []
+        self.current, self.candidates, self.chosen = "demo", ["demo"], []
 
     def others(self) -> list[str]:
         return ["0"]

@@ -6,19 +6,20 @@ import time
 
 import numpy as np
 import pytest
-from fakes import FakeClock, NoCameras, NoProfile, controls
+from fakes import FakeClock, NoCameras, NoProfile, a_reading, controls
 
 from realtime.base.errors import Trouble
 from realtime.base.messages import TEXTS, message
 from realtime.config import Choices
-from realtime.drawing.draw import Hud, annotate, waiting
+from realtime.drawing.draw import annotate, waiting
+from realtime.drawing.hud import Hud
 from realtime.drawing.words import LANGUAGES
 from realtime.recording.recording import RecordingSetup
 from realtime.recording.switch import RecordSwitch
-from realtime.values import Frame
+from realtime.values import Box, Frame
 from realtime.viewers.controls import MESSAGE_S
 from realtime.viewers.keys import NO_KEY
-from realtime.viewers.window import Window
+from realtime.viewers.window import NO_FACE_S, Window
 
 
 class ListScreen:
@@ -162,11 +163,54 @@ def test_every_language_has_a_sentence_for_every_message_with_all_its_values(lan
     assert set(words.messages) == set(TEXTS)
     for key, english in TEXTS.items():
         values = {
-            name: f"<{name}>" for name in ("text", "file", "name", "names", "source", "seconds", "reason") if f"{{{name}}}" in english
+            name: f"<{name}>"
+            for name in ("text", "file", "name", "names", "source", "seconds", "reason", "count")
+            if f"{{{name}}}" in english
         }
         sentence = words.sentence(message(key, **values))
         assert all(value in sentence for value in values.values()), (language, key)
         assert language == "en" or key == "text" or sentence != str(message(key, **values)) or key == "profile_on", (language, key)
+
+
+def test_a_message_within_a_message_has_its_language_too():
+    reason = Trouble(message("no_other_camera"))
+    told = message("camera_unchanged", source="demo.mp4", reason=reason)
+    assert str(told) == "demo.mp4 stays: there is no other camera: `run.py cameras` lists them"
+    assert LANGUAGES["de"].sentence(told) == "demo.mp4 bleibt: es gibt keine andere Kamera: run.py cameras zählt sie auf"
+
+
+def test_the_demo_clip_is_told_and_that_it_stands_for_a_camera():
+    cameras = NoCameras()
+    shared = controls(cameras=cameras, words=LANGUAGES["de"])
+    assert shared.status().source == "Beispielfilm"
+    cameras.candidates = ["0", "demo"]
+    assert shared.status().source == "Beispielfilm: keine Kamera gefunden"
+    cameras.current = "0"
+    assert shared.status().source is None
+
+
+def test_after_some_seconds_without_a_face_the_window_tells_what_helps():
+    window = Window(controls())
+    window._desktop = screen = ListScreen("")
+    image = np.full((480, 640, 3), 50, np.uint8)
+
+    def shown(t: float, faces) -> np.ndarray:
+        window.write(Frame(image, t, 0), faces)
+        return screen.shown[-1][:40, 150:490]
+
+    quiet = shown(10.0, [])
+    assert (shown(10.0 + NO_FACE_S - 0.1, []) == quiet).all()
+    assert (shown(10.0 + NO_FACE_S, []) != quiet).any()
+    assert (shown(10.1 + NO_FACE_S, [a_reading(box=Box(200, 150, 400, 350))]) == quiet).all()
+    assert (shown(13.0 + NO_FACE_S, []) == quiet).all()
+
+
+def test_rate_and_delay_are_shown_by_a_key():
+    window = Window(controls())
+    window._desktop = screen = ListScreen("i")
+    for i in range(2):
+        window.write(Frame(np.full((480, 640, 3), 50, np.uint8), 0.0, i), [])
+    assert (screen.shown[0] != screen.shown[1]).any()
 
 
 def test_a_trouble_is_told_in_its_own_words():

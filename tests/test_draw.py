@@ -5,9 +5,11 @@ import pytest
 from fakes import a_reading, points_in
 
 from realtime.base.geometry import scale_box
-from realtime.drawing.draw import COLOURS, QUIET, TRACK, Hud, Rec, annotate, caption, waiting
+from realtime.drawing.draw import annotate, caption, waiting
 from realtime.drawing.fitting import fitted, mirrored
 from realtime.drawing.history import Span
+from realtime.drawing.hud import Hud, Rec
+from realtime.drawing.palette import COLOURS, QUIET, TRACK
 from realtime.drawing.words import LANGUAGES
 from realtime.values import LABELS, Box
 
@@ -144,7 +146,7 @@ def test_the_strip_shows_the_last_seconds_from_the_left():
 
 def test_the_numbers_stay_in_their_corner_when_the_strip_comes():
     for strip in ((), ((Span("sadness", 10, 0),),)):
-        made = annotate(plain(), [], Hud(30, 3, strip=strip))
+        made = annotate(plain(), [], Hud(30, 3, numbers=True, strip=strip))
         assert (made[:400] == 128).all() and (made[445:465, 10:60] > 200).any()
 
 
@@ -217,7 +219,7 @@ def test_the_hud_shows_recording_only_while_it_runs():
 
 
 def test_dropped_frames_are_told_when_there_are_some():
-    lengths = [int((annotate(plain(), [], Hud(30, 10, dropped=n))[470, :400] != 128).any(axis=1).sum()) for n in (0, 3, 300)]
+    lengths = [int((annotate(plain(), [], Hud(30, 10, numbers=True, dropped=n))[470, :400] != 128).any(axis=1).sum()) for n in (0, 3, 300)]
     assert 50 < lengths[0] < lengths[1] - 40 < lengths[2] - 40
 
 

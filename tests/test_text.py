@@ -43,8 +43,6 @@ def test_every_letter_of_every_language_has_its_own_ink(language):
         *words.actions.values(),
         *words.messages.values(),
         words.unsure,
-        words.dropped,
-        words.saving,
         words.profile,
         words.paused,
         words.continues,

@@ -295,6 +295,20 @@ def test_a_film_larger_than_the_screen_opens_within_it_and_has_black_margins_in_
     finish(process)
 
 
+def test_the_last_picture_of_a_film_stays_for_a_while_with_a_card_and_then_the_session_ends(screen, tmp_path):
+    film = tmp_path / "short.mp4"
+    with av.open(str(film), "w") as made:
+        stream = made.add_stream("libx264", 30)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        for _ in range(150):
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((480, 640, 3), 200, np.uint8), "bgr24")))
+        made.mux(stream.encode())
+    process, _ = start(screen, tmp_path, source=str(film))
+    assert wait_for(lambda: screen.picture()[100, 100].max() < 100, 20)
+    assert (screen.picture()[200:280, 150:490].min(axis=2) > 200).sum() > 100
+    finish(process)
+
+
 NO_PICTURE_YET = """
 import time
 import numpy as np

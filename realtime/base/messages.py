@@ -21,8 +21,19 @@ TEXTS = {
     "camera_fallback": "Playing {source} instead.",
     "camera_changed": "now {source}",
     "camera_unchanged": "{source} stays: {reason}",
+    "no_other_camera": "there is no other camera: `run.py cameras` lists them",
+    "no_face": "no face in sight: come closer, or turn on more light",
+    "demo_clip": "demo clip",
+    "demo_instead": "demo clip: no camera was found",
+    "ended": "{source} has ended",
+    "slower": "running slower to keep up",
+    "skipped": "{count} frames skipped",
+    "help_box": "The box is a face, its colour the expression; the bars show all seven.",
+    "help_strip": "The strip at the edge: the last ten seconds, now is at the right.",
+    "help_unsure": 'Gray and "unsure": do not rely on it; the reason is in brackets.',
+    "help_close": "h or Esc closes this help",
 }
-"""The English sentence of each key. `realtime.drawing.words` has those of the other languages."""
+"""The English sentence of each key. `realtime.drawing.sentences` has those of the other languages."""
 
 
 class Message(NamedTuple):

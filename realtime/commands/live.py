@@ -1,9 +1,10 @@
 """What `run.py live` is built from: a live source, the pipeline, viewers, recordings, and what connects them."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 
@@ -25,11 +26,15 @@ from realtime.sources.opening import open_live, usual_sources
 from realtime.sources.playing import Thinned
 from realtime.sources.source import Source
 from realtime.sources.switching import SourceSwitch
+from realtime.values import Frame, Reading
 from realtime.viewers.controls import Controls
 from realtime.viewers.desktop import has_display
 from realtime.viewers.terminal import Line
 from realtime.viewers.viewer import Viewer
 from realtime.viewers.window import Window
+
+LAST_PICTURE_S = 3.0
+"""How long the last picture of a film stays in the window, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,23 @@ class LiveOptions:
     is_film: bool | None = None
 
 
+class LastPicture:
+    """A sink that does something once all frames were written, before the sinks in front of it are closed."""
+
+    def __init__(self, stay: Callable[[], None]):
+        self._stay = stay
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if not any(error):
+            self._stay()
+
+    def write(self, frame: Frame, readings: list[Reading]) -> None:
+        pass
+
+
 class LiveSession:
     """One run of `live`: builds the parts in `__init__`, runs them in `run`."""
 
@@ -78,7 +100,7 @@ class LiveSession:
             Trouble: a part cannot be had: the window without a display, the source, the model, the recording, the page.
         """
         self.options, self.settings, self.console, self.clock, self.interrupted = options, settings, console, clock, interrupted
-        windowed = options.window is not False and not (options.web and options.window is None) and has_display()
+        self.windowed = windowed = options.window is not False and not (options.web and options.window is None) and has_display()
         if options.window and not windowed:
             raise Trouble(
                 "there is no display for a window here: leave out --window to see readings in the terminal, or use --record FILE.mp4"
@@ -102,7 +124,8 @@ class LiveSession:
 
     def run(self) -> None:
         """Reads, shows and records until the session ends, and prints a summary."""
-        sinks: list[Sink] = [*self.viewers, self.controls, self.recordings, Tap(self.countdown.update)]
+        # Sinks are closed from the last to the first: the recordings before the last picture is left on the screen.
+        sinks: list[Sink] = [*self.viewers, LastPicture(self._stay), self.controls, self.recordings, Tap(self.countdown.update)]
         try:
             run_loop(self.frames, self.pipeline, Sinks(sinks), self._over)
         finally:
@@ -129,6 +152,14 @@ class LiveSession:
     def _idle(self, why: Message | None) -> None:
         for viewer in self.viewers:
             viewer.idle(why)
+
+    def _stay(self) -> None:
+        """Leaves the last picture of a film in the window for a while, with a line that it is the last."""
+        if self.windowed:
+            until = self.clock() + LAST_PICTURE_S
+            while not self._over() and self.clock() < until:
+                self._idle(message("ended", source=self.frames.name))
+                time.sleep(0.03)
 
     def _other_cameras(self) -> list[str]:
         return camera_choices(self.cameras.current, list_cameras())

@@ -34,7 +34,7 @@ def fitted(image: np.ndarray, readings: list[Reading], size_wh: tuple[int, int])
 
 
 def _resized(image: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray:
-    """The image in another size. Halves are averaged first, so that thin lines stay; `cv2.INTER_AREA` for any size takes ten times longer."""
+    """The image in another size. Averages halves first, so that thin lines stay: `cv2.INTER_AREA` for any size takes ten times as long."""
     while image.shape[1] >= 2 * size_wh[0] and image.shape[0] >= 2 * size_wh[1]:
         height, width = image.shape[0] // 2, image.shape[1] // 2
         image = cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from realtime.base.messages import TEXTS, Message
+from realtime.base.errors import Trouble
+from realtime.base.messages import Message
+from realtime.drawing.sentences import SENTENCES
 
 DOUBTS = ("small", "dark", "blurred", "turned", "covered", "tie")
 """All values of `Reading.unsure`."""
@@ -16,6 +18,7 @@ KEYS = {
     "camera": "c",
     "mirror": "m",
     "hide": "o",
+    "numbers": "i",
     "fill": "f",
     "help": "h",
 }
@@ -31,7 +34,7 @@ class Words:
         doubts: why a label should not be relied on, by `DOUBTS`.
         actions: what the keys do, by the names in `KEYS`.
         messages: sentences with places for values, by the keys of `realtime.base.messages.TEXTS`.
-        unsure, dropped, saving, profile, paused, continues, hidden: single words of the screen; a recording continues during a pause.
+        unsure, profile, paused, continues, hidden: single words of the screen; a recording continues during a pause.
     """
 
     labels: Mapping[str, str]
@@ -39,16 +42,20 @@ class Words:
     actions: Mapping[str, str]
     messages: Mapping[str, str]
     unsure: str
-    dropped: str
-    saving: str
     profile: str
     paused: str
     continues: str
     hidden: str
 
     def sentence(self, message: Message) -> str:
-        """A message in this language."""
-        return self.messages[message.key].format(**message.values)
+        """A message in this language, with the messages within it. The text of a Trouble that is no message stays English."""
+        values = {name: self._value(value) for name, value in message.values.items()}
+        return self.messages[message.key].format(**values)
+
+    def _value(self, value: object) -> object:
+        if isinstance(value, Trouble) and value.args:
+            value = value.args[0]
+        return self.sentence(value) if isinstance(value, Message) else value
 
 
 LANGUAGES = {
@@ -79,13 +86,12 @@ LANGUAGES = {
             "camera": "next camera",
             "mirror": "mirror",
             "hide": "hide labels",
+            "numbers": "frames a second",
             "fill": "full screen",
             "help": "help",
         },
-        messages=TEXTS,
+        messages=SENTENCES["en"],
         unsure="unsure",
-        dropped="dropped",
-        saving="saving",
         profile="profile",
         paused="picture paused",
         continues="goes on",
@@ -118,31 +124,12 @@ LANGUAGES = {
             "camera": "下一个摄像头",
             "mirror": "镜像",
             "hide": "隐藏标签",
+            "numbers": "速度",
             "fill": "全屏",
             "help": "帮助",
         },
-        messages={
-            "text": "{text}",
-            "saved": "已保存 {file}",
-            "recording": "正在录制",
-            "nothing_recorded": "没有录到内容",
-            "no_snapshots": "使用 --privacy 时不能拍照",
-            "profile_on": "个人配置 {name}",
-            "profile_off": "未用个人配置",
-            "profile_choice": "请用 --profile 选择: {names}",
-            "profile_missing": "还没有个人配置: 用 run.py calibrate 创建",
-            "reconnecting": "{source}: 正在重新连接 ({seconds} s)",
-            "waiting": "{source}: 等待第一帧画面 ({seconds} s)",
-            "camera_search": "正在寻找下一个摄像头",
-            "camera_opening": "正在打开 {source}",
-            "camera_busy": "请稍候: 正在打开另一个摄像头",
-            "camera_fallback": "改为播放 {source}",
-            "camera_changed": "已切换到 {source}",
-            "camera_unchanged": "{source} 保持不变: {reason}",
-        },
+        messages=SENTENCES["zh"],
         unsure="不确定",
-        dropped="丢帧",
-        saving="节省",
         profile="配置",
         paused="画面已暂停",
         continues="继续录制",
@@ -175,31 +162,12 @@ LANGUAGES = {
             "camera": "otra cámara",
             "mirror": "espejo",
             "hide": "ocultar etiquetas",
+            "numbers": "velocidad",
             "fill": "pantalla completa",
             "help": "ayuda",
         },
-        messages={
-            "text": "{text}",
-            "saved": "guardado: {file}",
-            "recording": "grabando",
-            "nothing_recorded": "no se ha grabado nada",
-            "no_snapshots": "sin fotos con --privacy",
-            "profile_on": "perfil {name}",
-            "profile_off": "sin perfil",
-            "profile_choice": "elige uno con --profile: {names}",
-            "profile_missing": "aún no hay perfil: run.py calibrate crea uno",
-            "reconnecting": "{source}: reconectando ({seconds} s)",
-            "waiting": "{source}: esperando la primera imagen ({seconds} s)",
-            "camera_search": "buscando la siguiente cámara",
-            "camera_opening": "abriendo {source}",
-            "camera_busy": "ya se está abriendo otra cámara: espera",
-            "camera_fallback": "Se reproduce {source} en su lugar.",
-            "camera_changed": "ahora {source}",
-            "camera_unchanged": "{source} se queda: {reason}",
-        },
+        messages=SENTENCES["es"],
         unsure="dudosa",
-        dropped="perdidas",
-        saving="ahorro",
         profile="perfil",
         paused="imagen en pausa",
         continues="sigue",
@@ -232,31 +200,12 @@ LANGUAGES = {
             "camera": "nächste Kamera",
             "mirror": "spiegeln",
             "hide": "Namen ausblenden",
+            "numbers": "Tempo",
             "fill": "ganzer Bildschirm",
             "help": "Hilfe",
         },
-        messages={
-            "text": "{text}",
-            "saved": "gespeichert: {file}",
-            "recording": "Aufnahme läuft",
-            "nothing_recorded": "nichts aufgenommen",
-            "no_snapshots": "mit --privacy keine Standbilder",
-            "profile_on": "Profil {name}",
-            "profile_off": "kein Profil",
-            "profile_choice": "mit --profile eines wählen: {names}",
-            "profile_missing": "noch kein Profil: run.py calibrate erstellt eins",
-            "reconnecting": "{source}: verbindet neu ({seconds} s)",
-            "waiting": "{source}: wartet auf das erste Bild ({seconds} s)",
-            "camera_search": "sucht die nächste Kamera",
-            "camera_opening": "öffnet {source}",
-            "camera_busy": "eine andere Kamera wird gerade geöffnet: bitte warten",
-            "camera_fallback": "Stattdessen läuft {source}.",
-            "camera_changed": "jetzt {source}",
-            "camera_unchanged": "{source} bleibt: {reason}",
-        },
+        messages=SENTENCES["de"],
         unsure="unsicher",
-        dropped="verloren",
-        saving="gespart",
         profile="Profil",
         paused="Bild angehalten",
         continues="läuft weiter",
@@ -289,31 +238,12 @@ LANGUAGES = {
             "camera": "autre caméra",
             "mirror": "miroir",
             "hide": "masquer les noms",
+            "numbers": "vitesse",
             "fill": "plein écran",
             "help": "aide",
         },
-        messages={
-            "text": "{text}",
-            "saved": "enregistré : {file}",
-            "recording": "enregistrement en cours",
-            "nothing_recorded": "rien n'a été enregistré",
-            "no_snapshots": "pas de photos avec --privacy",
-            "profile_on": "profil {name}",
-            "profile_off": "aucun profil",
-            "profile_choice": "choisissez-en un avec --profile : {names}",
-            "profile_missing": "pas encore de profil : run.py calibrate en crée un",
-            "reconnecting": "{source}: reconnexion ({seconds} s)",
-            "waiting": "{source}: en attente de la première image ({seconds} s)",
-            "camera_search": "recherche de la caméra suivante",
-            "camera_opening": "ouverture de {source}",
-            "camera_busy": "une autre caméra est en cours d'ouverture : patientez",
-            "camera_fallback": "Lecture de {source} à la place.",
-            "camera_changed": "maintenant {source}",
-            "camera_unchanged": "{source} reste : {reason}",
-        },
+        messages=SENTENCES["fr"],
         unsure="incertain",
-        dropped="perdues",
-        saving="économie",
         profile="profil",
         paused="image en pause",
         continues="continue",
@@ -346,31 +276,12 @@ LANGUAGES = {
             "camera": "次のカメラ",
             "mirror": "左右反転",
             "hide": "表示を隠す",
+            "numbers": "速度",
             "fill": "全画面",
             "help": "ヘルプ",
         },
-        messages={
-            "text": "{text}",
-            "saved": "保存しました: {file}",
-            "recording": "録画中",
-            "nothing_recorded": "何も録画されていません",
-            "no_snapshots": "--privacy では写真を撮れません",
-            "profile_on": "プロファイル {name}",
-            "profile_off": "プロファイルなし",
-            "profile_choice": "--profile で選んでください: {names}",
-            "profile_missing": "プロファイルがありません: run.py calibrate で作れます",
-            "reconnecting": "{source}: 再接続中 ({seconds} s)",
-            "waiting": "{source}: 最初の映像を待っています ({seconds} s)",
-            "camera_search": "次のカメラを探しています",
-            "camera_opening": "{source} を開いています",
-            "camera_busy": "別のカメラを開いています。お待ちください",
-            "camera_fallback": "代わりに {source} を再生します",
-            "camera_changed": "{source} に切り替えました",
-            "camera_unchanged": "{source} のままです: {reason}",
-        },
+        messages=SENTENCES["ja"],
         unsure="不確か",
-        dropped="欠落",
-        saving="節約",
         profile="プロファイル",
         paused="映像を一時停止中",
         continues="録画は継続",

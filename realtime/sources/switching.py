@@ -86,7 +86,7 @@ class SourceSwitch(SourceWrapper):
     def _next_text(self) -> str:
         texts = list(self.others())
         if not texts or texts == [self.current]:
-            raise Trouble("there is no other camera: `run.py cameras` lists them")
+            raise Trouble(message("no_other_camera"))
         return texts[(texts.index(self.current) + 1) % len(texts)] if self.current in texts else texts[0]
 
     def _start_opening(self, choose: Callable[[], str], answer: Message) -> Message:

@@ -25,6 +25,7 @@ class Cameras(Protocol):
     """What changes the camera; a `realtime.sources.switching.SourceSwitch` is one."""
 
     current: str
+    candidates: Sequence[str]
 
     @property
     def mirror(self) -> bool: ...
@@ -61,6 +62,7 @@ class Status:
         recording: the recording that runs; None when there is none.
         profile: whose profile is applied; None for nobody's.
         message: a sentence for the user, in the language of the screen.
+        source: the same about the source, where that is the demo clip; else None.
     """
 
     fps: float
@@ -70,6 +72,7 @@ class Status:
     recording: Recording | None
     profile: str | None
     message: str | None
+    source: str | None
 
 
 class Controls:
@@ -111,7 +114,14 @@ class Controls:
             recording=self.recordings.running,
             profile=self.profiles.name,
             message=self.words.sentence(self._message) if current else None,
+            source=self._source(),
         )
+
+    def _source(self) -> str | None:
+        if self.cameras.current != "demo":
+            return None
+        # Nobody asked for the clip if a camera was to be tried before it.
+        return self.words.sentence(message("demo_instead" if len(self.cameras.candidates) > 1 else "demo_clip"))
 
     @property
     def mirror(self) -> bool:

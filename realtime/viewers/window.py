@@ -4,15 +4,18 @@ from typing import Self
 
 import numpy as np
 
-from realtime.base.messages import Message
-from realtime.drawing.draw import Hud, Rec, annotate, draw, waiting
+from realtime.base.messages import Message, message
+from realtime.drawing.draw import annotate, draw, waiting
 from realtime.drawing.fitting import fitted, mirrored
 from realtime.drawing.history import LabelHistory, Span
+from realtime.drawing.hud import Hud, Rec
 from realtime.values import Frame, Reading
 from realtime.viewers.controls import Controls
 from realtime.viewers.desktop import DesktopWindow
 from realtime.viewers.keys import NO_KEY
 
+NO_FACE_S = 3.0
+"""After so many seconds without a face the window tells what helps."""
 NO_PICTURE = np.zeros((480, 640, 3), np.uint8)
 """What the window shows until a camera's first picture comes."""
 
@@ -29,8 +32,10 @@ class Window:
         self._desktop = DesktopWindow(self.title)
         self._history = LabelHistory()
         self._strip: tuple[tuple[Span, ...], ...] = ()
-        self._help = self._paused = self._hidden = self._flipped = False
+        self._help = self._numbers = self._paused = self._hidden = self._flipped = False
         self._sized = False
+        self._face_t: float | None = None
+        self._lonely = False
         self._last: tuple[np.ndarray, list[Reading]] | None = None
 
     def __enter__(self) -> Self:
@@ -41,6 +46,9 @@ class Window:
 
     def write(self, frame: Frame, readings: list[Reading]) -> None:
         strip = self._history.update(frame.t, readings)
+        if readings or self._face_t is None:
+            self._face_t = frame.t
+        self._lonely = frame.t - self._face_t >= NO_FACE_S
         if not self._paused or self._last is None:
             self._last, self._strip = (frame.image, readings), strip
         picture, readings = self._fitted(*self._last)
@@ -88,6 +96,8 @@ class Window:
             self._flipped = not self._flipped
         elif letter == "o":
             self._hidden = not self._hidden
+        elif letter == "i":
+            self._numbers = not self._numbers
         elif letter == "f":
             self._desktop.fill()
         elif letter in ("h", "?"):
@@ -111,7 +121,10 @@ class Window:
             latency_ms=status.latency_ms,
             rec=Rec(recording.elapsed_s, recording.size_mb, recording.dropped) if recording else None,
             message=status.message,
+            notice=self.words.sentence(message("no_face")) if self._lonely and not (idle or self._paused or self._hidden) else None,
+            source=status.source,
             help=self._help,
+            numbers=self._numbers,
             dropped=status.dropped,
             saving=status.saving,
             profile=status.profile,
