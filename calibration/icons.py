@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from realtime.drawing.draw import COLOURS
+from realtime.drawing.palette import COLOURS
 
 OVERSAMPLING = 4
 """Icons are drawn this many times larger and then reduced, for soft edges."""

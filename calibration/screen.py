@@ -9,7 +9,7 @@ from calibration.icons import draw_icon, paste_icon
 from calibration.plan import FRONT, HOW
 from calibration.session import COUNTDOWN, DONE, LIGHT, REVIEW, TAKE, View
 from realtime.base.geometry import mirror_box, scale_box
-from realtime.drawing.draw import COLOURS, QUIET, WHITE, Colour
+from realtime.drawing.palette import COLOURS, QUIET, WHITE, Colour
 from realtime.drawing.text import draw_text, text_width
 
 HEIGHT = 600

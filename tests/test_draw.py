@@ -5,13 +5,15 @@ import pytest
 from fakes import a_reading, points_in
 
 from realtime.base.geometry import scale_box
-from realtime.drawing.draw import annotate, caption, waiting
+from realtime.drawing.cards import caption, draw_cards
+from realtime.drawing.draw import annotate, waiting
 from realtime.drawing.fitting import fitted, mirrored
 from realtime.drawing.history import Span
 from realtime.drawing.hud import Hud, Rec
+from realtime.drawing.layout import area_of, overlap
 from realtime.drawing.palette import COLOURS, QUIET, TRACK
 from realtime.drawing.words import LANGUAGES
-from realtime.values import LABELS, Box
+from realtime.values import LABELS, Box, Reading
 
 
 def plain(width: int = 640, height: int = 480) -> np.ndarray:
@@ -223,9 +225,64 @@ def test_dropped_frames_are_told_when_there_are_some():
     assert 50 < lengths[0] < lengths[1] - 40 < lengths[2] - 40
 
 
-def test_the_governors_level_is_told_when_it_saves():
-    lengths = [int((annotate(plain(), [], Hud(30, 10, saving=n))[470, :320] != 128).any(axis=1).sum()) for n in (0, 2)]
-    assert lengths[0] < lengths[1]
+def status_line(**values) -> int:
+    """Length of the status line in px."""
+    return int((annotate(plain(), [], Hud(30, 10, **values))[470, :500] != 128).any(axis=1).sum())
+
+
+def test_the_status_line_is_empty_until_there_is_something_to_tell():
+    assert status_line() == 0
+    assert 0 < status_line(numbers=True) < status_line(numbers=True, saving=2) == status_line(numbers=True, saving=4)
+    assert status_line(source="demo clip") > 50 and status_line(profile="ana") > 50
+
+
+def test_a_notice_is_in_the_picture_but_on_no_face():
+    faces = [a_reading(box=Box(150, 0, 490, 200))]
+    with_notice, without = (annotate(plain(), faces, Hud(30, 10, notice=text)) for text in ("no face in sight", None))
+    assert (with_notice != without).any() and (with_notice[5:195, 155:485] == without[5:195, 155:485]).all()
+
+
+def test_the_help_is_opaque_and_tells_how_to_close_it():
+    dark, light = (annotate(np.full((480, 640, 3), shade, np.uint8), [], Hud(30, 3, help=True)) for shade in (0, 250))
+    card = np.argwhere((dark == light).all(axis=2))
+    (top, left), (bottom, right) = card.min(0), card.max(0)
+    assert (dark[top : bottom + 1, left : right + 1] == light[top : bottom + 1, left : right + 1]).all()
+    # Below the keys and colours, the explanations reach beyond both; the last line says how to close it.
+    assert (light[bottom - 110 : bottom, right - 60 : right].min(axis=2) > 200).any()
+    assert (light[bottom - 32 : bottom, left : left + 100].min(axis=2) > 200).any()
+
+
+def grid(count: int, side: int, step: int) -> list[Reading]:
+    readings = []
+    for i in range(count):
+        x, y = 10 + i % 6 * step, 40 + i // 6 * step
+        reading = a_reading(LABELS[i % 7], Box(x, y, x + side, y + side))
+        readings.append(replace(reading, face=replace(reading.face, id=i + 1)))
+    return readings
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("count", "side", "step"), [(12, 60, 100), (18, 40, 100), (24, 30, 70), (4, 80, 84), (2, 100, 102)])
+def test_in_a_crowd_each_card_touches_its_face_and_covers_no_face_and_no_card(count, side, step, language):
+    readings = grid(count, side, step)
+    faces = [area_of(reading.face.box) for reading in readings]
+    cards = draw_cards(plain(), readings, 1.0, [], LANGUAGES[language])
+    for i, card in enumerate(cards):
+        assert not any(overlap(card, other) for other in cards[:i])
+        x, y, wide, tall = card
+        owners = [face for face in faces if overlap((x - 4, y - 4, wide + 8, tall + 8), face)]
+        assert len(owners) == 1
+        assert not any(overlap(card, face) for face in faces if face not in owners)
+    if step >= 100 and count > 2:
+        assert len(cards) == count
+
+
+def test_there_is_a_number_where_there_are_several_and_letters_grow_with_the_face():
+    def size_of(count: int, side: int) -> tuple[int, int]:
+        return draw_cards(plain(1920, 1080), grid(count, side, side + 200), 2.25, [], LANGUAGES["en"])[0][2:]
+
+    assert size_of(4, 100)[0] > size_of(1, 100)[0] + 10
+    assert size_of(4, 60)[1] < size_of(4, 150)[1] < size_of(4, 220)[1]
 
 
 @pytest.mark.parametrize("size_wh", [(640, 480), (320, 240), (3840, 2160), (20, 10), (1, 1)])

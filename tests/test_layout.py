@@ -1,4 +1,4 @@
-from realtime.drawing.layout import beside, corners, free, inside, least, nearby, overlap
+from realtime.drawing.layout import attached, corners, free, inside, least, nearby, overlap, touches
 
 PICTURE = (640, 480)
 
@@ -13,20 +13,27 @@ def test_a_card_goes_above_then_below_then_to_the_sides():
     card = (100, 50)
 
     def place(box, *taken):
-        return free(beside(box, card, 4), PICTURE, [box, *taken])
+        return free(attached(box, card, 4, PICTURE), PICTURE, [box, *taken])
 
     assert place((200, 200, 150, 150)) == (200, 146, 100, 50)
     assert place((200, 10, 150, 150)) == (200, 164, 100, 50)
     assert place((200, 10, 150, 460)) == (354, 10, 100, 50)
     assert place((500, 10, 138, 460)) == (396, 10, 100, 50)
-    assert place((580, 200, 60, 60)) == (476, 200, 100, 50)
+    # At the picture's edge it is moved in, and touches its box still.
+    assert place((580, 200, 60, 60)) == (540, 146, 100, 50)
     assert place((200, 200, 150, 150), (190, 100, 200, 60)) == (200, 354, 100, 50)
     assert place((0, 0, 640, 480)) is None
 
 
+def test_every_place_touches_its_box():
+    for box in ((300, 200, 40, 40), (-30, 100, 60, 60), (610, 100, 60, 60)):
+        for place in attached(box, (120, 20), 3, PICTURE):
+            assert touches(place, (box[0] - 6, box[1] - 6, box[2] + 12, box[3] + 12)) and not overlap(place, box)
+
+
 def test_where_all_places_are_taken_the_nearest_row_is_found_and_at_last_what_covers_least():
     box, card = (0, 0, 300, 480), (400, 40)
-    assert free(beside(box, card, 4), PICTURE, [box]) is None
+    assert free(attached(box, card, 4, PICTURE), PICTURE, [box]) is None
     assert free(nearby(box, card, PICTURE), PICTURE, [box]) is None
     narrow = (300, 40)
     found = free(nearby(box, narrow, PICTURE), PICTURE, [box])

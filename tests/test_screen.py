@@ -6,7 +6,7 @@ from calibration.icons import FEATURES, draw_icon, paste_icon
 from calibration.plan import FRONT, HOW, SIDE, Prompt
 from calibration.screen import HEIGHT, PAD, PANEL, draw_guide, wrap_text
 from calibration.session import COUNTDOWN, DONE, LIGHT, READY, REVIEW, TAKE, Requirement, View
-from realtime.drawing.draw import COLOURS, WHITE
+from realtime.drawing.palette import COLOURS, WHITE
 from realtime.drawing.text import text_width
 from realtime.values import LABELS, Box
 

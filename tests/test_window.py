@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT
 from fakes import NetworkCamera
 
-from realtime.drawing.draw import COLOURS
+from realtime.drawing.palette import COLOURS
 from realtime.viewers.window import Window
 
 pytestmark = [

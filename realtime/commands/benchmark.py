@@ -19,8 +19,9 @@ from realtime.base.machine import describe_machine, package_versions
 from realtime.base.timing import Clock, summary_ms
 from realtime.base.version import __version__
 from realtime.config import Settings
-from realtime.drawing.draw import Hud, annotate
+from realtime.drawing.draw import annotate
 from realtime.drawing.history import LabelHistory
+from realtime.drawing.hud import Hud
 from realtime.faces.finder import FaceSearch
 from realtime.pipeline import Pipeline
 from realtime.sources.source import Source

@@ -9,7 +9,7 @@ import numpy as np
 from realtime.base.messages import message
 from realtime.drawing.history import SPAN_S, Span
 from realtime.drawing.layout import Area, corners, free, least, nearby
-from realtime.drawing.palette import COLOURS, EDGE, QUIET, RED, WHITE, shade
+from realtime.drawing.palette import COLOURS, EDGE, QUIET, RED, WHITE, fill, shade
 from realtime.drawing.text import draw_text, text_width
 from realtime.drawing.words import KEYS, Words
 from realtime.values import LABELS
@@ -183,12 +183,12 @@ def shortened(text: str, size: int, weight: int, room: int) -> str:
 def _draw_strip(picture: np.ndarray, strip: Sequence[Sequence[Span]], place: Area, row: int) -> None:
     """Rows of colours: now is at the right edge, `SPAN_S` ago at the left edge."""
     left, top, width, tall = place
-    picture[top : top + tall, left : left + width] = EDGE
+    fill(picture, left, top, width, tall, EDGE)
     for i, spans in enumerate(strip):
         y = top + i * (row + 1)
         for span in spans:
             x0, x1 = (round(width * (1 - age / SPAN_S)) for age in (span.start, span.end))
-            picture[y : y + row, left + x0 : left + max(x1, x0 + 1)] = COLOURS[span.label] if span.label else QUIET
+            fill(picture, left + x0, y, max(x1 - x0, 1), row, COLOURS[span.label] if span.label else QUIET)
 
 
 def _draw_help(picture: np.ndarray, unit: float, words: Words) -> None:
@@ -209,7 +209,7 @@ def _draw_help(picture: np.ndarray, unit: float, words: Words) -> None:
         if wide < width and tall < height:
             break
     left, top = max(0, (width - wide) // 2), max(0, (height - tall) // 2)
-    picture[top : top + tall, left : left + wide] = PANEL
+    fill(picture, left, top, wide, tall, PANEL)
     baseline = top + pad + round(0.85 * letters)
     for i, (key, text) in enumerate(keys):
         draw_text(picture, key, left + pad, baseline + i * step, letters, QUIET)

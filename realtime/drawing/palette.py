@@ -28,3 +28,9 @@ def shade(picture: np.ndarray, left: int, top: int, width: int, height: int) -> 
     part = picture[max(top, 0) : top + height, max(left, 0) : left + width]
     if part.size:
         part[:] = cv2.convertScaleAbs(part, alpha=0.35)
+
+
+def fill(picture: np.ndarray, left: int, top: int, width: int, height: int, colour: Colour) -> None:
+    """Fills a rectangle in place; parts beyond the picture are left out. Some times faster than an assignment to a slice."""
+    if width > 0 and height > 0:
+        cv2.rectangle(picture, (left, top), (left + width - 1, top + height - 1), colour, cv2.FILLED)

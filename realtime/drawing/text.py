@@ -6,6 +6,7 @@ lacks the latter: there a font of the system's is used.
 
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -23,33 +24,50 @@ KEPT = 1024
 
 def text_width(text: str, size: int, weight: int = 400) -> int:
     """Width of a text in px. `size` is the font size in px, `weight` is 100 (thin) to 900 (bold)."""
-    return _ink(text, size, weight)[1]
+    return _ink(text, size, weight).wide
 
 
 def draw_text(picture: np.ndarray, text: str, x: int, baseline: int, size: int, colour: tuple[int, int, int], weight: int = 400) -> None:
     """Draws text onto (h, w, 3) BGR uint8 in place, from `x` to the right. Parts beyond the picture are cut off."""
-    ink, _ = _ink(text, size, weight)
-    height, width = ink.shape[:2]
-    left, top = x - size, baseline - 2 * size
+    ink = _ink(text, size, weight)
+    height, width = ink.share.shape
+    left, top = x + ink.right, baseline + ink.down
     x0, y0 = max(left, 0), max(top, 0)
     x1, y1 = min(left + width, picture.shape[1]), min(top + height, picture.shape[0])
     if x0 >= x1 or y0 >= y1:
         return
-    part, share = picture[y0:y1, x0:x1], ink[y0 - top : y1 - top, x0 - left : x1 - left]
-    part[:] = part + share * (np.array(colour, np.float32) - part) + 0.5
+    part, rows, columns = picture[y0:y1, x0:x1], slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
+    full = np.empty_like(part)
+    cv2.rectangle(full, (0, 0), (x1 - x0, y1 - y0), colour, cv2.FILLED)
+    cv2.blendLinear(part, full, ink.rest[rows, columns], ink.share[rows, columns], part)
+
+
+class _Ink(NamedTuple):
+    """A rendered text, without empty edges. All callers share the arrays.
+
+    Attributes:
+        share: the coverage of each pixel, (h, w) float32 from 0 to 1.
+        rest: 1 - share.
+        right, down: where the corner of `share` lies from the start of the baseline, in px.
+        wide: the text's width in px.
+    """
+
+    share: np.ndarray
+    rest: np.ndarray
+    right: int
+    down: int
+    wide: int
 
 
 @lru_cache(KEPT)
-def _ink(text: str, size: int, weight: int) -> tuple[np.ndarray, int]:
-    """The text's coverage of each pixel, (h, w, 1) float32 from 0 to 1, the baseline starting at (size, 2 size); and its width in px."""
+def _ink(text: str, size: int, weight: int) -> _Ink:
     face = cv2.FontFace(eastern_font() if any(letter >= "\u2e80" for letter in text) else FONT)
     wide = cv2.getTextSize((0, 0), text, (0, 0), face, size, weight)[2]
     canvas = np.zeros((3 * size, wide + 2 * size, 3), np.uint8)
     cv2.putText(canvas, text, (size, 2 * size), (255, 255, 255), face, size, weight)
-    ink = canvas[:, :, :1].astype(np.float32) / 255
-    # All callers share this array.
-    ink.setflags(write=False)
-    return ink, wide
+    x, y, width, height = cv2.boundingRect(canvas[:, :, 0])
+    share = canvas[y : y + height, x : x + width, 0].astype(np.float32) / 255
+    return _Ink(share, 1 - share, x - size, y - 2 * size, wide)
 
 
 @lru_cache(1)

@@ -18,7 +18,7 @@ from realtime.base.errors import Trouble
 from realtime.base.files import replace_file
 from realtime.base.version import __version__
 from realtime.config import ReportSettings
-from realtime.drawing.draw import COLOURS
+from realtime.drawing.palette import COLOURS
 from realtime.readings.file import Person, Readings, quantity, read, readings_path, video_path
 from realtime.readings.summary import Summary, durations, seen_s, summarise, thin_curves
 from realtime.readings.thumbnails import Moment, Thumbnail, clearest_moments, thumbnails

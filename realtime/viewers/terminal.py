@@ -12,7 +12,7 @@ from rich.text import Text
 from realtime.base.messages import Message
 from realtime.base.output import one_line, shown
 from realtime.base.timing import Clock
-from realtime.drawing.draw import caption
+from realtime.drawing.cards import caption
 from realtime.values import Frame, Reading
 from realtime.viewers.controls import Controls
 

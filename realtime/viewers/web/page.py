@@ -11,8 +11,9 @@ import numpy as np
 from realtime.base.errors import Trouble, reason
 from realtime.base.messages import Message
 from realtime.config import WebSettings
-from realtime.drawing.draw import COLOURS, annotate
+from realtime.drawing.draw import annotate
 from realtime.drawing.fitting import mirrored
+from realtime.drawing.palette import COLOURS
 from realtime.drawing.words import DOUBTS
 from realtime.readings.format import face_values
 from realtime.values import LABELS, Frame, Reading
