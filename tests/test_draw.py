@@ -277,6 +277,16 @@ def test_in_a_crowd_each_card_touches_its_face_and_covers_no_face_and_no_card(co
         assert len(cards) == count
 
 
+def test_a_card_gives_way_to_the_card_of_the_face_beside():
+    boxes = (Box(10, 94, 70, 154), Box(95, 2, 155, 62), Box(400, 300, 460, 360), Box(500, 300, 560, 360))
+    readings = [replace(a_reading(), face=replace(a_reading(box=box).face, id=i)) for i, box in enumerate(boxes, 1)]
+    first, second, *_ = draw_cards(plain(), readings, 1.0, [], LANGUAGES["en"])
+    assert not overlap(first, second)
+    # When it comes first, the second face has its card where the first one had its own.
+    free, *_ = draw_cards(plain(), [readings[1], readings[0], *readings[2:]], 1.0, [], LANGUAGES["en"])
+    assert overlap(first, free)
+
+
 def test_there_is_a_number_where_there_are_several_and_letters_grow_with_the_face():
     def size_of(count: int, side: int) -> tuple[int, int]:
         return draw_cards(plain(1920, 1080), grid(count, side, side + 200), 2.25, [], LANGUAGES["en"])[0][2:]

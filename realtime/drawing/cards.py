@@ -81,7 +81,7 @@ def _variants(reading: Reading, face: Area, count: int, unit: float, words: Word
     number = ((str(reading.face.id), QUIET, 400),) if count > 1 else ()
     least_letters = min(LEAST_LETTERS, round(LETTERS * unit))
     # In steps, so that the kept masks of the letters serve a face that moves.
-    letters = max(least_letters, min(round(LETTERS * unit), round(LETTERS_OF_FACE * face[2])) // 3 * 3)
+    letters = max(least_letters, min(round(LETTERS * unit), round(LETTERS_OF_FACE * face[2]) // 2 * 2))
     bars = len(LABELS) * (_bar(letters) + _gap(letters)) + round(0.4 * letters)
     # Beside a small face the bars would be larger than the face.
     if count <= FEW and face[2] > max(bars, BARS_FROM * unit):
