@@ -200,6 +200,8 @@ class ReportSettings:
     people: int = 12  # most people of one recording; those who were there longest come first, and a longer page would hardly be read
     points: int = 3000  # most points of a curve: about a screen's columns, and the page of an hour stays under a megabyte
     thumbnail_px: int = 160  # side in px; shown at half that size, so that it is sharp on a phone
+    stills: int = 6  # pictures that stand for the film on paper: two rows of three
+    still_px: int = 320  # width in px of a still, printed 6 cm wide: 135 dots an inch
     around: float = 1.3  # side of a thumbnail's part of the picture, in sides of the face's box
 
 

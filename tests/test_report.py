@@ -60,7 +60,7 @@ def body_of(page: str) -> str:
 
 def shades(page: str) -> list[np.ndarray]:
     """The thumbnails in gray."""
-    jpegs = re.findall(r"data:image/jpeg;base64,([^\"]+)", page)
+    jpegs = re.findall(r"border-color:#\w+\" src=\"data:image/jpeg;base64,([^\"]+)", page)
     return [cv2.imdecode(np.frombuffer(base64.b64decode(jpeg), np.uint8), cv2.IMREAD_GRAYSCALE) for jpeg in jpegs]
 
 
@@ -88,7 +88,8 @@ def test_the_page_says_which_version_recorded_and_which_wrote_it(recorded):
 def test_each_expression_that_was_shown_has_a_face_to_go_to(recorded):
     body = body_of(page_of(recorded()))
     moments = [float(t) for t in re.findall(r'data-seek="([\d.]+)"', body)]
-    assert len(moments) == body.count("data:image/jpeg") == 3
+    assert len(moments) == body.count("data-seek") == 3
+    assert body.count("data:image/jpeg") == 3 + SETTINGS.stills
     assert moments == [0.0, 5.0, pytest.approx(6.667)]
 
 
@@ -340,7 +341,7 @@ def test_dragging_zooms_all_charts_and_a_double_click_shows_all_again(recorded, 
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     places = [(box["x"] + share * box["width"], box["y"] + box["height"] / 2) for share in (0.8, 0.4)]
-    drawn = page.evaluate("data[0].charts.map(c => c.canvas.toDataURL())")
+    drawn = page.evaluate("data[0].charts.map(c => c.svg.innerHTML)")
     # From right to left.
     page.mouse.move(*places[0])
     page.mouse.down()
@@ -348,7 +349,7 @@ def test_dragging_zooms_all_charts_and_a_double_click_shows_all_again(recorded, 
     assert page.locator(".selection").first.bounding_box()["width"] == pytest.approx(0.4 * box["width"], abs=2)
     page.mouse.up()
     assert ranges() == [[pytest.approx(4.0, abs=0.05), pytest.approx(8.0, abs=0.05)]] * 2
-    assert all(now != before for now, before in zip(page.evaluate("data[0].charts.map(c => c.canvas.toDataURL())"), drawn, strict=True))
+    assert all(now != before for now, before in zip(page.evaluate("data[0].charts.map(c => c.svg.innerHTML)"), drawn, strict=True))
     # Dragging does not move the video; a click does, on the new scale.
     assert settled(page) == 0.0
     plot.click(position={"x": 0.25 * box["width"], "y": 60})
@@ -369,14 +370,11 @@ def test_a_pointer_over_one_chart_tells_what_every_person_shows_there(recorded, 
     assert page.locator(".readout").all_inner_texts() == ["", ""]
 
 
-COPIES_CHARTS = """
-copies = data[0].charts.map(({ canvas }) => {
-  const copy = document.createElement("canvas");
-  [copy.width, copy.height] = [canvas.width, canvas.height];
-  const ctx = copy.getContext("2d", { willReadFrequently: true });
-  ctx.drawImage(canvas, 0, 0);
-  return ctx;
-});
+STRIP_AT = """
+([chart, s]) => {
+  const { svg } = chart = data[0].charts[chart], place = new DOMPoint(chart.x(s), chart.y(7.3));
+  return [...svg.querySelectorAll(":scope > path")].filter((path) => path.isPointInFill(place)).map((path) => path.getAttribute("fill"));
+}
 """
 
 
@@ -384,18 +382,45 @@ def test_the_chart_has_the_colour_of_what_was_shown_and_nothing_where_the_face_w
     path = recorded()
     page_of(path)
     page = opened(path.with_name("page.html"))
-
-    page.evaluate(COPIES_CHARTS)
-
-    def strip_at(chart: int, s: float) -> str:
-        place = f"data[0].charts[{chart}].x({s}), data[0].charts[{chart}].y(7.3)"
-        return page.evaluate(f"[...copies[{chart}].getImageData({place}, 1, 1).data].join()")
-
-    colours = page.evaluate("data[0].colours.map(c => [1, 3, 5].map(i => parseInt(c.slice(i, i + 2), 16)).join() + ',255')")
+    colours = page.evaluate("data[0].colours")
     happiness, sadness, surprise = (colours[LABELS.index(label)] for label in ("happiness", "sadness", "surprise"))
-    assert [strip_at(0, 1.0), strip_at(0, 9.0), strip_at(1, 9.0)] == [happiness, sadness, surprise]
-    assert strip_at(1, 3.0) == "0,0,0,0"
-    assert strip_at(0, 4.5) not in colours
+    places = [(0, 1.0), (0, 9.0), (1, 9.0), (1, 3.0)]
+    assert [page.evaluate(STRIP_AT, list(place)) for place in places] == [[happiness], [sadness], [surprise], []]
+    (doubt,) = page.evaluate(STRIP_AT, [0, 4.5])
+    assert doubt.startswith("url(#unsure")
+
+
+ON_PAPER = """
+[...document.querySelectorAll(".chart svg, table, .stills, .faces")].map((part) => {
+  const { left, right, height } = part.getBoundingClientRect();
+  return left >= 0 && right <= innerWidth && height > 50;
+})
+"""
+
+
+@pytest.mark.parametrize("inches", [8.27, 8.5])
+def test_on_paper_nothing_is_cut_and_stills_stand_for_the_film(recorded, opened, inches):
+    path = recorded()
+    page_of(path)
+    page = opened(path.with_name("page.html"), dark=True)
+    page.set_viewport_size({"width": round((inches - 2 * 14 / 25.4) * 96), "height": 900})
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert set(page.evaluate(ON_PAPER)) == {True}
+    shown = "(name) => [...document.querySelectorAll(name)].map((part) => part.checkVisibility())"
+    assert {name: set(page.evaluate(shown, name)) for name in ("video", ".seek", ".plot", ".stills img", "dl")} == {
+        "video": {False},
+        ".seek": {False},
+        ".plot": {False},
+        ".stills img": {True},
+        "dl": {True},
+    }
+    looks = "(name) => [...document.querySelectorAll(name)].map((part) => getComputedStyle(part).printColorAdjust)"
+    assert set(page.evaluate(looks, ".bar i, .key, .chart path")) == {"exact"}
+    assert page.evaluate("[...document.querySelectorAll('.person')].map((card) => getComputedStyle(card).breakInside)") == ["avoid"] * 2
+    assert page.evaluate("getComputedStyle(document.querySelector('h3')).color") == "rgb(28, 28, 26)"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details").first.get_attribute("open") is None
 
 
 def test_the_video_plays_to_its_last_frame_and_the_page_follows(recorded, opened):

@@ -21,7 +21,7 @@ from realtime.config import ReportSettings
 from realtime.drawing.palette import COLOURS
 from realtime.readings.file import Person, Readings, quantity, read, readings_path, video_path
 from realtime.readings.summary import Summary, durations, seen_s, summarise, thin_curves
-from realtime.readings.thumbnails import Moment, Thumbnail, clearest_moments, thumbnails
+from realtime.readings.thumbnails import Moment, Still, Thumbnail, clearest_moments, stills, thumbnails
 
 PAGE = Path(__file__).parent / "page"
 HINT = """
@@ -44,6 +44,7 @@ class ReportSection:
         duration: seconds.
         video: the address of the video relative to the page; None where there is none.
         thumbnails: pictures by the person's id.
+        stills: pictures of the video, which stand for it on paper.
     """
 
     key: str
@@ -58,6 +59,7 @@ class ReportSection:
     duration: float
     video: str | None
     thumbnails: dict[int, list[Thumbnail]]
+    stills: list[Still]
 
     @property
     def name(self) -> str:
@@ -104,7 +106,8 @@ def report_section(path: Path, key: str, beside: Path, settings: ReportSettings)
     shows_faces = section.facts.get("privacy", "none") == "none"
     width = section.facts.get("width")
     pictures = {id: thumbnails(video, of_person, width, settings) for id, of_person in moments.items() if shows_faces}
-    return replace(section, video=_address(video, beside), thumbnails=pictures)
+    film = stills(video, section.duration, settings) if shows_faces else []
+    return replace(section, video=_address(video, beside), thumbnails=pictures, stills=film)
 
 
 def _summarised(readings: Readings, path: Path, key: str, settings: ReportSettings) -> tuple[ReportSection, dict[int, list[Moment]]]:
@@ -130,6 +133,7 @@ def _summarised(readings: Readings, path: Path, key: str, settings: ReportSettin
         max(float(readings.t[-1] + each[-1]), 0.1) if len(each) else 0.1,
         video=None,
         thumbnails={},
+        stills=[],
     )
     return section, {person.id: clearest_moments(readings, person) for person in shown}
 
@@ -230,7 +234,8 @@ def _stage(section: ReportSection) -> str:
     film = ""
     if section.video is not None:
         film = f"""<video controls playsinline preload="auto" src="{escape(section.video)}" aria-label="The recording"></video>
-<p class="note gone" hidden>The video {escape(section.video)} cannot be played here: keep it beside this page.</p>"""
+<p class="note gone" hidden>The video {escape(section.video)} cannot be played here: keep it beside this page.</p>
+{_stills(section)}"""
     now = "".join(_now(section, person) for person in section.people)
     return f"""<div class="stage{"" if now and film else " blind"}">
 <div class="card film">{film}
@@ -238,6 +243,18 @@ def _stage(section: ReportSection) -> str:
 </div>
 {f'<div class="card now">{now}</div>' if now else ""}
 </div>"""
+
+
+def _stills(section: ReportSection) -> str:
+    """What stands for the video on paper."""
+    figures = "".join(
+        f'<figure><img alt="" src="{_jpeg_url(still.jpeg)}"><figcaption>{_clock(still.t)}</figcaption></figure>' for still in section.stills
+    )
+    return f'<div class="stills">{figures}</div>' if figures else ""
+
+
+def _jpeg_url(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
 def _now(section: ReportSection, person: Summary) -> str:
@@ -286,7 +303,7 @@ def _table(section: ReportSection, summary: Summary) -> str:
 def _faces(section: ReportSection, id: int) -> str:
     buttons = "".join(
         f"""<button type="button" data-seek="{face.t:.3f}">
-<img alt="" style="border-color:{_hex(face.label)}" src="data:image/jpeg;base64,{base64.b64encode(face.jpeg).decode()}">
+<img alt="" style="border-color:{_hex(face.label)}" src="{_jpeg_url(face.jpeg)}">
 <span>{escape(face.label)}<br><small>{_clock(face.t)}</small></span></button>"""
         for face in section.thumbnails.get(id, [])
     )

@@ -1,6 +1,6 @@
-"""Pictures of faces for the report: for each expression of a person the moment at which it was clearest."""
+"""Pictures for the report: for each expression of a person the moment at which it was clearest, and stills of the film for paper."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,14 @@ class Thumbnail:
 
     t: float
     label: str
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class Still:
+    """A whole picture of the film: `t` in seconds, and a JPEG."""
+
+    t: float
     jpeg: bytes
 
 
@@ -47,26 +55,43 @@ def thumbnails(video: Path, moments: Sequence[Moment], width: int | None, settin
     """A picture of a person's face at each moment; boxes are in pictures of `width` px, None: of the video's own. Pictures that the video
     does not give are left out.
     """
+    pictures: list[Thumbnail] = []
+    for moment, image in zip(moments, _images(video, [moment.t for moment in moments]), strict=False):
+        box = moment.box * (image.shape[1] / (width or image.shape[1]))
+        encoded, jpeg = cv2.imencode(".jpg", cut_out(image, box, settings), [cv2.IMWRITE_JPEG_QUALITY, 80])
+        if encoded:
+            pictures.append(Thumbnail(moment.t, moment.label, jpeg.tobytes()))
+    return pictures
+
+
+def stills(video: Path, duration: float, settings: ReportSettings) -> list[Still]:
+    """Whole pictures of a film of `duration` seconds, evenly over its length; those that it does not give are left out."""
+    times = [duration * (i + 0.5) / settings.stills for i in range(settings.stills)]
+    pictures: list[Still] = []
+    for t, image in zip(times, _images(video, times), strict=False):
+        size = (settings.still_px, max(1, round(image.shape[0] * settings.still_px / image.shape[1])))
+        encoded, jpeg = cv2.imencode(".jpg", cv2.resize(image, size, interpolation=cv2.INTER_AREA), [cv2.IMWRITE_JPEG_QUALITY, 75])
+        if encoded:
+            pictures.append(Still(t, jpeg.tobytes()))
+    return pictures
+
+
+def _images(video: Path, times: Sequence[float]) -> Iterator[np.ndarray]:
+    """The picture (h, w, 3) uint8 of a video at each time in seconds, up to the first one that it does not give."""
     import av
 
-    pictures: list[Thumbnail] = []
     try:
         converter = BgrConverter()
         with open_local(video) as container:
             stream = container.streams.video[0]
             limit_size(stream, str(video))
-            for moment in moments:
-                container.seek(int(moment.t / (stream.time_base or 1)), stream=stream)
-                picture = next(frame for frame in container.decode(stream) if frame.time is not None and frame.time >= moment.t - 0.001)
-                image = converter.convert(picture, (picture.width, picture.height))
-                box = moment.box * (image.shape[1] / (width or image.shape[1]))
-                encoded, jpeg = cv2.imencode(".jpg", cut_out(image, box, settings), [cv2.IMWRITE_JPEG_QUALITY, 80])
-                if encoded:
-                    pictures.append(Thumbnail(moment.t, moment.label, jpeg.tobytes()))
+            for t in times:
+                container.seek(int(t / (stream.time_base or 1)), stream=stream)
+                picture = next(frame for frame in container.decode(stream) if frame.time is not None and frame.time >= t - 0.001)
+                yield converter.convert(picture, (picture.width, picture.height))
     except (Trouble, av.error.FFmpegError, OSError, IndexError, StopIteration, OverflowError):
-        # A page without some faces is better than none; `run.py verify` reports what the video lacks.
-        pass
-    return pictures
+        # A page without some pictures is better than none; `run.py verify` reports what the video lacks.
+        return
 
 
 def cut_out(image: np.ndarray, box: np.ndarray, settings: ReportSettings) -> np.ndarray:

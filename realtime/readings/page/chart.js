@@ -1,5 +1,6 @@
 "use strict";
-// Draws the timeline of one person on a canvas: a row for each expression, and on top a strip with the label that was shown.
+// Draws the timeline of one person as SVG: a row for each expression, and on top a strip with the label that was shown. The colours that
+// differ by day, by night and on paper come from the style sheet.
 
 const STRIP = 1.0; // height of the strip, in rows
 const ROW = 28; // px
@@ -10,7 +11,6 @@ const DRAG = 4; // px that the mouse moves at least in a drag
 const LEAST_S = 0.1; // s, the shortest time that fills a chart
 const TICK_PX = 50; // px between two ticks of the time axis at least
 const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
-const night = matchMedia("(prefers-color-scheme: dark)");
 
 function clock(s) {
   const whole = Math.floor(s + 1e-6);
@@ -18,8 +18,27 @@ function clock(s) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${seconds}` : `${minutes}:${seconds}`;
 }
 
-function style(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const SVG = "http://www.w3.org/2000/svg";
+
+// A new SVG element inside another one.
+function shape(parent, name, attributes, text = "") {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.textContent = text;
+  parent.append(made);
+  return made;
+}
+
+// The path of a rectangle; as parts of one path, thousands of them are drawn quickly.
+function rectangle(x, y, width, height) {
+  return `M${x.toFixed(1)} ${y.toFixed(1)}h${width.toFixed(1)}v${height.toFixed(1)}h${(-width).toFixed(1)}z`;
+}
+
+// The width of a text of the strip in px.
+function textWidth(text) {
+  const ctx = textWidth.ctx ??= document.createElement("canvas").getContext("2d");
+  ctx.font = "600 11px system-ui, sans-serif";
+  return ctx.measureText(text).width;
 }
 
 // The index of the last number that is not above x, or -1; the numbers do not fall.
@@ -32,22 +51,13 @@ function lastIndex(numbers, x) {
   return index;
 }
 
-// The hatching that stands for "unsure".
-function hatching(ctx) {
-  const tile = document.createElement("canvas"), ratio = devicePixelRatio;
-  tile.width = tile.height = Math.round(8 * ratio);
-  const pen = tile.getContext("2d");
-  pen.scale(ratio, ratio);
-  pen.fillStyle = night.matches ? "#3a3a40" : "#d2d2cd";
-  pen.fillRect(0, 0, 8, 8);
-  pen.strokeStyle = night.matches ? "#77777c" : "#9a9a96";
-  pen.lineWidth = 2.5;
-  pen.beginPath();
-  for (const x of [-8, 0, 8]) { pen.moveTo(x - 1, 9); pen.lineTo(x + 9, -1); }
-  pen.stroke();
-  const pattern = ctx.createPattern(tile, "repeat");
-  pattern.setTransform(new DOMMatrix().scale(8 / tile.width));
-  return pattern;
+// The hatching that stands for "unsure"; returns what fills with it.
+function hatching(svg) {
+  const id = `unsure-${hatching.made = (hatching.made ?? 0) + 1}`;
+  const pattern = shape(shape(svg, "defs", {}), "pattern", { id, width: 8, height: 8, patternUnits: "userSpaceOnUse" });
+  shape(pattern, "rect", { class: "hatch-ground", width: 8, height: 8 });
+  shape(pattern, "path", { class: "hatch", d: "M-9 9L1 -1M-1 9L9 -1M7 9L17 -1" });
+  return `url(#${id})`;
 }
 
 class Chart {
@@ -59,12 +69,12 @@ class Chart {
     this.on = on;
     this.min = 0;
     this.max = session.duration;
-    this.canvas = document.createElement("canvas");
+    this.svg = document.createElementNS(SVG, "svg");
     this.plot = this.layer("plot", box);
     this.selection = this.layer("selection", this.plot);
     this.cursor = this.layer("cursor", this.plot);
     this.playhead = this.layer("playhead", this.plot);
-    box.prepend(this.canvas);
+    box.prepend(this.svg);
     this.listen();
   }
 
@@ -137,110 +147,86 @@ class Chart {
   // `rows` is a height above the time axis in rows.
   y(rows) { return TOP + this.height - rows * ROW; }
 
-  draw() {
-    const rows = this.session.labels.length, narrow = this.box.clientWidth < 560, ratio = devicePixelRatio;
+  // Draws all anew; on paper `wide` is a width in px that the page is about to have.
+  draw(wide = this.box.clientWidth) {
+    const rows = this.session.labels.length, narrow = wide < 560, full = TOP + (rows + STRIP) * ROW + AXIS;
+    this.wide = wide;
     this.left = narrow ? 74 : 84;
-    this.width = Math.max(this.box.clientWidth - this.left - (narrow ? 6 : 12), 10);
+    this.width = Math.max(wide - this.left - (narrow ? 6 : 12), 10);
     this.height = (rows + STRIP) * ROW;
-    this.canvas.width = Math.round(this.box.clientWidth * ratio);
-    this.canvas.height = Math.round((TOP + this.height + AXIS) * ratio);
-    Object.assign(this.canvas.style, { width: `${this.box.clientWidth}px`, height: `${TOP + this.height + AXIS}px` });
+    this.svg.setAttribute("viewBox", `0 0 ${wide} ${full}`);
     Object.assign(this.plot.style, { left: `${this.left}px`, top: `${TOP}px`, width: `${this.width}px`, height: `${this.height}px` });
-    const ctx = this.canvas.getContext("2d");
-    ctx.scale(ratio, ratio);
-    this.drawNames(ctx, narrow);
-    this.drawTime(ctx);
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(this.left, 0, this.width, TOP + this.height);
-    ctx.clip();
-    this.session.labels.forEach((_, i) => this.drawCurve(ctx, i));
-    this.drawStrip(ctx);
-    ctx.restore();
+    this.svg.replaceChildren();
+    this.drawNames(narrow);
+    this.drawTime();
+    this.session.labels.forEach((_, i) => this.drawCurve(i));
+    this.drawStrip();
   }
 
-  drawNames(ctx, narrow) {
-    const rows = this.session.labels.length;
-    ctx.font = `${narrow ? 12 : 13}px system-ui, sans-serif`;
-    ctx.textAlign = "right";
-    ctx.textBaseline = "middle";
-    ctx.fillStyle = style("--soft");
-    this.session.labels.forEach((name, i) => ctx.fillText(name, this.left - 6, this.y(rows - 1 - i + 0.42)));
-    ctx.fillText("shown", this.left - 6, this.y(rows + 0.57));
-    ctx.fillStyle = style("--line");
-    for (let row = 0; row < rows; row++) ctx.fillRect(this.left, Math.round(this.y(row)), this.width, 1);
+  drawNames(narrow) {
+    const rows = this.session.labels.length, x = this.left - 6, look = { class: "name", x, "font-size": narrow ? 12 : 13 };
+    this.session.labels.forEach((name, i) => shape(this.svg, "text", { ...look, y: this.y(rows - 1 - i + 0.26) }, name));
+    shape(this.svg, "text", { ...look, y: this.y(rows + 0.4) }, "shown");
+    const lines = this.session.labels.map((_, row) => rectangle(this.left, Math.round(this.y(row)), this.width, 1));
+    shape(this.svg, "path", { class: "grid", d: lines.join("") });
   }
 
-  drawTime(ctx) {
+  drawTime() {
     const most = this.width / TICK_PX, span = this.max - this.min;
     const step = STEPS_S.find((s) => span / s <= most) ?? span;
-    ctx.font = "12px system-ui, sans-serif";
-    ctx.textBaseline = "top";
-    const edge = this.box.clientWidth;
     for (let n = Math.ceil(this.min / step - 1e-6); n * step <= this.max + 1e-6; n++) {
       const x = this.x(n * step), text = step < 1 ? (n * step).toFixed(1) : clock(n * step);
-      ctx.fillStyle = style("--line");
-      ctx.fillRect(Math.round(x), this.y(0), 1, 5);
-      ctx.fillStyle = style("--soft");
-      ctx.textAlign = x + ctx.measureText(text).width / 2 > edge ? "right" : "center";
-      ctx.fillText(text, ctx.textAlign === "right" ? edge : x, this.y(0) + 9);
+      shape(this.svg, "path", { class: "grid", d: rectangle(Math.round(x), this.y(0), 1, 5) });
+      const right = x + textWidth(text) / 2 > this.wide;
+      shape(this.svg, "text", { class: "tick", x: right ? this.wide : x, y: this.y(0) + 19, "text-anchor": right ? "end" : "middle" }, text);
     }
   }
 
   // The probability of one expression: an area with a line on top, with gaps where there is no value.
-  drawCurve(ctx, i) {
-    const { t } = this.person, values = this.person.p[i], foot = this.session.labels.length - 1 - i;
+  drawCurve(i) {
+    const { t } = this.person, values = this.person.p[i], foot = this.session.labels.length - 1 - i, ground = this.y(foot).toFixed(1);
     const first = Math.max(lastIndex(t, this.min * 1000), 0), last = Math.min(lastIndex(t, this.max * 1000) + 1, t.length - 1);
-    const area = new Path2D(), line = new Path2D();
-    let before = null;
+    let area = "", line = "", before = null;
     for (let k = first; k <= last + 1; k++) {
       const value = k <= last ? values[k] : null;
       if (value !== null) {
-        const x = this.x(t[k] / 1000), y = this.y(foot + PEAK * value / 1000);
-        if (before === null) { line.moveTo(x, y); area.moveTo(x, this.y(foot)); } else line.lineTo(x, y);
-        area.lineTo(x, y);
+        const x = this.within(t[k] / 1000).toFixed(1), point = `${x} ${this.y(foot + PEAK * value / 1000).toFixed(1)}`;
+        if (before === null) { line += `M${point}`; area += `M${x} ${ground}`; } else line += `L${point}`;
+        area += `L${point}`;
         before = x;
       } else if (before !== null) {
-        area.lineTo(before, this.y(foot));
-        area.closePath();
+        area += `L${before} ${ground}z`;
         before = null;
       }
     }
-    ctx.fillStyle = this.session.colours[i] + (night.matches ? "66" : "88");
-    ctx.fill(area);
-    ctx.strokeStyle = (night.matches ? this.session.lines.dark : this.session.lines.light)[i];
-    ctx.lineWidth = 1.5;
-    ctx.lineJoin = "round";
-    ctx.stroke(line);
+    shape(this.svg, "path", { class: "area", d: area, fill: this.session.colours[i] });
+    const tones = `--by-day:${this.session.lines.light[i]};--by-night:${this.session.lines.dark[i]}`;
+    shape(this.svg, "path", { class: "line", d: line, style: tones });
   }
 
+  // The place of a time that may be just outside of what is shown: at the edge.
+  within(s) { return Math.min(Math.max(this.x(s), this.left), this.left + this.width); }
+
   // What was shown over time, and a thick line under the curve of each shown label.
-  drawStrip(ctx) {
-    const rows = this.session.labels.length, top = this.y(rows + STRIP - 0.06), bottom = this.y(rows + 0.2), unsure = hatching(ctx);
-    ctx.font = "600 11px system-ui, sans-serif";
-    ctx.textAlign = "center";
-    ctx.textBaseline = "middle";
+  drawStrip() {
+    const { labels, colours } = this.session, rows = labels.length, unsure = hatching(this.svg);
+    const top = this.y(rows + STRIP - 0.06), bottom = this.y(rows + 0.2), paths = labels.map(() => ""), names = [];
+    let doubt = "";
     for (const [start, end, label, reason] of this.person.runs) {
-      const left = this.x(start / 1000), right = Math.max(this.x(end / 1000), left + 1);
-      if (right < this.left || left > this.left + this.width) continue;
-      ctx.fillStyle = reason ? unsure : this.session.colours[label];
-      ctx.fillRect(left, top, right - left, bottom - top);
-      if (!reason) ctx.fillRect(left, this.y(rows - 1 - label) - 3, right - left, 3);
-      const from = Math.max(left, this.left), to = Math.min(right, this.left + this.width);
-      const text = reason ? `unsure: ${reason}` : this.session.labels[label], wide = ctx.measureText(text).width;
-      if (wide + 10 < to - from) {
-        if (reason) {
-          ctx.fillStyle = night.matches ? "#1d1d20" : "#ffffff";
-          ctx.fillRect((from + to) / 2 - wide / 2 - 4, top + 3, wide + 8, bottom - top - 6);
-        }
-        ctx.fillStyle = reason ? style("--ink") : "#111111";
-        ctx.fillText(text, (from + to) / 2, (top + bottom) / 2 + 1);
-      }
+      if (end / 1000 < this.min || start / 1000 > this.max) continue;
+      const left = this.within(start / 1000), right = Math.max(this.within(end / 1000), left + 1);
       // A gap between neighbours that are wide enough for it.
-      if (right - left > 5) {
-        ctx.fillStyle = style("--card");
-        ctx.fillRect(right - 1, top, 1, bottom - top);
-      }
+      const part = rectangle(left, top, right - left - (right - left > 5 ? 1 : 0), bottom - top);
+      if (reason) doubt += part; else paths[label] += part + rectangle(left, this.y(rows - 1 - label) - 3, right - left, 3);
+      const text = reason ? `unsure: ${reason}` : labels[label];
+      if (right - left > 30 && textWidth(text) + 10 < right - left) names.push([text, (left + right) / 2, reason]);
+    }
+    paths.forEach((d, i) => { if (d) shape(this.svg, "path", { d, fill: colours[i] }); });
+    if (doubt) shape(this.svg, "path", { d: doubt, fill: unsure });
+    for (const [text, x, reason] of names) {
+      const wide = textWidth(text) + 8;
+      if (reason) shape(this.svg, "path", { class: "plate", d: rectangle(x - wide / 2, top + 3, wide, bottom - top - 6) });
+      shape(this.svg, "text", { class: reason ? "doubt" : "shown", x, y: (top + bottom) / 2 + 4 }, text);
     }
   }
 }

@@ -1,6 +1,7 @@
 "use strict";
 // Connects each recording's charts, video, slider and numbers. All data is in the page already.
 
+const PAPER_PX = 650; // width of a chart on paper: A4 and Letter are 690 px wide between their margins
 const data = JSON.parse(document.getElementById("data").textContent);
 
 // What a person shows at a time: [index of the label, reason for being unsure or null], or null where the face is away.
@@ -113,7 +114,14 @@ function drawAll() {
 
 data.forEach(connect);
 drawAll();
-night.addEventListener("change", drawAll);
+addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("details:not([open])")) { details.open = true; details.dataset.closed = ""; }
+  for (const session of data) for (const chart of session.charts) chart.draw(PAPER_PX);
+});
+addEventListener("afterprint", () => {
+  for (const details of document.querySelectorAll("details[data-closed]")) { details.open = false; delete details.dataset.closed; }
+  drawAll();
+});
 let width = innerWidth;
 addEventListener("resize", () => {
   if (innerWidth === width) return;
