@@ -199,6 +199,7 @@ class ReportSettings:
     least_s: float = 1.0  # s; people who were there for less are only counted: mostly passers-by and false detections
     people: int = 12  # most people of one recording; those who were there longest come first, and a longer page would hardly be read
     points: int = 3000  # most points of a curve: about a screen's columns, and the page of an hour stays under a megabyte
+    moments: int = 9000  # most frames of a person of which the page has the values: all of 5 minutes, every 13th of an hour
     thumbnail_px: int = 160  # side in px; shown at half that size, so that it is sharp on a phone
     stills: int = 6  # pictures that stand for the film on paper: two rows of three
     still_px: int = 320  # width in px of a still, printed 6 cm wide: 135 dots an inch

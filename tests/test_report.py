@@ -358,6 +358,71 @@ def test_dragging_zooms_all_charts_and_a_double_click_shows_all_again(recorded, 
     assert ranges() == [[0, 10]] * 2
 
 
+def test_the_zoom_has_buttons_and_an_overview_and_follows_the_film_also_on_a_phone(recorded, opened):
+    path = recorded()
+    page_of(path)
+    page = opened(path.with_name("page.html"), width=320)
+    shown = "[data[0].range.min, data[0].range.max]"
+    for _ in range(2):
+        page.locator("[data-zoom=near]").click()
+    assert page.evaluate(shown) == pytest.approx([0.0, 2.5])
+    page.evaluate("document.querySelector('video').currentTime = 7")
+    settled(page)
+    until(page, f"{shown}[0] <= 7 && {shown}[1] >= 7")
+    bar = page.locator(".overview .bar").bounding_box()
+    page.locator(".overview .bar").click(position={"x": bar["width"] / 2, "y": 8})
+    assert page.evaluate(shown) == pytest.approx([3.75, 6.25], abs=0.1)
+    page.locator("[data-zoom=far]").click()
+    assert page.evaluate(shown)[1] - page.evaluate(shown)[0] == pytest.approx(5.0)
+    page.locator("[data-zoom=all]").click()
+    assert page.evaluate(shown) == [0, 10]
+    assert page.locator("[data-zoom=all]").is_disabled()
+
+
+def test_the_film_stays_in_sight(recorded, opened):
+    path = recorded()
+    page_of(path)
+    for width in (320, 768, 1280):
+        page = opened(path.with_name("page.html"), width=width)
+        page.evaluate("scrollTo(0, 700)")
+        assert page.evaluate("scrollY") > 300
+        box = page.locator("video").bounding_box()
+        assert (box["y"] >= 0, box["y"] + box["height"] <= 900) == (True, True)
+
+
+def test_the_numbers_beside_the_film_add_up_to_a_hundred_at_every_moment(tmp_path, opened):
+    chance = np.random.default_rng(1)
+
+    def faces(i):
+        probs = chance.dirichlet([0.5] * 7)
+        return [a_face(LABELS[int(probs.argmax())]) | {"probs": [round(float(p), 4) for p in probs]}]
+
+    path = write_readings(tmp_path / "a.jsonl", as_lines(even_times(3000), faces))
+    page_of(path, settings=replace(SETTINGS, points=200, moments=500))
+    page = opened(tmp_path / "page.html")
+    sums = """
+    Array.from({ length: 90 }, (_, s) => {
+      seek(data[0], s + 0.4);
+      return [...document.querySelectorAll(".now li span:last-child")].reduce((sum, part) => sum + parseInt(part.textContent), 0);
+    })
+    """
+    assert set(page.evaluate(sums)) == {100}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "first"),
+    [(10, ["0:00", "0:01", "0:02"]), (90, ["0:00", "0:10", "0:20"]), (600, ["0:00", "1:00", "2:00"]), (3, ["0:00.0", "0:00.5", "0:01.0"])],
+)
+def test_ticks_are_round_times_and_durations_are_minutes(tmp_path, opened, seconds, first):
+    path = write_readings(tmp_path / "a.jsonl", as_lines(even_times(seconds * 10 + 1, 10.0)))
+    page_of(path)
+    page = opened(tmp_path / "page.html")
+    assert page.locator(".tick").evaluate_all("ticks => ticks.slice(0, 3).map((tick) => tick.textContent)") == first
+    assert page.evaluate("[span(5.64), span(59.97), span(520), span(3600), span(3900)]") == [
+        *("5.6 s", "1 min 0 s", "8 min 40 s", "1 h 0 min", "1 h 5 min"),
+    ]
+
+
 def test_a_pointer_over_one_chart_tells_what_every_person_shows_there(recorded, opened):
     path = recorded()
     page_of(path)

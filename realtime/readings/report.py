@@ -20,13 +20,18 @@ from realtime.base.version import __version__
 from realtime.config import ReportSettings
 from realtime.drawing.palette import COLOURS
 from realtime.readings.file import Person, Readings, quantity, read, readings_path, video_path
-from realtime.readings.summary import Summary, durations, seen_s, summarise, thin_curves
+from realtime.readings.summary import Summary, at_moments, durations, seen_s, summarise, thin_curves
 from realtime.readings.thumbnails import Moment, Still, Thumbnail, clearest_moments, stills, thumbnails
 
 PAGE = Path(__file__).parent / "page"
 HINT = """
 <p class="note">Each row is an expression, its height the probability. The row on top is what was shown.
-Click to go to a moment.<span class="mouse"> Drag to zoom in, double-click to zoom out.</span></p>"""
+<span class="screen">Click to go to a moment.<span class="mouse"> Drag to zoom in, double-click to zoom out.</span></span></p>"""
+OVERVIEW = """
+<div class="overview"><div class="bar"><svg preserveAspectRatio="none" aria-hidden="true"></svg><div class="frame"></div></div>
+<div class="zoom"><span class="stretch"></span><button type="button" data-zoom="near" aria-label="Zoom in">+</button>
+<button type="button" data-zoom="far" aria-label="Zoom out">&minus;</button>
+<button type="button" data-zoom="all">All</button></div></div>"""
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,7 @@ def page(sections: Sequence[ReportSection]) -> str:
         # A "<" could end the script element.
         "data": json.dumps([_data(s) for s in sections], separators=(",", ":")).replace("<", "\\u003c"),
         "css": (PAGE / "page.css").read_text(encoding="utf-8"),
+        "numbers_js": (PAGE / "numbers.js").read_text(encoding="utf-8"),
         "chart_js": (PAGE / "chart.js").read_text(encoding="utf-8"),
         "js": (PAGE / "page.js").read_text(encoding="utf-8"),
     }
@@ -181,7 +187,18 @@ def _curve(readings: Readings, person: Person, summary: Summary, settings: Repor
     t, p = thin_curves(readings.t[person.rows], person.probs, person.rows, settings.points)
     columns = [[None if np.isnan(v) else round(v * 1000) for v in column] for column in p.T.tolist()]
     runs = [[round(r.start * 1000), round(r.end * 1000), readings.labels.index(r.label), r.unsure] for r in summary.runs]
-    return {"id": person.id, "t": [round(v * 1000) for v in t.tolist()], "p": columns, "runs": runs}
+    seconds, values = at_moments(readings.t[person.rows], person.probs, settings.moments)
+    moments = {"t": _base64(np.round(seconds * 1000).clip(0, 2**32 - 1).astype("<u4")), "p": _base64(_in_bytes(values))}
+    return {"id": person.id, "moments": moments, "t": [round(v * 1000) for v in t.tolist()], "p": columns, "runs": runs}
+
+
+def _in_bytes(probs: np.ndarray) -> np.ndarray:
+    """Probabilities as whole numbers of 0 to 255."""
+    return np.round(probs.clip(0, 1) * 255).astype(np.uint8)
+
+
+def _base64(values: np.ndarray) -> str:
+    return base64.b64encode(values.tobytes()).decode()
 
 
 def _data(section: ReportSection) -> dict[str, Any]:
@@ -195,6 +212,17 @@ def _data(section: ReportSection) -> dict[str, Any]:
 def _clock(s: float) -> str:
     minutes, seconds = divmod(int(s + 1e-6), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"
+
+
+def _span(s: float) -> str:
+    """A duration: 5.6 s, 8 min 40 s, 1 h 5 min."""
+    if s < 59.95:
+        return f"{s:.1f} s"
+    minutes, seconds = divmod(round(s), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    hours, minutes = divmod(round(s / 60), 60)
+    return f"{hours} h {minutes} min"
 
 
 def _percent(share: float) -> str:
@@ -213,7 +241,7 @@ def _started(facts: dict[str, Any]) -> str:
 def _lead(section: ReportSection) -> str:
     people = len(section.people) + section.others
     who = "nobody was seen" if not people else "1 person" if people == 1 else f"{people} people"
-    return ", ".join(part for part in (_started(section.facts), _clock(section.duration), who) if part)
+    return ", ".join(part for part in (_started(section.facts), _span(section.duration), who) if part)
 
 
 def _section(section: ReportSection, several: bool) -> str:
@@ -223,9 +251,11 @@ def _section(section: ReportSection, several: bool) -> str:
     return f"""<section class="session" id="{section.key}" aria-label="{escape(section.name)}">
 {heading}{warnings}
 {_stage(section)}
+<div class="people">
 {people}
 {_others(section)}
 {_facts(section)}
+</div>
 </section>"""
 
 
@@ -237,9 +267,9 @@ def _stage(section: ReportSection) -> str:
 <p class="note gone" hidden>The video {escape(section.video)} cannot be played here: keep it beside this page.</p>
 {_stills(section)}"""
     now = "".join(_now(section, person) for person in section.people)
-    return f"""<div class="stage{"" if now and film else " blind"}">
+    return f"""<div class="stage">
 <div class="card film">{film}
-<div class="seek"><input type="range" min="0" max="{section.duration:.3f}" step="0.01" value="0" aria-label="Time"><output></output></div>
+<div class="seek"><input type="range" min="0" max="{section.duration:.3f}" step="0.01" value="0" aria-label="Time"><output></output></div>{OVERVIEW}
 </div>
 {f'<div class="card now">{now}</div>' if now else ""}
 </div>"""
@@ -285,19 +315,19 @@ def _table(section: ReportSection, summary: Summary) -> str:
     rows = "".join(
         f"""<tr><th scope="row"><i class="key" style="background:{_hex(label)}"></i>{escape(label)}</th>
 <td class="wide-bar"><span class="bar"><i style="width:{summary.share(label):.1%};background:{_hex(label)}"></i></span></td>
-<td>{_percent(summary.share(label))}</td><td>{summary.shown_s[label]:.1f} s</td><td>{summary.switches[label]}</td></tr>"""
+<td>{_percent(summary.share(label))}</td><td>{_span(summary.shown_s[label])}</td><td>{summary.switches[label]}</td></tr>"""
         for label in section.labels
     )
     unsure_s = sum(summary.unsure_s.values())
     rows += f"""<tr><th scope="row"><i class="key unsure"></i>unsure</th>
 <td class="wide-bar"><span class="bar"><i class="unsure" style="width:{summary.unsure_share:.1%}"></i></span></td>
-<td>{_percent(summary.unsure_share)}</td><td>{unsure_s:.1f} s</td><td></td></tr>"""
+<td>{_percent(summary.unsure_share)}</td><td>{_span(unsure_s)}</td><td></td></tr>"""
     for why, s in summary.unsure_s.items():
         share = s / summary.seen_s if summary.seen_s else 0.0
-        rows += f"""<tr class="sub"><th scope="row">{escape(why)}</th><td></td><td>{_percent(share)}</td><td>{s:.1f} s</td><td></td></tr>"""
+        rows += f"""<tr class="sub"><th scope="row">{escape(why)}</th><td></td><td>{_percent(share)}</td><td>{_span(s)}</td><td></td></tr>"""
     return f"""<table><thead><tr><th scope="col">shown</th><th scope="col"><span class="unseen">share of time</span></th>
 <th scope="col">share</th><th scope="col">time</th><th scope="col">switches to it</th></tr></thead><tbody>{rows}</tbody></table>
-<p class="note">Seen for {summary.seen_s:.1f} s, from {_clock(summary.first)} to {_clock(summary.last)}.</p>"""
+<p class="note">Seen for {_span(summary.seen_s)}, from {_clock(summary.first)} to {_clock(summary.last)}.</p>"""
 
 
 def _faces(section: ReportSection, id: int) -> str:
@@ -333,7 +363,7 @@ def _comparison(sections: Sequence[ReportSection]) -> str:
             parts += f'<i class="unsure" style="width:{rest:.2%}" title="unsure {_percent(rest)}"></i>' if rest > 0 else ""
             rows.append(f"""<tr><th scope="row"><a href="#{section.key}">{escape(section.name)}</a>, person {summary.id}</th>
 <td class="wide-bar"><span class="stack" role="img" aria-label="{escape(_in_words(summary))}">{parts}</span></td>
-<td>{summary.seen_s:.1f} s</td><td>{sum(summary.switches.values())}</td><td>{_percent(rest)}</td></tr>""")
+<td>{_span(summary.seen_s)}</td><td>{sum(summary.switches.values())}</td><td>{_percent(rest)}</td></tr>""")
     labels = dict.fromkeys(label for section in sections for label in section.labels)
     keys = "".join(f'<span><i class="key" style="background:{_hex(label)}"></i>{escape(label)}</span> ' for label in labels)
     return f"""<section class="card compare" aria-label="Comparison"><h2>Side by side</h2>

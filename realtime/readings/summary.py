@@ -146,3 +146,18 @@ def thin_curves(t: np.ndarray, values: np.ndarray, rows: np.ndarray, most: int) 
         gaps = np.flatnonzero(away) + 1
     middles = (t[gaps - 1] + t[gaps]) / 2
     return np.insert(t, gaps, middles), np.insert(values.astype(np.float64), gaps, np.nan, axis=0)
+
+
+def at_moments(t: np.ndarray, values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The values of `most` frames at most, evenly chosen, as they are: no mean and no extreme, so that probabilities still add up to 1.
+
+    Args:
+        t: (n,) seconds.
+        values: (n, k).
+        most: the number of frames to keep.
+
+    Returns:
+        Times (m,) and values (m, k).
+    """
+    keep = np.arange(len(t)) if len(t) <= most else np.unique(np.linspace(0, len(t) - 1, most).astype(np.int64))
+    return t[keep], values[keep]

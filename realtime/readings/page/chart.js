@@ -9,14 +9,8 @@ const TOP = 4; // px, above the strip
 const PEAK = 0.84; // height of a probability of 1, in rows
 const DRAG = 4; // px that the mouse moves at least in a drag
 const LEAST_S = 0.1; // s, the shortest time that fills a chart
-const TICK_PX = 50; // px between two ticks of the time axis at least
-const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
-
-function clock(s) {
-  const whole = Math.floor(s + 1e-6);
-  const minutes = Math.floor(whole / 60) % 60, hours = Math.floor(whole / 3600), seconds = String(whole % 60).padStart(2, "0");
-  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${seconds}` : `${minutes}:${seconds}`;
-}
+const TICK_PX = 64; // px between two ticks of the time axis at least
+const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400];
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -39,16 +33,6 @@ function textWidth(text) {
   const ctx = textWidth.ctx ??= document.createElement("canvas").getContext("2d");
   ctx.font = "600 11px system-ui, sans-serif";
   return ctx.measureText(text).width;
-}
-
-// The index of the last number that is not above x, or -1; the numbers do not fall.
-function lastIndex(numbers, x) {
-  let low = 0, high = numbers.length - 1, index = -1;
-  while (low <= high) {
-    const middle = (low + high) >> 1;
-    if (numbers[middle] <= x) { index = middle; low = middle + 1; } else high = middle - 1;
-  }
-  return index;
 }
 
 // The hatching that stands for "unsure"; returns what fills with it.
@@ -123,10 +107,9 @@ class Chart {
     if (visible) Object.assign(this.selection.style, { left: `${left}px`, width: `${right - left}px` });
   }
 
-  setRange(min, max) {
-    const most = this.session.duration, width = Math.min(Math.max(max - min, LEAST_S), most);
-    this.min = Math.min(Math.max(min, 0), most - width);
-    this.max = this.min + width;
+  setRange({ min, max }) {
+    this.min = min;
+    this.max = max;
     this.draw();
   }
 
@@ -175,7 +158,7 @@ class Chart {
     const most = this.width / TICK_PX, span = this.max - this.min;
     const step = STEPS_S.find((s) => span / s <= most) ?? span;
     for (let n = Math.ceil(this.min / step - 1e-6); n * step <= this.max + 1e-6; n++) {
-      const x = this.x(n * step), text = step < 1 ? (n * step).toFixed(1) : clock(n * step);
+      const x = this.x(n * step), text = clock(n * step, step < 1);
       shape(this.svg, "path", { class: "grid", d: rectangle(Math.round(x), this.y(0), 1, 5) });
       const right = x + textWidth(text) / 2 > this.wide;
       shape(this.svg, "text", { class: "tick", x: right ? this.wide : x, y: this.y(0) + 19, "text-anchor": right ? "end" : "middle" }, text);

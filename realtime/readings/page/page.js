@@ -19,18 +19,20 @@ function inWords(session, label) {
 function numbersOf(session, person) {
   const box = session.root.querySelector(`[data-now="${person.id}"]`);
   return {
+    box,
     label: box.querySelector(".who span"),
     rows: [...box.querySelectorAll("li")].map((row) => ({ row, bar: row.querySelector("i"), number: row.querySelector("span:last-child") })),
   };
 }
 
 function showNumbers(session, person) {
-  const ms = session.time * 1000, label = labelAt(person, ms), at = label ? Math.max(0, lastIndex(person.t, ms)) : -1;
+  const ms = session.time * 1000, label = labelAt(person, ms), at = label ? Math.max(0, lastIndex(person.moments.t, ms)) : -1;
   person.numbers.label.textContent = inWords(session, label);
-  person.numbers.rows.forEach(({ row, bar, number }, i) => {
-    const p = at < 0 ? null : person.p[i][at];
-    bar.style.width = `${(p ?? 0) / 10}%`;
-    number.textContent = p === null ? "" : `${Math.round(p / 10)} %`;
+  person.numbers.box.classList.toggle("away", !label);
+  const rows = person.numbers.rows, n = rows.length, percent = at < 0 ? [] : hundred([...person.moments.p.subarray(at * n, at * n + n)]);
+  rows.forEach(({ row, bar, number }, i) => {
+    bar.style.width = `${percent[i] ?? 0}%`;
+    number.textContent = percent.length ? `${percent[i]} %` : "";
     row.classList.toggle("shown", !!label && !label[1] && label[0] === i);
   });
 }
@@ -38,16 +40,24 @@ function showNumbers(session, person) {
 function showTime(session) {
   session.slider.value = session.time;
   session.slider.setAttribute("aria-valuetext", clock(session.time));
-  const tenths = Math.floor(session.time * 10 + 1e-6) % 10;
-  session.output.textContent = `${clock(session.time)}.${tenths} / ${clock(session.duration)}`;
+  session.output.textContent = `${clock(session.time, true)} / ${clock(session.duration)}`;
   for (const chart of session.charts) chart.place(chart.playhead, session.time);
   for (const person of session.people) showNumbers(session, person);
+}
+
+// Moves what the charts show to the current time, if that is outside.
+function keepInSight(session) {
+  const { min, max } = session.range, width = max - min;
+  if (session.time >= min && session.time <= max) return;
+  const start = session.time > max && session.time < max + width ? session.time - width * 0.1 : session.time - width / 2;
+  zoom(session, start, start + width);
 }
 
 function seek(session, s) {
   session.time = Math.min(Math.max(s, 0), session.duration);
   if (session.film) session.film.currentTime = session.time;
   showTime(session);
+  keepInSight(session);
 }
 
 function hover(session, s) {
@@ -57,16 +67,67 @@ function hover(session, s) {
   }
 }
 
+// Shows the time from `min` to `max` in all charts, moved and cut so that it fits into the recording.
 function zoom(session, min, max) {
-  for (const chart of session.charts) chart.setRange(min, max);
+  const most = session.duration, width = Math.min(Math.max(max - min, LEAST_S), most), start = Math.min(Math.max(min, 0), most - width);
+  session.range = { min: start, max: start + width };
+  for (const chart of session.charts) chart.setRange(session.range);
+  const { bar, frame, all, near, far, stretch } = session.overview;
+  frame.style.left = `${start / most * 100}%`;
+  frame.style.width = `${width / most * 100}%`;
+  bar.parentElement.classList.toggle("zoomed", width < most);
+  all.disabled = far.disabled = width >= most;
+  near.disabled = width <= Math.min(LEAST_S, most);
+  stretch.textContent = width < most ? `${clock(start, true)} to ${clock(start + width, true)}` : "whole recording";
   hover(session, null);
   showTime(session);
+}
+
+// Zooms in or out by a factor, around the current time where it is in sight.
+function zoomBy(session, factor) {
+  const { min, max } = session.range, inside = session.time >= min && session.time <= max;
+  const middle = inside ? session.time : (min + max) / 2, share = inside ? (session.time - min) / (max - min) : 0.5;
+  zoom(session, middle - (max - min) * factor * share, middle + (max - min) * factor * (1 - share));
+}
+
+// The strip under the slider: the whole recording with the part that the charts show. A finger or the mouse moves that part.
+function connectOverview(session) {
+  const box = session.root.querySelector(".overview"), part = (name) => box.querySelector(name);
+  session.overview = {
+    bar: part(".bar"), frame: part(".frame"), all: part("[data-zoom=all]"), near: part("[data-zoom=near]"), far: part("[data-zoom=far]"),
+    stretch: part(".stretch"),
+  };
+  const { bar, all, near, far } = session.overview;
+  all.addEventListener("click", () => zoom(session, 0, session.duration));
+  near.addEventListener("click", () => zoomBy(session, 0.5));
+  far.addEventListener("click", () => zoomBy(session, 2));
+  const move = (event) => {
+    const { left, width } = bar.getBoundingClientRect(), half = (session.range.max - session.range.min) / 2;
+    const s = (event.clientX - left) / width * session.duration;
+    zoom(session, s - half, s + half);
+  };
+  bar.addEventListener("pointerdown", (event) => { bar.setPointerCapture(event.pointerId); move(event); });
+  bar.addEventListener("pointermove", (event) => { if (bar.hasPointerCapture(event.pointerId)) move(event); });
+}
+
+// Draws into the overview what each person was shown as, a thin row each.
+function drawOverview(session) {
+  const svg = session.overview.bar.querySelector("svg"), n = session.people.length;
+  svg.replaceChildren();
+  svg.setAttribute("viewBox", `0 0 1000 ${Math.max(n, 1) * 10}`);
+  session.people.forEach((person, row) => {
+    const paths = session.labels.map(() => "");
+    for (const [start, end, label, reason] of person.runs) {
+      if (!reason) paths[label] += rectangle(start / session.duration, row * 10 + 1, Math.max((end - start) / session.duration, 1), 8);
+    }
+    paths.forEach((d, i) => { if (d) shape(svg, "path", { d, fill: session.colours[i] }); });
+  });
 }
 
 // Moves the time with the video.
 function follow(session) {
   const { film } = session;
-  const update = () => { session.time = film.currentTime; showTime(session); };
+  const update = () => { session.time = film.currentTime; showTime(session); keepInSight(session); };
   const play = () => {
     update();
     if (!film.paused && !film.ended) requestAnimationFrame(play);
@@ -86,6 +147,7 @@ function connect(session) {
   session.slider = session.root.querySelector("input[type=range]");
   session.output = session.root.querySelector("output");
   session.time = 0;
+  session.range = { min: 0, max: session.duration };
   const on = {
     seek: (s) => seek(session, s),
     hover: (s) => hover(session, s),
@@ -95,6 +157,7 @@ function connect(session) {
     person.starts = person.runs.map((run) => run[0]);
     person.readout = session.root.querySelector(`[data-readout="${person.id}"]`);
     person.numbers = numbersOf(session, person);
+    person.moments = { t: integers(person.moments.t), p: bytes(person.moments.p) };
   }
   session.charts = session.people.map(
     (person) => new Chart(session.root.querySelector(`[data-chart="${person.id}"]`), session, person, on));
@@ -102,6 +165,9 @@ function connect(session) {
   for (const button of session.root.querySelectorAll("[data-seek]")) {
     button.addEventListener("click", () => seek(session, Number(button.dataset.seek)));
   }
+  connectOverview(session);
+  drawOverview(session);
+  zoom(session, 0, session.duration);
   if (session.film) follow(session);
 }
 
