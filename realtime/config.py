@@ -198,6 +198,7 @@ class ClassifierSettings:
 class ReportSettings:
     least_s: float = 1.0  # s; people who were there for less are only counted: mostly passers-by and false detections
     people: int = 12  # most people of one recording; those who were there longest come first, and a longer page would hardly be read
+    tracks: int = 200  # most tracks of one recording, the longest; a track is a face from its appearance until it is lost
     points: int = 3000  # most points of a curve: about a screen's columns, and the page of an hour stays under a megabyte
     moments: int = 9000  # most frames of a person of which the page has the values: all of 5 minutes, every 13th of an hour
     thumbnail_px: int = 160  # side in px; shown at half that size, so that it is sharp on a phone

@@ -3,12 +3,7 @@ import pytest
 from recordings import a_face, as_lines, even_times, write_readings
 
 from realtime.readings.file import read
-from realtime.readings.summary import Run, durations, summarise, thin_curves
-
-
-def summary_of(tmp_path, times, faces):
-    readings = read(write_readings(tmp_path / "a.jsonl", as_lines(times, faces)))
-    return summarise(readings, readings.people[0], durations(readings.t))
+from realtime.readings.summary import Run, at_moments, by_second, durations, runs_of, thin_curves
 
 
 @pytest.mark.parametrize(
@@ -19,25 +14,21 @@ def test_a_frame_lasts_until_the_next_but_not_through_a_gap(t, expected):
     assert durations(np.array(t)) == pytest.approx(np.array(expected))
 
 
-def test_shares_are_of_the_time_seen_and_uneven_frames_count_by_their_time(tmp_path):
-    labels = ["anger", "anger", "fear", "fear", "fear"]
-    summary = summary_of(tmp_path, [0.0, 0.4, 0.5, 0.6, 0.7], lambda i: [a_face(labels[i])])
-    assert (summary.shown_s["anger"], summary.shown_s["fear"], summary.seen_s) == pytest.approx((0.5, 0.3, 0.8))
-    assert (summary.share("anger"), summary.share("neutral")) == pytest.approx((0.625, 0.0))
+def test_a_second_has_its_mean_by_time_and_its_peak():
+    t, probs = np.array([0.0, 0.6, 0.9, 2.5]), np.array([[0.2, 0.8], [0.8, 0.2], [0.4, 0.6], [1.0, 0.0]], np.float32)
+    seconds = by_second(t, probs, np.array([0.6, 0.3, 0.1, 0.5]))
+    assert seconds.second.tolist() == [0, 2]
+    assert seconds.weight == pytest.approx([1.0, 0.5])
+    assert seconds.mean[0] == pytest.approx([0.6 * 0.2 + 0.3 * 0.8 + 0.1 * 0.4, 0.6 * 0.8 + 0.3 * 0.2 + 0.1 * 0.6])
+    assert seconds.peak.tolist() == [pytest.approx([0.8, 0.8]), [1.0, 0.0]]
 
 
-def test_switches_are_counted_over_doubt_and_absence(tmp_path):
-    shown = ["anger", "tie", "anger", "", "anger", "fear", "tie", "neutral", "fear"]
-
-    def faces(i):
-        if not shown[i]:
-            return []
-        return [a_face("anger", "tie") if shown[i] == "tie" else a_face(shown[i])]
-
-    summary = summary_of(tmp_path, even_times(9, 10.0), faces)
-    assert {label: n for label, n in summary.switches.items() if n} == {"fear": 2, "neutral": 1}
-    assert summary.seen_s == pytest.approx(0.8)
-    assert (summary.unsure_s, summary.unsure_share) == ({"tie": pytest.approx(0.2)}, pytest.approx(0.25))
+def test_moments_are_whole_frames_from_first_to_last():
+    t, values = np.arange(1000) / 30, np.random.default_rng(1).dirichlet([1.0] * 7, 1000)
+    few_t, few = at_moments(t, values, 100)
+    assert (len(few_t), few_t[0], few_t[-1]) == (100, t[0], t[-1])
+    assert few.sum(axis=1) == pytest.approx(np.ones(100))
+    assert len(at_moments(t, values, 5000)[0]) == 1000
 
 
 def test_runs_end_with_a_change_of_label_or_doubt_and_with_absence(tmp_path):
@@ -50,13 +41,14 @@ def test_runs_end_with_a_change_of_label_or_doubt_and_with_absence(tmp_path):
         None,
         a_face("anger", "dark"),
     ]
-    summary = summary_of(tmp_path, even_times(7, 10.0), lambda i: [script[i]] if script[i] else [])
+    readings = read(write_readings(tmp_path / "a.jsonl", as_lines(even_times(7, 10.0), lambda i: [script[i]] if script[i] else [])))
+    runs = runs_of(readings, readings.people[0], durations(readings.t))
     times = [(0.0, 0.2), (0.2, 0.4), (0.4, 0.5), (0.6, 0.7)]
     reasons = [None, "tie", "dark", "dark"]
     labels = ["anger", "fear", "anger", "anger"]
-    assert [(r.label, r.unsure) for r in summary.runs] == list(zip(labels, reasons, strict=True))
-    assert [(r.start, r.end) for r in summary.runs] == [pytest.approx(edges) for edges in times]
-    assert isinstance(summary.runs[0], Run)
+    assert [(r.label, r.unsure) for r in runs] == list(zip(labels, reasons, strict=True))
+    assert [(r.start, r.end) for r in runs] == [pytest.approx(edges) for edges in times]
+    assert isinstance(runs[0], Run)
 
 
 def test_thin_curves_keep_every_peak_and_break_where_the_face_was_away():

@@ -1,6 +1,7 @@
-"""Arithmetic over the readings of a recording: how long each expression was shown, how often it changed, and curves with fewer points."""
+"""Arithmetic over readings: when each expression was shown, mean and peak of each second, curves with fewer points."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,39 +24,6 @@ class Run:
     unsure: str | None
 
 
-@dataclass(frozen=True)
-class Summary:
-    """One person in one recording.
-
-    Attributes:
-        id: the number on the screen.
-        first, last: seconds; when the face was detected first and last.
-        seen_s: seconds for which it was detected, in all.
-        shown_s: seconds for which each expression was shown, without the unsure time.
-        switches: how often each expression followed another one; absence and unsure time in between do not count.
-        unsure_s: seconds for which the label was unsure, by reason.
-        runs: its runs in order; the longest `MOST_RUNS` of them.
-    """
-
-    id: int
-    first: float
-    last: float
-    seen_s: float
-    shown_s: dict[str, float]
-    switches: dict[str, int]
-    unsure_s: dict[str, float]
-    runs: tuple[Run, ...]
-
-    @property
-    def unsure_share(self) -> float:
-        """The unsure share of the time in which the face was detected, 0 to 1."""
-        return sum(self.unsure_s.values()) / self.seen_s if self.seen_s else 0.0
-
-    def share(self, label: str) -> float:
-        """The share of an expression of the time in which the face was detected, 0 to 1."""
-        return self.shown_s[label] / self.seen_s if self.seen_s else 0.0
-
-
 def durations(t: np.ndarray) -> np.ndarray:
     """(n,) seconds for which each frame counts: until the next one, at most `GAP_S`; the last one for the median of the others."""
     if len(t) == 0:
@@ -69,31 +37,12 @@ def seen_s(readings: Readings, frames_s: np.ndarray) -> list[float]:
     return [float(frames_s[person.rows].sum()) for person in readings.people]
 
 
-def summarise(readings: Readings, person: Person, frames_s: np.ndarray) -> Summary:
-    """The summary of one person; `frames_s` are the `durations` of all frames."""
-    t, each = readings.t[person.rows], frames_s[person.rows]
-    names, labels, reasons = readings.labels, person.label_indices, person.reason_indices
-    sure = reasons == 0
-    shown = np.bincount(labels[sure], each[sure], len(names))
-    followers = labels[sure][1:][np.diff(labels[sure]) != 0]
-    switches = np.bincount(followers, minlength=len(names))
-    unsure = np.bincount(reasons, each, len(person.reasons))
-    present = np.flatnonzero(np.bincount(reasons, minlength=len(person.reasons))[1:]) + 1
-    by_time = sorted(present.tolist(), key=lambda index: -unsure[index])
-    return Summary(
-        person.id,
-        float(t[0]),
-        float(t[-1]),
-        float(each.sum()),
-        dict(zip(names, shown.tolist(), strict=True)),
-        dict(zip(names, switches.tolist(), strict=True)),
-        {str(person.reasons[index]): float(unsure[index]) for index in by_time},
-        _runs(names, person, t, t + each),
-    )
-
-
-def _runs(names: tuple[str, ...], person: Person, t: np.ndarray, ends: np.ndarray) -> tuple[Run, ...]:
-    """The runs of a person whose n frames last from `t` to `ends`. While a label is unsure, it is the reason that counts."""
+def runs_of(readings: Readings, person: Person, frames_s: np.ndarray) -> tuple[Run, ...]:
+    """The runs of a person in order, the longest `MOST_RUNS`; `frames_s` are the `durations` of all frames. While a label is unsure, it is
+    the reason that counts.
+    """
+    t, names = readings.t[person.rows], readings.labels
+    ends = t + frames_s[person.rows]
     kinds = np.where(person.reason_indices == 0, person.label_indices, len(names) + person.reason_indices)
     firsts = np.flatnonzero(np.concatenate([[True], (np.diff(kinds) != 0) | (t[1:] - ends[:-1] >= 1e-6)]))
     lasts = np.append(firsts[1:], len(t)) - 1
@@ -103,6 +52,34 @@ def _runs(names: tuple[str, ...], person: Person, t: np.ndarray, ends: np.ndarra
     label_indices, reason_indices = person.label_indices[firsts].tolist(), person.reason_indices[firsts].tolist()
     columns = zip(t[firsts].tolist(), ends[lasts].tolist(), label_indices, reason_indices, strict=True)
     return tuple(Run(start, end, names[label], person.reasons[why]) for start, end, label, why in columns)
+
+
+class Seconds(NamedTuple):
+    """Probabilities second by second, of the m seconds in which a face was there.
+
+    Attributes:
+        second: (m,) whole seconds.
+        weight: (m,) seconds for which the face was there, 0 to 1.
+        mean: (m, labels), each frame by its time.
+        peak: (m, labels) the highest.
+    """
+
+    second: np.ndarray
+    weight: np.ndarray
+    mean: np.ndarray
+    peak: np.ndarray
+
+
+def by_second(t: np.ndarray, probs: np.ndarray, each: np.ndarray) -> Seconds:
+    """Mean and peak of each second: t (n,) seconds, not falling; probs (n, labels); each (n,) seconds for which a frame counts."""
+    second = np.floor(t).astype(np.int64)
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(second) > 0]))
+    # The last frame of a recording may count for nothing.
+    each = np.maximum(each, 1e-6)
+    weight = np.add.reduceat(each, starts)
+    # Column by column: eight hours at once would take 50 MB more.
+    mean = np.stack([np.add.reduceat(column * each, starts) / weight for column in probs.T], axis=1)
+    return Seconds(second[starts], weight.clip(0, 1), mean, np.maximum.reduceat(probs, starts))
 
 
 def thin_curves(t: np.ndarray, values: np.ndarray, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

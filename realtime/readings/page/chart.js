@@ -161,7 +161,8 @@ class Chart {
       const x = this.x(n * step), text = clock(n * step, step < 1);
       shape(this.svg, "path", { class: "grid", d: rectangle(Math.round(x), this.y(0), 1, 5) });
       const right = x + textWidth(text) / 2 > this.wide;
-      shape(this.svg, "text", { class: "tick", x: right ? this.wide : x, y: this.y(0) + 19, "text-anchor": right ? "end" : "middle" }, text);
+      shape(this.svg, "text", { class: "tick", x: right ? this.wide : x, y: this.y(0) + 19, "text-anchor": right ? "end" : "middle" },
+        text);
     }
   }
 

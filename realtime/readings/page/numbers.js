@@ -10,6 +10,7 @@ function clock(s, tenths = false) {
 
 // A duration: 5.6 s, 8 min 40 s, 1 h 5 min.
 function span(s) {
+  if (s > 0 && s < 0.05) return "< 0.1 s";
   if (s < 59.95) return `${s.toFixed(1)} s`;
   const whole = Math.round(s);
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;

@@ -15,21 +15,22 @@ function inWords(session, label) {
   return label[1] ? `unsure (${label[1]})` : session.labels[label[0]];
 }
 
-// The elements with the probabilities of a person at the current time.
-function numbersOf(session, person) {
-  const box = session.root.querySelector(`[data-now="${person.id}"]`);
-  return {
-    box,
-    label: box.querySelector(".who span"),
-    rows: [...box.querySelectorAll("li")].map((row) => ({ row, bar: row.querySelector("i"), number: row.querySelector("span:last-child") })),
-  };
+// The part of the panel beside the film that is about one person; returns the elements that change with the time.
+function nowPart(session, person) {
+  const rows = session.labels.map((name, i) => {
+    const bar = make("i", { style: `background:${session.colours[i]}` }), number = make("span");
+    return { row: make("li", {}, make("span", {}, name), make("span", { class: "bar" }, bar), number), bar, number };
+  });
+  const label = make("span"), box = make("div", { "data-now": person.id }, make("p", { class: "who" }, `${person.title}: `, label),
+    make("ul", {}, ...rows.map(({ row }) => row)));
+  return { box, label, rows };
 }
 
 function showNumbers(session, person) {
   const ms = session.time * 1000, label = labelAt(person, ms), at = label ? Math.max(0, lastIndex(person.moments.t, ms)) : -1;
   person.numbers.label.textContent = inWords(session, label);
   person.numbers.box.classList.toggle("away", !label);
-  const rows = person.numbers.rows, n = rows.length, percent = at < 0 ? [] : hundred([...person.moments.p.subarray(at * n, at * n + n)]);
+  const rows = person.numbers.rows, percent = at < 0 || !person.moments.p.length ? [] : hundred([...person.moments.p[at]]);
   rows.forEach(({ row, bar, number }, i) => {
     bar.style.width = `${percent[i] ?? 0}%`;
     number.textContent = percent.length ? `${percent[i]} %` : "";
@@ -79,6 +80,8 @@ function zoom(session, min, max) {
   all.disabled = far.disabled = width >= most;
   near.disabled = width <= Math.min(LEAST_S, most);
   stretch.textContent = width < most ? `${clock(start, true)} to ${clock(start + width, true)}` : "whole recording";
+  clearTimeout(session.renewing);
+  session.renewing = setTimeout(() => { for (const renew of session.renewals) renew(); }, 100);
   hover(session, null);
   showTime(session);
 }
@@ -141,6 +144,57 @@ function follow(session) {
   if (film.error) film.dispatchEvent(new Event("error"));
 }
 
+// Builds all that is about people, after a reader's change as well.
+function build(session) {
+  const people = readAddress(session), all = people.map((one) => joined(session, one)), focus = document.activeElement?.dataset?.edit;
+  const on = {
+    seek: (s) => seek(session, s),
+    hover: (s) => hover(session, s),
+    zoom: (min, max) => zoom(session, min, max),
+    change: (changed) => writeAddress(session, changed),
+  };
+  session.everyone = all.filter((person) => !person.out);
+  session.people = [...session.everyone].sort((a, b) => b.all.seen - a.all.seen || a.id - b.id);
+  const cards = session.people.map((person) => personCard(session, person, people, on));
+  const brief = session.people.filter((person) => person.all.seen < BRIEF_S),
+    fold = brief.length < session.people.length ? brief.length : 0;
+  const open = cards.slice(0, cards.length - fold).map(({ card }) => card),
+    closed = cards.slice(cards.length - fold).map(({ card }) => card);
+  const gone = all.filter((person) => person.out).map((person) => button(`Bring ${person.title} back`,
+    () => on.change(people.map((one) => one.ids.join() === person.ids.join() ? { ...one, out: false } : one))));
+  const parts = [...open];
+  session.renewals = cards.map(({ renew }) => renew);
+  if (session.people.length > 1) {
+    const sum = numbersPart(session, `${session.name} everybody`, () => total(session, session.people.map((person) => tally(session,
+      person.runs, session.range.min, session.range.max))));
+    session.renewals.push(sum.renew);
+    parts.unshift(make("div", { class: "card person everybody" }, make("h3", {}, `Everybody: ${session.people.length} people`), make("div",
+      {}, ...sum.parts), ...sum.more));
+  }
+  if (fold) {
+    const seconds = fold === 1 ? "1 person was" : `${fold} people were`, folder = make("details", { class: "brief" }, make("summary", {},
+      `${seconds} there for less than ${BRIEF_S} s`), ...closed);
+    folder.addEventListener("toggle", () => { for (const chart of session.charts) chart.draw(); showTime(session); });
+    parts.push(folder);
+  }
+  if (gone.length) parts.push(make("p", { class: "tools" }, ...gone));
+  if (session.tracks.length) parts.push(make("p", { class: "note" }, HOW, make("span", { class: "screen" },
+    " Click to go to a moment. Drag, or the buttons below the film, choose a stretch, whose numbers are told."), " ", GUESS));
+  session.root.querySelector(".cards").replaceChildren(...parts);
+  session.charts = cards.map(({ chart }) => chart);
+  for (const person of session.people) person.numbers = nowPart(session, person);
+  session.root.querySelector(".now")?.replaceChildren(...session.people.map((person) => person.numbers.box));
+  drawOverview(session);
+  for (const renew of session.renewals) renew();
+  zoom(session, session.range.min, session.range.max);
+  if (focus) session.root.querySelector(`[data-edit="${CSS.escape(focus)}"]`)?.focus();
+}
+
+function buildAll() {
+  data.forEach(build);
+  document.querySelector(".compare")?.replaceChildren(...comparison(data));
+}
+
 function connect(session) {
   session.root = document.getElementById(session.key);
   session.film = session.root.querySelector("video");
@@ -148,26 +202,14 @@ function connect(session) {
   session.output = session.root.querySelector("output");
   session.time = 0;
   session.range = { min: 0, max: session.duration };
-  const on = {
-    seek: (s) => seek(session, s),
-    hover: (s) => hover(session, s),
-    zoom: (min, max) => zoom(session, min, max),
-  };
-  for (const person of session.people) {
-    person.starts = person.runs.map((run) => run[0]);
-    person.readout = session.root.querySelector(`[data-readout="${person.id}"]`);
-    person.numbers = numbersOf(session, person);
-    person.moments = { t: integers(person.moments.t), p: bytes(person.moments.p) };
+  session.charts = session.people = session.renewals = [];
+  for (const { moments, seconds } of session.tracks) {
+    Object.assign(moments, { t: integers(moments.t), p: bytes(moments.p) });
+    Object.assign(seconds, { second: integers(seconds.second), ...Object.fromEntries(["weight", "mean", "peak"].map((name) => [name,
+      bytes(seconds[name])])) });
   }
-  session.charts = session.people.map(
-    (person) => new Chart(session.root.querySelector(`[data-chart="${person.id}"]`), session, person, on));
   session.slider.addEventListener("input", () => seek(session, Number(session.slider.value)));
-  for (const button of session.root.querySelectorAll("[data-seek]")) {
-    button.addEventListener("click", () => seek(session, Number(button.dataset.seek)));
-  }
   connectOverview(session);
-  drawOverview(session);
-  zoom(session, 0, session.duration);
   if (session.film) follow(session);
 }
 
@@ -179,9 +221,10 @@ function drawAll() {
 }
 
 data.forEach(connect);
-drawAll();
+buildAll();
+addEventListener("hashchange", buildAll);
 addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details:not([open])")) { details.open = true; details.dataset.closed = ""; }
+  for (const details of document.querySelectorAll(".facts:not([open]), .brief:not([open])")) { details.open = true; details.dataset.closed = ""; }
   for (const session of data) for (const chart of session.charts) chart.draw(PAPER_PX);
 });
 addEventListener("afterprint", () => {
