@@ -471,6 +471,25 @@ def test_charts_and_tables_are_saved(recorded, opened):
     ]
 
 
+def test_no_script_of_a_hostile_file_or_address_runs_in_the_browser(tmp_path, opened):
+    evil = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
+    labels = [f"{i}{evil}" for i in range(7)]
+
+    def faces(i):
+        return [a_face("anger", evil if i > 50 else None) | {"label": labels[0]}, a_face("fear", id=2) | {"label": labels[2]}]
+
+    path = write_readings(tmp_path / "a.jsonl", as_lines(even_times(300, 10.0), faces), labels=labels, source=evil)
+    page_of(path)
+    page = opened(tmp_path / "page.html")
+    page.evaluate("(name) => { location.hash = new URLSearchParams({ s0: `1*${name}_2!*${name}` }).toString(); }", evil)
+    until(page, "data[0].people.length === 1 && data[0].people[0].name !== ''")
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    until(page, "document.querySelectorAll('.tall td').length > 0")
+    assert page.locator("main img, main script").count() == 0
+    assert page.evaluate("window.hacked") is None
+    assert evil[:60] in page.locator("h3").first.text_content()
+
+
 def test_switches_are_counted_over_doubt_and_absence(tmp_path, opened):
     shown = ["anger", "tie", "anger", "", "anger", "fear", "tie", "neutral", "fear"]
 

@@ -25,7 +25,7 @@ function shape(parent, name, attributes, text = "") {
 
 // The path of a rectangle; as parts of one path, thousands of them are drawn quickly.
 function rectangle(x, y, width, height) {
-  return `M${x.toFixed(1)} ${y.toFixed(1)}h${width.toFixed(1)}v${height.toFixed(1)}h${(-width).toFixed(1)}z`;
+  return `M${x.toFixed(2)} ${y.toFixed(1)}h${width.toFixed(2)}v${height.toFixed(1)}h${(-width).toFixed(2)}z`;
 }
 
 // The width of a text of the strip in px.
@@ -195,10 +195,12 @@ class Chart {
   drawStrip() {
     const { labels, colours } = this.session, rows = labels.length, unsure = hatching(this.svg);
     const top = this.y(rows + STRIP - 0.06), bottom = this.y(rows + 0.2), paths = labels.map(() => ""), names = [];
+    const visible = this.person.runs.filter(([start, end]) => end / 1000 >= this.min && start / 1000 <= this.max);
+    // A run is at least a px wide so that it is seen; among so many that they would cover each other it has its own width.
+    const least = visible.length < this.width / 4 ? 1 : 0.05;
     let doubt = "";
-    for (const [start, end, label, reason] of this.person.runs) {
-      if (end / 1000 < this.min || start / 1000 > this.max) continue;
-      const left = this.within(start / 1000), right = Math.max(this.within(end / 1000), left + 1);
+    for (const [start, end, label, reason] of visible) {
+      const left = this.within(start / 1000), right = Math.max(this.within(end / 1000), left + least);
       // A gap between neighbours that are wide enough for it.
       const part = rectangle(left, top, right - left - (right - left > 5 ? 1 : 0), bottom - top);
       if (reason) doubt += part; else paths[label] += part + rectangle(left, this.y(rows - 1 - label) - 3, right - left, 3);

@@ -121,7 +121,7 @@ function drawOverview(session) {
   session.people.forEach((person, row) => {
     const paths = session.labels.map(() => "");
     for (const [start, end, label, reason] of person.runs) {
-      if (!reason) paths[label] += rectangle(start / session.duration, row * 10 + 1, Math.max((end - start) / session.duration, 1), 8);
+      if (!reason) paths[label] += rectangle(start / session.duration, row * 10 + 1, Math.max((end - start) / session.duration, person.runs.length < 250 ? 1 : 0.05), 8);
     }
     paths.forEach((d, i) => { if (d) shape(svg, "path", { d, fill: session.colours[i] }); });
   });
