@@ -615,9 +615,12 @@ def test_on_paper_nothing_is_cut_and_stills_stand_for_the_film(recorded, opened,
     page_of(path)
     page = opened(path.with_name("page.html"), dark=True)
     page.set_viewport_size({"width": round((inches - 2 * 14 / 25.4) * 96), "height": 900})
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert set(page.evaluate(ON_PAPER)) == {True}
+    widths = "[...document.querySelectorAll('.chart svg')].map((chart) => chart.viewBox.baseVal.width)"
+    assert page.evaluate(widths) == [page.evaluate("PAPER_PX")] * 2
     shown = "(name) => [...document.querySelectorAll(name)].map((part) => part.checkVisibility())"
     assert {name: set(page.evaluate(shown, name)) for name in ("video", ".seek", ".plot", ".stills img", "dl")} == {
         "video": {False},

@@ -121,7 +121,8 @@ function drawOverview(session) {
   session.people.forEach((person, row) => {
     const paths = session.labels.map(() => "");
     for (const [start, end, label, reason] of person.runs) {
-      if (!reason) paths[label] += rectangle(start / session.duration, row * 10 + 1, Math.max((end - start) / session.duration, person.runs.length < 250 ? 1 : 0.05), 8);
+      const least = person.runs.length < 250 ? 1 : 0.05, wide = Math.max((end - start) / session.duration, least);
+      if (!reason) paths[label] += rectangle(start / session.duration, row * 10 + 1, wide, 8);
     }
     paths.forEach((d, i) => { if (d) shape(svg, "path", { d, fill: session.colours[i] }); });
   });
@@ -174,7 +175,12 @@ function build(session) {
   if (fold) {
     const seconds = fold === 1 ? "1 person was" : `${fold} people were`, folder = make("details", { class: "brief" }, make("summary", {},
       `${seconds} there for less than ${BRIEF_S} s`), ...closed);
-    folder.addEventListener("toggle", () => { for (const chart of session.charts) chart.draw(); showTime(session); });
+    folder.addEventListener("toggle", () => {
+      // On paper "beforeprint" has opened it and drawn the charts.
+      if (matchMedia("print").matches) return;
+      for (const chart of session.charts) chart.draw();
+      showTime(session);
+    });
     parts.push(folder);
   }
   if (gone.length) parts.push(make("p", { class: "tools" }, ...gone));
@@ -224,7 +230,10 @@ data.forEach(connect);
 buildAll();
 addEventListener("hashchange", buildAll);
 addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll(".facts:not([open]), .brief:not([open])")) { details.open = true; details.dataset.closed = ""; }
+  for (const details of document.querySelectorAll(".facts:not([open]), .brief:not([open])")) {
+    details.open = true;
+    details.dataset.closed = "";
+  }
   for (const session of data) for (const chart of session.charts) chart.draw(PAPER_PX);
 });
 addEventListener("afterprint", () => {
