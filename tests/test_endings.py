@@ -20,7 +20,12 @@ PROGRAM = [sys.executable, str(ROOT / "run.py")]
 
 def start(*args: object, **streams) -> subprocess.Popen:
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
-    return subprocess.Popen([*PROGRAM, *map(str, args)], text=True, env=ENVIRONMENT, **streams)
+    # Under nohup the tests ignore a closed terminal, and so would the program.
+    return subprocess.Popen([*PROGRAM, *map(str, args)], text=True, env=ENVIRONMENT, preexec_fn=heed_a_closed_terminal, **streams)
+
+
+def heed_a_closed_terminal() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def wait_for_lines(path: Path, n: int) -> None:

@@ -12,8 +12,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSI
 PROGRAM = """
 import signal, sys
 from realtime.base.signals import stop_on_signal
-if "nohup" in sys.argv:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN if "nohup" in sys.argv else signal.SIG_DFL)
 stopped = stop_on_signal()
 print(stopped(), end=" ")
 try:
