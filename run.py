@@ -74,7 +74,12 @@ except ModuleNotFoundError as error:
     sys.exit(not_installed(error.name, *here()))
 
 app = typer.Typer(
-    cls=o.Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Facial expressions in real time."
+    cls=o.Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Facial expressions in real time.",
 )
 TOO_LITTLE_MEMORY = "there is too little memory: close other programs, or raise the limit (`ulimit -v`)"
 RECORDINGS = Path("recordings")
@@ -257,11 +262,13 @@ def image(
 @app.command()
 def cameras(as_json: o.JsonForAll = False) -> None:
     """List the cameras by name, with the sizes and rates that each delivers, measured for a second each."""
-    from realtime.commands.cameras import probe_cameras
+    from realtime.commands.cameras import no_camera_remedy, probe_cameras
 
     reports = probe_cameras(CameraSettings(), time.monotonic, (lambda line: None) if as_json else tell)
     if as_json:
         print(json.dumps(reports))
+    elif not reports:
+        raise Trouble(f"no camera is found: {no_camera_remedy()}")
 
 
 @app.command()

@@ -135,3 +135,21 @@ def test_the_step_of_training_runs_the_test_files_that_need_torch():
     files = subprocess.run(["bash", "-c", selection], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     mentions = [path for path in (ROOT / "tests").glob("test_*.py") if re.search(r"importorskip\(\s*.torch\b", path.read_text())]
     assert sorted(files) == sorted(str(path.relative_to(ROOT)) for path in mentions) != []
+
+
+@pytest.mark.parametrize("command", ["", *sorted(COMMANDS)])
+def test_h_is_help(command):
+    done = CliRunner().invoke(run.app, [*command.split(), "-h"])
+    assert (done.exit_code, "Usage:" in done.output) == (0, True)
+
+
+def test_the_help_of_live_is_in_groups():
+    text = CliRunner().invoke(run.app, ["live", "--help"]).output
+    assert re.findall(r"─ ([A-Z][a-z ]+?) ─", text) == ["Options", "Source", "Recording", "Screen and page", "Speed"]
+
+
+@pytest.mark.parametrize("command", ["live", "bench"])
+def test_a_source_without_its_option_is_answered_with_it(command):
+    done = CliRunner().invoke(run.app, [command, "film.mp4"])
+    assert done.exit_code == 2
+    assert f"--source: {command} --source film.mp4" in " ".join(done.output.replace("│", " ").split())

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,6 +104,11 @@ def test_a_missing_model(tmp_path):
 def test_something_that_is_no_tflite_name(tmp_path):
     with pytest.raises(Trouble, match=r"not a \.tflite file"):
         EmotionClassifier(tmp_path / "model.h5")
+
+
+def test_a_name_that_no_model_has_is_answered_with_the_names():
+    with pytest.raises(Trouble, match="there is no nosuch; name one of emotion, nano, or"):
+        EmotionClassifier(Path("nosuch"))
 
 
 def test_a_damaged_model_is_told_by_its_hash(copy):

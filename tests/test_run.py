@@ -273,6 +273,7 @@ def test_live_without_a_camera_plays_the_demo_clip_and_says_so():
 @pytest.mark.skipif(Path("/dev/video0").exists(), reason="this machine has a camera")
 def test_cameras_says_what_to_check_where_there_is_none():
     assert "no camera is found: check the cable" in trouble("cameras")
+    assert run("cameras", "--json").stdout == "[]\n"
 
 
 def test_live_reads_raw_pictures_from_a_pipe(tmp_path):

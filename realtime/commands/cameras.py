@@ -21,6 +21,11 @@ def json_of(measurement: Measurement) -> dict[str, object]:
     return {"said": asdict(measurement.format), "size_wh": measurement.size_wh, "rate": measurement.rate}
 
 
+def no_camera_remedy() -> str:
+    """What to check where no camera is found."""
+    return CHECKS.get(sys.platform, CHECKS["linux"])
+
+
 def probe_cameras(settings: CameraSettings, clock: Clock, tell: Callable[[str], None]) -> list[dict[str, Any]]:
     """Measures all cameras of this machine.
 
@@ -29,9 +34,6 @@ def probe_cameras(settings: CameraSettings, clock: Clock, tell: Callable[[str], 
 
     Returns:
         For each camera "source" (what --source takes), "name", "formats" and "trouble" (None, or why it cannot be measured).
-
-    Raises:
-        Trouble: there is no camera.
     """
 
     def webcam(number: int, size_wh: tuple[int, int]) -> Webcam:
@@ -44,8 +46,6 @@ def probe_cameras(settings: CameraSettings, clock: Clock, tell: Callable[[str], 
         (str(camera.number), camera.name, partial(measure_sizes, partial(webcam, camera.number), SECONDS)) for camera in list_cameras()
     ]
     probes += [("pi", model, pi_camera) for model in pi_cameras()[:1]]
-    if not probes:
-        raise Trouble(f"no camera is found: {CHECKS.get(sys.platform, CHECKS['linux'])}")
     reports = []
     for source, name, probe in probes:
         tell(f"{source}: {name}")

@@ -1,5 +1,6 @@
 """The options that several commands share, as types for Typer, and how their texts are read."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -52,8 +53,17 @@ def _without_secrets(work: Any, *arguments: Any, **options: Any) -> Any:
     try:
         return work(*arguments, **options)
     except USAGE_ERROR as error:
-        error.message = hide_secrets(error.message, sys.argv[1:])
+        error.message = hide_secrets(error.message + _remedy(error), sys.argv[1:])
         raise
+
+
+def _remedy(error: Any) -> str:
+    """What to write instead where a source is named without its option, as a sentence; else nothing."""
+    command = error.ctx.info_name if error.ctx else None
+    extra = re.search(r"unexpected extra argument[^(]*\(s\) \((\S+?)[ )]", error.message)
+    if command not in ("live", "bench") or extra is None:
+        return ""
+    return f". Name what is to be watched with --source: {command} --source {extra[1]}"
 
 
 def model_option(default: str) -> typer.models.OptionInfo:
@@ -94,13 +104,16 @@ ProfileName = Annotated[
     str | None,
     typer.Option("--profile", help="Whose face it is: a name given to calibrate.", metavar="NAME", show_default="nobody's in particular"),
 ]
-LiveSource = Annotated[str | None, typer.Option(help=SOURCES, metavar="SOURCE", show_default="the first camera, else demo")]
+LiveSource = Annotated[
+    str | None, typer.Option(help=SOURCES, metavar="SOURCE", show_default="the first camera, else demo", rich_help_panel="Source")
+]
 AsFilm = Annotated[
     bool | None,
     typer.Option(
         "--film/--live",
         help="Take an address or a pipe for a film (each picture, at its own time) or for live (the newest picture, when it comes).",
         show_default="a film has a known length; a pipe is one unless it holds MJPEG or raw pictures",
+        rich_help_panel="Source",
     ),
 ]
 Raw = Annotated[
@@ -110,58 +123,121 @@ Raw = Annotated[
         parser=as_size,
         metavar="WxH",
         show_default="the pipe says what it holds",
+        rich_help_panel="Source",
     ),
 ]
 MinFace = Annotated[
-    float, typer.Option(help="Smallest face to look for, as a share of the picture's short side.", min=0.03, max=1.0, metavar="SHARE")
+    float,
+    typer.Option(
+        help="Smallest face to look for, as a share of the picture's short side.",
+        min=0.03,
+        max=1.0,
+        metavar="SHARE",
+        rich_help_panel="Source",
+    ),
 ]
 Seconds = Annotated[
-    float | None, typer.Option(help="Stop after this many seconds of film.", min=0.1, metavar="S", show_default="until the end")
+    float | None,
+    typer.Option(
+        help="Stop after this many seconds of film.", min=0.1, metavar="S", show_default="until the end", rich_help_panel="Source"
+    ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel="Recording")]
 
 # What live shows.
-LiveWindow = Annotated[bool | None, typer.Option(help="Show a window, or readings in the terminal.", show_default="a window if it can")]
-Web = Annotated[
-    bool | None, typer.Option(help="Show the picture in browsers.", show_default="where there is no display, unless --no-window")
+LiveWindow = Annotated[
+    bool | None,
+    typer.Option(help="Show a window, or readings in the terminal.", show_default="a window if it can", rich_help_panel="Screen and page"),
 ]
-Host = Annotated[str, typer.Option(help="Address to serve the page at; 0.0.0.0 lets other machines look. Everybody needs the token.")]
-Port = Annotated[int, typer.Option(help="Port of the page; 0 is any free one.", min=0, max=65535)]
+Web = Annotated[
+    bool | None,
+    typer.Option(
+        help="Show the picture in browsers.",
+        show_default="where there is no display, unless --no-window",
+        rich_help_panel="Screen and page",
+    ),
+]
+Host = Annotated[
+    str,
+    typer.Option(
+        help="Address to serve the page at; 0.0.0.0 lets other machines look. Everybody needs the token.", rich_help_panel="Screen and page"
+    ),
+]
+Port = Annotated[int, typer.Option(help="Port of the page; 0 is any free one.", min=0, max=65535, rich_help_panel="Screen and page")]
 Lang = Annotated[
-    Literal["en", "zh", "es", "de", "fr", "ja"], typer.Option(help="Language of the words on the picture; files keep the English ones.")
+    Literal["en", "zh", "es", "de", "fr", "ja"],
+    typer.Option(help="Language of the words on the picture; files keep the English ones.", rich_help_panel="Screen and page"),
 ]
 TargetFps = Annotated[
     float | None,
     typer.Option(
-        help="Frames a second to be reached: spend less on each before they are fewer.", min=1, metavar="FPS", show_default="all that come"
+        help="Frames a second to be reached: spend less on each before they are fewer.",
+        min=1,
+        metavar="FPS",
+        show_default="all that come",
+        rich_help_panel="Speed",
     ),
 ]
-MaxCpu = Annotated[float | None, typer.Option(help="Per cent of one core that may be used.", min=5, metavar="%", show_default="no limit")]
+MaxCpu = Annotated[
+    float | None,
+    typer.Option(help="Per cent of one core that may be used.", min=5, metavar="%", show_default="no limit", rich_help_panel="Speed"),
+]
 
 # What is recorded.
 RecordFile = Annotated[
-    Path | None, typer.Option(help="Record from the start into this .mp4, .mov or .mkv file.", parser=as_path, metavar="FILE")
+    Path | None,
+    typer.Option(
+        help="Record from the start into this .mp4, .mov or .mkv file.", parser=as_path, metavar="FILE", rich_help_panel="Recording"
+    ),
 ]
 Microphone = Annotated[
     str | None,
-    typer.Option(help="Record this microphone as well: default, or FFmpeg's name of it.", metavar="DEVICE", show_default="no sound"),
+    typer.Option(
+        help="Record this microphone as well: default, or FFmpeg's name of it.",
+        metavar="DEVICE",
+        show_default="no sound",
+        rich_help_panel="Recording",
+    ),
 ]
-Overlay = Annotated[bool, typer.Option("--overlay", help="Record annotated pictures, as without this; with --clean both.")]
-Clean = Annotated[bool, typer.Option("--clean", help="Record clean pictures; with --overlay as OUT_clean.mp4 beside the annotated ones.")]
+Overlay = Annotated[
+    bool, typer.Option("--overlay", help="Record annotated pictures, as without this; with --clean both.", rich_help_panel="Recording")
+]
+Clean = Annotated[
+    bool,
+    typer.Option(
+        "--clean", help="Record clean pictures; with --overlay as OUT_clean.mp4 beside the annotated ones.", rich_help_panel="Recording"
+    ),
+]
 Privacy = Annotated[
-    Literal["none", "blur", "numbers"], typer.Option(help="Cover faces in the recording, or write the readings alone, without pictures.")
+    Literal["none", "blur", "numbers"],
+    typer.Option(help="Cover faces in the recording, or write the readings alone, without pictures.", rich_help_panel="Recording"),
 ]
 RecordSize = Annotated[
-    Size | None, typer.Option("--size", help="Size of the recorded pictures.", parser=as_size, metavar="WxH", show_default="the source's")
+    Size | None,
+    typer.Option(
+        "--size",
+        help="Size of the recorded pictures.",
+        parser=as_size,
+        metavar="WxH",
+        show_default="the source's",
+        rich_help_panel="Recording",
+    ),
 ]
 Fps = Annotated[
     float | None,
     typer.Option(
-        help="Record at a constant rate: repeat or leave out frames.", min=1, max=240, metavar="RATE", show_default="frames at their times"
+        help="Record at a constant rate: repeat or leave out frames.",
+        min=1,
+        max=240,
+        metavar="RATE",
+        show_default="frames at their times",
+        rich_help_panel="Recording",
     ),
 ]
-Csv = Annotated[bool, typer.Option("--csv", help="Write the readings as a table as well: a row a face and frame.")]
-Srt = Annotated[bool, typer.Option("--srt", help="Write what is shown as subtitles as well.")]
+Csv = Annotated[
+    bool, typer.Option("--csv", help="Write the readings as a table as well: a row a face and frame.", rich_help_panel="Recording")
+]
+Srt = Annotated[bool, typer.Option("--srt", help="Write what is shown as subtitles as well.", rich_help_panel="Recording")]
 RecordSources = Annotated[
     list[str],
     typer.Argument(
@@ -172,12 +248,20 @@ RecordSources = Annotated[
 ]
 AudioTrack = Annotated[
     int | None,
-    typer.Option("--audio", help="Which of a film's tracks of sound to record.", min=1, metavar="N", show_default="its default one"),
+    typer.Option(
+        "--audio",
+        help="Which of a film's tracks of sound to record.",
+        min=1,
+        metavar="N",
+        show_default="its default one",
+        rich_help_panel="Recording",
+    ),
 ]
 OutDir = Annotated[
     Path | None,
     typer.Option(
-        help="Record many films into this folder, as many at a time as there are cores, in the tree of theirs; finished ones are skipped."
+        help="Record many films into this folder, as many at a time as there are cores, in the tree of theirs; finished ones are skipped.",
+        rich_help_panel="Recording",
     ),
 ]
 

@@ -13,7 +13,7 @@ from realtime.base.files import read_regular
 from realtime.base.json_values import is_number, parse_json
 from realtime.base.silence import quiet
 from realtime.base.version import RELEASE
-from realtime.config import PRIOR_OF_USE
+from realtime.config import PRIOR_OF_USE, SHIPPED
 from realtime.values import CHIP, LABELS
 
 SCHEMA = "model/1"
@@ -128,7 +128,8 @@ class EmotionClassifier:
     def _read_card(self, path: Path) -> dict[str, Any]:
         beside = path.with_suffix(".json")
         if path.suffix != ".tflite":
-            raise Trouble(f"model {path} is not a .tflite file: name one that `python -m models.quantize` wrote")
+            what = f"{path} is not a .tflite file" if path.suffix else f"there is no {path}"
+            raise Trouble(f"model: {what}; name one of {', '.join(SHIPPED)}, or a .tflite file that `python -m models.quantize` wrote")
         try:
             card = parse_json(self._read(beside, MOST_CARD_BYTES))
             schema, labels = card["schema"], tuple(card["labels"])
