@@ -82,7 +82,7 @@ class Pipeline:
         gray = stage("gray", to_gray, frame.image)
         shot = stage("cut", self.cuts.update, gray, frame.t)
         if shot.begins:
-            self.tracker.enter(shot.number)
+            self.tracker.enter(shot.number, shot.alike)
             self.finder.restart()
         detections = stage("find", self.finder.update, gray, frame.t, self.tracker.boxes, effort, frame.small)
         tracks = stage("track", self.tracker.update, gray, detections, frame.t, effort, shot)

@@ -52,6 +52,7 @@ def test_no_cut_in_a_moving_scene(shared):
 def test_a_cut_between_two_films_is_detected_at_its_frame(shared):
     one, two = grays(DEMO, 20), grays(shared("video/sad_to_laughing.mp4"), 20)
     assert cuts_in([*one, *two]) == [20]
+    assert not shots_of([*one, *two])[20].alike
     assert cuts_in([*two, *one, *two]) == [20, 40]
 
 
@@ -59,6 +60,13 @@ def test_a_cut_within_one_room_is_detected_after_little_change():
     """The demo's room is the same in all frames: only the people differ."""
     frames = grays(DEMO)
     assert cuts_in([frames[0]] * 10 + [frames[150]] * 10) == [10]
+    assert not shots_of([frames[0]] * 10 + [frames[150]] * 10)[10].alike
+
+
+def test_where_a_piece_of_a_scene_is_left_out_the_pictures_are_still_alike():
+    frames = grays(DEMO)
+    shot = shots_of([frames[0]] * 10 + [frames[90]] * 10)[10]
+    assert (shot.begins, shot.alike) == (True, True)
 
 
 def test_a_lamp_or_the_cameras_gain_is_no_cut():

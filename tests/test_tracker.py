@@ -283,6 +283,37 @@ def test_a_new_shot_ends_tracks_and_an_interrupted_one_has_its_own_again(stage):
     assert stage.ids(LEFT) == [3]
 
 
+def pattern(seed: int) -> np.ndarray:
+    """A picture like no other."""
+    return np.random.default_rng(seed).integers(0, 256, (48, 64)).astype(np.uint8).repeat(10, 0).repeat(10, 1)
+
+
+@pytest.mark.parametrize(
+    ("face", "picture", "id"),
+    [(move_box(LEFT, 5, 0), 1, 1), (move_box(LEFT, 30, 0), 1, 2), (Box(-10, -10, 110, 110), 1, 2), (LEFT, 2, 2)],
+    ids=["at its place", "elsewhere", "larger", "unlike"],
+)
+def test_after_a_cut_between_alike_pictures_a_face_at_its_place_keeps_its_id(stage, face, picture, id):
+    stage.world.faces = [LEFT]
+    stage.tracker.update(pattern(1), [found(LEFT, t=0.0)], 0.0, EFFORTS[0])
+    stage.tracker.enter(1, alike=True)
+    stage.world.faces = [face]
+    [track] = stage.tracker.update(pattern(picture), [found(face, t=STEP)], STEP, EFFORTS[0])
+    assert track.id == id
+
+
+def test_after_any_other_cut_a_face_at_its_place_is_a_new_one(stage):
+    stage.show(LEFT)
+    stage.tracker.enter(1)
+    assert stage.ids(LEFT) == [2]
+
+
+def test_a_face_that_is_gone_after_a_cut_is_not_kept(stage):
+    stage.show(LEFT)
+    stage.tracker.enter(1, alike=True)
+    assert stage.ids(search=False) == []
+
+
 def test_only_the_last_few_shots_are_kept(stage):
     stage.show(LEFT)
     for shot in range(1, 9):

@@ -84,6 +84,8 @@ class Shot:
     Attributes:
         number: counts from 0. A lower number than before: the shot goes on after an interruption.
         begins: whether the frame before belongs to another shot.
+        alike: whether it begins with a picture that is still like the one before, as where a piece of one scene is left out: a face may
+            be the same.
         shift: by how much the camera's movement moved the picture since the last frame of this shot that was no flash, in px to the right
             and down. Known only for movements that change the picture much, else 0.
         flash: whether the picture is blank or lit by a flash, so that faces may be invisible in it.
@@ -93,6 +95,7 @@ class Shot:
     begins: bool
     shift: tuple[float, float] = (0.0, 0.0)
     flash: bool = False
+    alike: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ class CutDetector:
             self._interrupted.append(last)
             self._last = replace(now, number=self._shots)
             self._shots += 1
-            return Shot(self._last.number, begins=True)
+            return Shot(self._last.number, begins=True, alike=not self._is_surely_cut(difference, t - last.t))
         keep = decay(t - last.t, self.settings.usual_s)
         usual = difference if last.usual is None else keep * last.usual + (1 - keep) * difference
         self._last = replace(now, number=last.number, usual=usual)
@@ -194,11 +197,13 @@ class CutDetector:
             return plain, (0.0, 0.0)
         return rest, (x / SHIFT_WH[0], y / SHIFT_WH[1])
 
+    def _is_surely_cut(self, difference: float, elapsed_s: float) -> bool:
+        return difference > self._between(self.settings.surely, self.settings.surely_apart, elapsed_s)
+
     def _is_cut(self, difference: float, usual: float | None, elapsed_s: float) -> bool:
-        settings = self.settings
-        at_least = settings.at_least * max(1.0, elapsed_s / settings.close_s)
-        return difference > self._between(settings.surely, settings.surely_apart, elapsed_s) or (
-            usual is not None and difference > max(at_least, settings.times_usual * usual)
+        at_least = self.settings.at_least * max(1.0, elapsed_s / self.settings.close_s)
+        return self._is_surely_cut(difference, elapsed_s) or (
+            usual is not None and difference > max(at_least, self.settings.times_usual * usual)
         )
 
     def _between(self, close: float, apart: float, elapsed_s: float) -> float:

@@ -11,7 +11,7 @@ from realtime.base.geometry import box_distance, move_box, width
 from realtime.base.timing import StageTimer
 from realtime.config import Effort, TrackerSettings
 from realtime.faces.align import align, misfit
-from realtime.faces.cuts import Shot
+from realtime.faces.cuts import Shot, change, normalize_contrast
 from realtime.faces.finder import Detections
 from realtime.faces.tilt import LandmarkPredictor, TiltedPoints, roll
 from realtime.values import Box
@@ -108,6 +108,8 @@ class Tracker:
         self._lost_tracks: list[Track] = []
         self._shot = 0
         self._interrupted: dict[int, tuple[list[Track], list[Track]]] = {}
+        self._gray: np.ndarray | None = None
+        self._before_cut: list[tuple[Track, np.ndarray]] = []
         self._shifts: list[tuple[float, tuple[float, float]]] = []
         self._next_id = 1
         self._t = -math.inf
@@ -119,10 +121,16 @@ class Tracker:
 
     def restart(self) -> None:
         """Ends all tracks, as when the time goes back. Their ids are not used again."""
-        self._tracks, self._lost_tracks, self._interrupted, self._shifts = [], [], {}, []
+        self._tracks, self._lost_tracks, self._interrupted, self._shifts, self._before_cut = [], [], {}, [], []
 
-    def enter(self, shot: int) -> None:
-        """Ends all tracks, because the shot of this number begins; if it is one of the last few shots, its tracks go on."""
+    def enter(self, shot: int, alike: bool = False) -> None:
+        """Ends all tracks, because the shot of this number begins; if it is one of the last few shots, its tracks go on.
+
+        With `alike`, the next frame may show the same faces: those that stand where they stood, as large as before and not unlike, keep
+        their tracks.
+        """
+        gray = self._gray
+        self._before_cut = [(track, align(gray, track.points)) for track in self._tracks] if alike and gray is not None else []
         self._interrupted[self._shot] = self._tracks, self._lost_tracks
         self._tracks, self._lost_tracks = self._interrupted.pop(shot, ([], []))
         self._interrupted = dict(list(self._interrupted.items())[-SHOTS:])
@@ -145,6 +153,8 @@ class Tracker:
             tracks = [self._see(gray, track, t) for track in self._tracks]
         else:
             tracks = [self._advance(gray, track, shift, t, effort) for track in self._tracks]
+        tracks += [track for before in self._before_cut if (track := self._same_after_cut(gray, *before, t)) is not None]
+        self._gray, self._before_cut = gray, []
         self._tracks = remove_duplicates([track for track in tracks if self._is_present(track)])
         present = {track.id for track in self._tracks}
         # A face that was there in the last frame is not forgotten yet, however long ago that was.
@@ -167,6 +177,20 @@ class Tracker:
             replace(track, confirmed_t=track.t, checked_t=track.t) if rejects.get(track.id, 1.0) <= self.settings.reject else track
             for track in self._tracks
         ]
+
+    def _same_after_cut(self, gray: np.ndarray, track: Track, chip: np.ndarray, t: float) -> Track | None:
+        """The track of a face with this chip (64, 64) in the first frame after a cut; None if the face there may be another."""
+        after = self._follow(gray, track, t)
+        ratio = width(after.box) / width(track.box)
+        if (
+            box_distance(after.box, track.box) > self.settings.same_place
+            or not 1 / self.settings.same_size < ratio < self.settings.same_size
+        ):
+            return None
+        if 1 - change(normalize_contrast(chip), normalize_contrast(align(gray, after.points))) < self.settings.same_chip:
+            return None
+        after = self._look(gray, after)
+        return after if after.confirmed_t == t else None
 
     def _see(self, gray: np.ndarray, track: Track, t: float) -> Track:
         """The track in a flash: as before, if the detector does not see its face."""
