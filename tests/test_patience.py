@@ -41,16 +41,26 @@ def test_a_pause_of_more_than_a_minute_ago_does_not_count():
     assert after([0.0, 0.1, 5.0] + [1.0] * 62) == pytest.approx(3.0)
 
 
-def test_a_new_connection_has_the_patience_of_the_one_before_once_its_frames_come():
+def test_a_new_connection_has_the_patience_of_the_one_before():
     patience = Patience(SETTINGS, networked=True)
     patience.connect()
     for t in (0.0, 4.0, 8.0, 12.0, 16.0):
         patience.update(t)
     patience.connect()
-    assert patience.seconds() == 30.0
-    for t in (20.0, 20.1, 20.2, 20.3, 20.4):
-        patience.update(t)
     assert patience.seconds() == pytest.approx(12.0)
+    patience.update(20.0)
+    assert patience.seconds() == pytest.approx(12.0)
+
+
+def test_a_camera_of_a_known_rate_that_falls_silent_at_once_after_a_new_connection_is_lost_soon():
+    patience = Patience(SETTINGS, networked=True)
+    patience.connect()
+    for i in range(60):
+        patience.update(i / 30)
+    patience.connect()
+    assert patience.seconds() == SETTINGS.first_s
+    patience.update(10.0)
+    assert patience.seconds() == SETTINGS.stale_s
 
 
 def test_a_playlist_states_how_long_it_pauses():

@@ -24,10 +24,11 @@ class Patience:
         self._pauses: deque[tuple[float, float]] = deque()
         self._last: float | None = None
         self._frames = 0
+        self._fresh = True
 
     def connect(self) -> None:
         """A new connection begins; what is usual for the source stays."""
-        self._last, self._frames = None, 0
+        self._last, self._fresh = None, True
 
     def update(self, t: float) -> None:
         """A frame has come at the time `t`, in seconds on a clock that only grows."""
@@ -38,14 +39,12 @@ class Patience:
         self._pauses.append((t, pause_s))
         while t - self._pauses[0][0] > WINDOW_S:
             self._pauses.popleft()
-        self._last = t
+        self._last, self._fresh = t, False
         self._frames += 1
 
     def seconds(self, usual_pause_s: float = 0.0) -> float:
         """For how long the next frame may be awaited, from a source that may send nothing for `usual_pause_s` seconds by what it states."""
         if self.networked and self._frames < FEW:
             return self.settings.unknown_s
-        if self._frames == 0:
-            return self.settings.first_s
         longest_s = max(usual_pause_s, self._pauses[0][1]) if self.networked else 0.0
-        return max(self.settings.stale_s, TIMES * longest_s)
+        return max(self.settings.first_s if self._fresh else self.settings.stale_s, TIMES * longest_s)
