@@ -1,8 +1,10 @@
 """The sources for films: of a file, of an address, of a pipe."""
 
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -82,6 +84,10 @@ class Film:
 
     def __exit__(self, *error: object) -> None:
         self._container.close()
+        del self._container, self._stream
+        # PyAV's container, streams and first picture hold each other, and with them the decoder's buffers: 3 MB a film of 640x480 would
+        # wait for the garbage collector, which sees only a few small objects.
+        gc.collect()
 
     def check_loss(self, tell: Callable[[str], None], used: str = "recorded") -> None:
         """Tells in a line how many pictures were left out; `used` says what was done with the others.
@@ -128,7 +134,7 @@ class VideoFile(Film):
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        super().__init__(self.path.name, str(self.path), lambda: open_local(self.path))
+        super().__init__(self.path.name, str(self.path), partial(open_local, self.path))
 
 
 def _start_s(stream: "VideoStream") -> float:
