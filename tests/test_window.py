@@ -277,14 +277,19 @@ def test_a_silent_camera_leaves_a_dimmed_picture_and_keys_that_work(screen, tmp_
     capture.release()
 
 
+def write_bright_film(path: Path, size_wh: tuple[int, int], count: int) -> None:
+    """A film of so many pictures of one light gray, 30 a second."""
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream("libx264", 30)
+        stream.width, stream.height, stream.pix_fmt = *size_wh, "yuv420p"
+        for _ in range(count):
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((size_wh[1], size_wh[0], 3), 200, np.uint8), "bgr24")))
+        made.mux(stream.encode())
+
+
 def test_a_film_larger_than_the_screen_opens_within_it_and_has_black_margins_in_another_shape(screen, tmp_path):
     film = tmp_path / "large.mp4"
-    with av.open(str(film), "w") as made:
-        stream = made.add_stream("libx264", 30)
-        stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
-        for _ in range(300):
-            made.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((1080, 1920, 3), 200, np.uint8), "bgr24")))
-        made.mux(stream.encode())
+    write_bright_film(film, (1920, 1080), 300)
     process, window = start(screen, tmp_path, source=str(film))
     assert wait_for(lambda: "922x518" in screen.xdotool("getwindowgeometry", window), 10)
     screen.xdotool("windowsize", window, "600", "600")
@@ -297,12 +302,7 @@ def test_a_film_larger_than_the_screen_opens_within_it_and_has_black_margins_in_
 
 def test_the_last_picture_of_a_film_stays_for_a_while_with_a_card_and_then_the_session_ends(screen, tmp_path):
     film = tmp_path / "short.mp4"
-    with av.open(str(film), "w") as made:
-        stream = made.add_stream("libx264", 30)
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
-        for _ in range(150):
-            made.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((480, 640, 3), 200, np.uint8), "bgr24")))
-        made.mux(stream.encode())
+    write_bright_film(film, (640, 480), 150)
     process, _ = start(screen, tmp_path, source=str(film))
     assert wait_for(lambda: screen.picture()[100, 100].max() < 100, 20)
     assert (screen.picture()[200:280, 150:490].min(axis=2) > 200).sum() > 100

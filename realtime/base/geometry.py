@@ -21,6 +21,12 @@ def width(box: Box) -> float:
     return box.x1 - box.x0
 
 
+def wider(box: Box, factor: float) -> Box:
+    """The box `factor` times as large around its middle."""
+    more = (factor - 1) / 2 * width(box)
+    return Box(box.x0 - more, box.y0 - more, box.x1 + more, box.y1 + more)
+
+
 def box_distance(a: Box, b: Box) -> float:
     """Distance between the centres of two boxes, in widths of the larger one; infinite if one is over twice as wide as the other."""
     small, large = sorted((width(a), width(b)))

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from realtime.base.geometry import width
+from realtime.base.geometry import wider
 from realtime.config import ChangeSettings
 from realtime.values import Box
 
@@ -36,7 +36,7 @@ class SearchMemory:
         now = cv2.resize(gray, (max(1, round(wide * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA).astype(
             np.float32
         )
-        whole, taken = Box(0, 0, wide, height), [self._cells(self._wider(box), scale) for box in tracked]
+        whole, taken = Box(0, 0, wide, height), [self._cells(wider(box, 1 + 2 * self.settings.head), scale) for box in tracked]
         part = self._part_to_search(now, whole, taken, scale)
         if part is not None:
             cells = self._cells(part, scale)
@@ -69,11 +69,6 @@ class SearchMemory:
         """Rows and columns of the thumbnail that a box in px of the picture takes."""
         x0, y0, x1, y1 = (max(0, round(edge * scale)) for edge in (box.x0, box.y0, box.x1, box.y1))
         return slice(y0, y1), slice(x0, x1)
-
-    def _wider(self, box: Box) -> Box:
-        """The place that a tracked face takes with hair and chin."""
-        more = self.settings.head * width(box)
-        return Box(box.x0 - more, box.y0 - more, box.x1 + more, box.y1 + more)
 
     def _part(self, changed: Box, whole: Box) -> Box:
         """What to search where something changed: with room for a face of which only a part has changed."""

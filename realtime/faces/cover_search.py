@@ -11,7 +11,7 @@ from realtime.base.geometry import width
 from realtime.config import PrivacySettings
 from realtime.faces.finder import CandidateSearch
 from realtime.faces.photo_finder import PhotoCopy, turned_copies, wide_copy
-from realtime.faces.tilt import transform
+from realtime.faces.tilt import joined, transform
 from realtime.values import Box
 
 
@@ -38,15 +38,10 @@ class CoverSearch:
         wide = wide_copy(gray, side, self.settings.border)
         yield wide
         for turned in turned_copies(wide.gray, wide.short_side, self.settings.step):
-            yield PhotoCopy(turned.gray, _joined(turned.to_photo, wide.to_photo), turned.short_side)
+            yield PhotoCopy(turned.gray, joined(turned.to_photo, wide.to_photo), turned.short_side)
         for factor in self.settings.stretches:
             stretched = cv2.resize(gray, None, fx=factor, fy=1, interpolation=cv2.INTER_LINEAR)
             yield PhotoCopy(stretched, np.array([[1 / factor, 0, 0], [0, 1.0, 0]]), side * min(stretched.shape) / min(gray.shape))
-
-
-def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The transform (2, 3) that does the first and then the second."""
-    return np.vstack([second, [0, 0, 1]])[:2] @ np.vstack([first, [0, 0, 1]])
 
 
 def _back(box: Box, copy: PhotoCopy) -> Box:

@@ -17,7 +17,7 @@ from realtime.config import Effort, PhotoSettings
 from realtime.faces.align import align, misfit
 from realtime.faces.finder import CandidateSearch, Detections
 from realtime.faces.landmarks import MIRRORED
-from realtime.faces.tilt import LandmarkPredictor, box_of, transform
+from realtime.faces.tilt import LandmarkPredictor, box_of, joined, transform
 from realtime.faces.tracker import Reject
 from realtime.values import Box
 
@@ -113,8 +113,8 @@ def _near(a: Box, b: Box) -> bool:
 
 def mirrored(copy: PhotoCopy) -> PhotoCopy:
     """The copy flipped left to right: detector and points do not see both sides of a turned head alike."""
-    flip = np.array([[-1.0, 0, copy.gray.shape[1] - 1], [0, 1, 0], [0, 0, 1]])
-    return PhotoCopy(cv2.flip(copy.gray, 1), copy.to_photo @ flip, copy.short_side)
+    flip = np.array([[-1.0, 0, copy.gray.shape[1] - 1], [0, 1, 0]])
+    return PhotoCopy(cv2.flip(copy.gray, 1), joined(flip, copy.to_photo), copy.short_side)
 
 
 def to_photo(points: np.ndarray, copy: PhotoCopy) -> np.ndarray:

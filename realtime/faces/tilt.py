@@ -28,6 +28,11 @@ def transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 
+def joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The transform (2, 3) that does the first and then the second."""
+    return second @ np.vstack([first, [0, 0, 1]])
+
+
 def box_of(points: np.ndarray) -> Box:
     """The box of a face with five points (5, 2), which may be turned: as large as the detector's would be if it were upright."""
     to_picture = cv2.invertAffineTransform(upright_matrix(points))

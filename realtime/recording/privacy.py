@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from realtime.base.geometry import box_distance, width
+from realtime.base.geometry import box_distance, wider
 from realtime.config import PrivacySettings
 from realtime.faces.cover_search import CoverSearch
 from realtime.values import Box, Reading
@@ -172,12 +172,6 @@ def _distinct(places: list[_Place]) -> tuple[_Place, ...]:
         if not place.is_of_one_of(distinct):
             distinct += (place,)
     return distinct
-
-
-def wider(box: Box, factor: float) -> Box:
-    """The box `factor` times as large around its middle."""
-    more = (factor - 1) / 2 * width(box)
-    return Box(box.x0 - more, box.y0 - more, box.x1 + more, box.y1 + more)
 
 
 def cover(image: np.ndarray, place: Box, cells: int) -> None:
