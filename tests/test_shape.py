@@ -17,8 +17,8 @@ from realtime.sources.shape import Orientation, orientation, oriented, square_wh
         ((640, 480), Fraction(0), (640, 480)),
         ((640, 480), Fraction(1000), (640, 480)),
         ((640, 480), Fraction(1, 1000), (640, 480)),
-        ((8000, 6000), Fraction(2), (16000, 6000)),
-        ((10000, 6000), Fraction(2), (10000, 6000)),
+        ((4000, 4000), Fraction(2), (8000, 4000)),
+        ((5000, 4000), Fraction(2), (5000, 4000)),
     ],
 )
 def test_pixels_become_square_and_no_side_shrinks(size_wh, aspect, expected):

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -62,3 +64,15 @@ def test_longer_text_is_wider_and_heavier_text_has_more_ink():
     assert text_width("anger", 20) < text_width("anger 88%", 20) < text_width("anger 88%", 40)
     thin, thick = ((drawn(text) != 90).sum() for text in ("i", "W"))
     assert thin < thick
+
+
+def test_long_texts_that_never_come_again_are_not_kept():
+    picture = np.zeros((100, 900, 3), np.uint8)
+    tracemalloc.start()
+    try:
+        for i in range(400):
+            draw_text(picture, f"saved recordings/2026-11-28_08-15-{i:03d}.mp4, 12 MB", 10, 40, 24, (200, 200, 200))
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept < 10e6

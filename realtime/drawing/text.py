@@ -18,8 +18,11 @@ EASTERN = (
     "/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf",
 )
 """Where Debian's packages put fonts with Chinese and Japanese letters (fonts-wqy-microhei, fonts-noto-cjk, fonts-droid-fallback)."""
-KEPT = 1024
-"""Number of texts whose masks are kept. A window shows about thirty at a time, and numbers repeat."""
+SHORT = 16
+"""Letters of a text up to which it counts as short."""
+KEPT_SHORT, KEPT_LONG = 1024, 64
+"""Number of texts whose masks are kept. A window shows about thirty at a time, and numbers repeat. Long ones take up to 100 kB each, and
+many of them name a file and never come again."""
 
 
 def text_width(text: str, size: int, weight: int = 400) -> int:
@@ -59,8 +62,11 @@ class _Ink(NamedTuple):
     wide: int
 
 
-@lru_cache(KEPT)
 def _ink(text: str, size: int, weight: int) -> _Ink:
+    return (_short_ink if len(text) <= SHORT else _long_ink)(text, size, weight)
+
+
+def _render(text: str, size: int, weight: int) -> _Ink:
     face = cv2.FontFace(eastern_font() if any(letter >= "\u2e80" for letter in text) else FONT)
     wide = cv2.getTextSize((0, 0), text, (0, 0), face, size, weight)[2]
     canvas = np.zeros((3 * size, wide + 2 * size, 3), np.uint8)
@@ -68,6 +74,9 @@ def _ink(text: str, size: int, weight: int) -> _Ink:
     x, y, width, height = cv2.boundingRect(canvas[:, :, 0])
     share = canvas[y : y + height, x : x + width, 0].astype(np.float32) / 255
     return _Ink(share, 1 - share, x - size, y - 2 * size, wide)
+
+
+_short_ink, _long_ink = lru_cache(KEPT_SHORT)(_render), lru_cache(KEPT_LONG)(_render)
 
 
 @lru_cache(1)

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from realtime.base.errors import Trouble
 from realtime.base.files import Exists
+from realtime.base.memory import give_back_memory
 from realtime.config import Choices
 from realtime.readings.format import VIDEOS
 from realtime.recording.disk import MB, make_folder
@@ -233,6 +234,7 @@ class Recording:
             # The recording is kept for its name and its counts; its encoders and buffers are not.
             self._frames, self._size = self._files.frames, self._files.size
             self._files = None
+            give_back_memory()
             with self._changed:
                 self._queue.clear()
                 self._thread_over = True

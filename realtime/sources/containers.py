@@ -11,7 +11,7 @@ from realtime.base.errors import Trouble, reason
 from realtime.base.files import open_regular
 from realtime.base.silence import silence_ffmpeg
 from realtime.sources.picture_clock import BROADCAST_JUMP_S, JUMP_S
-from realtime.sources.shape import MOST_PIXELS, refuse_large
+from realtime.sources.shape import MOST_FILM_PIXELS, MOST_PIXELS, refuse_large
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -23,6 +23,9 @@ WEB = "http,https,httpproxy,tcp,tls,crypto"
 """FFmpeg's protocols below an address of the web; "crypto" is the encryption of HLS."""
 OTHER_NETWORK = "udp,udplite,rtp,srtp,rtmp,rtmpt,rtmps,rtmpe,rtmpte,ffrtmphttp,ffrtmpcrypt,srt"
 """FFmpeg's protocols below RTSP, RTMP and other addresses that are not of the web."""
+
+SIZE_LIMIT = {"max_pixels": str(MOST_PIXELS)}
+"""Options of opening: it decodes some pictures. Of those that are left out FFmpeg may not know the size, so more than of a film are let in."""
 
 
 @contextmanager
@@ -59,7 +62,7 @@ def open_local(path: Path) -> "InputContainer":
         head = file.read(PLAYLIST_HEAD)
     is_playlist = head.startswith(b"#EXTM3U") or b"<MPD" in head
     # A plain path may look like an address ("12:30 talk.mp4") or like the names of many pictures ("a%d.png").
-    options = {"protocol_whitelist": "file", "pattern_type": "none"}
+    options = {"protocol_whitelist": "file", "pattern_type": "none"} | SIZE_LIMIT
     io_open = _opener_within(path.parent) if is_playlist else None
     # Titles are in any encoding.
     return av.open(f"file:{path}", options=options, io_open=io_open, metadata_errors="replace")
@@ -123,15 +126,15 @@ def film_stream(container: "InputContainer", what: str) -> "VideoStream":
 
 
 def limit_size(stream: "VideoStream", what: str) -> None:
-    """Lets the decoder of a stream that was just opened refuse pictures that are too large. Opening takes no memory for them.
+    """Lets the decoder of a stream that was just opened refuse pictures that are too large. Opening took little memory for them: see `SIZE_LIMIT`.
 
     Raises:
         Trouble: they are by the header; the message calls them `what`.
     """
     context = stream.codec_context
     if context is not None:
-        refuse_large(what, (context.width, context.height))
-        context.options = {**context.options, "max_pixels": str(MOST_PIXELS)}
+        refuse_large(what, (context.width, context.height), MOST_FILM_PIXELS)
+        context.options = {**context.options, "max_pixels": str(MOST_FILM_PIXELS)}
 
 
 def has_broadcast_clock(container: "InputContainer") -> bool:

@@ -8,12 +8,14 @@ import numpy as np
 from realtime.base.errors import Trouble
 
 MOST_PIXELS = 110_000_000
-"""Of a picture, in a file of its own or in a film: those of the largest usual cameras have 108 million, and take 0.8 GB."""
+"""Of a picture in a file of its own: those of the largest usual cameras have 108 million, and take 0.8 GB."""
+MOST_FILM_PIXELS = 36_000_000
+"""Of a film's picture: 8K films have 33 million, cinema's 35 million. Decoders keep up to 17 pictures: more would take over 1 GB."""
 MOST_ASPECT = 4
 """A pixel that is more stretched than this is a damaged header: of films even the widest have 2."""
 
 
-def refuse_large(what: str, size_wh: tuple[int, int], most_pixels: int = MOST_PIXELS) -> None:
+def refuse_large(what: str, size_wh: tuple[int, int], most_pixels: int) -> None:
     """Raises Trouble where a picture has more pixels; the message calls it `what`."""
     width, height = size_wh
     if width * height > most_pixels:
@@ -32,7 +34,7 @@ def square_wh(size_wh: tuple[int, int], pixel_aspect: Fraction | None) -> tuple[
     if not pixel_aspect or not Fraction(1, MOST_ASPECT) <= pixel_aspect <= MOST_ASPECT:
         return size_wh
     square = (round(width * pixel_aspect), height) if pixel_aspect > 1 else (width, round(height / pixel_aspect))
-    return square if square[0] * square[1] <= MOST_PIXELS else size_wh
+    return square if square[0] * square[1] <= MOST_FILM_PIXELS else size_wh
 
 
 class Orientation(NamedTuple):

@@ -14,7 +14,7 @@ import numpy as np
 from realtime.base.addresses import scheme_of, without_secrets
 from realtime.base.errors import Trouble, reason
 from realtime.base.timing import Clock
-from realtime.sources.containers import has_no_times, is_closed, longest_step_s, open_film, protocols_of, translate_errors
+from realtime.sources.containers import SIZE_LIMIT, has_no_times, is_closed, longest_step_s, open_film, protocols_of, translate_errors
 from realtime.sources.decoding import Decoder, Picture
 from realtime.sources.films import Film
 from realtime.sources.picture_clock import PictureClock
@@ -141,6 +141,7 @@ class NetworkStream(Stream):
     def _open(self, options: dict[str, str], format: str | None = None) -> "InputContainer":
         import av
 
+        options = options | SIZE_LIMIT
         # Titles are in any encoding.
         return av.open(
             self.address, mode="r", format=format, options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S), metadata_errors="replace"
@@ -223,7 +224,7 @@ class Pipe(Stream):
             options, format = {"probesize": "65536", "fpsprobesize": "0"}, None
         else:
             options, format = {"video_size": f"{self.raw_wh[0]}x{self.raw_wh[1]}", "pixel_format": "bgr24"}, "rawvideo"
-        options["protocol_whitelist"] = "pipe"
+        options |= {"protocol_whitelist": "pipe"} | SIZE_LIMIT
         reader = self._bytes.open()
         container = av.open(reader, mode="r", format=format, options=options, metadata_errors="replace")
         reader.is_left = lambda: is_closed(container)
