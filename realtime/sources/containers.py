@@ -25,7 +25,8 @@ OTHER_NETWORK = "udp,udplite,rtp,srtp,rtmp,rtmpt,rtmps,rtmpe,rtmpte,ffrtmphttp,f
 """FFmpeg's protocols below RTSP, RTMP and other addresses that are not of the web."""
 
 SIZE_LIMIT = {"max_pixels": str(MOST_PIXELS)}
-"""Options of opening: it decodes some pictures. Of those that are left out FFmpeg may not know the size, so more than of a film are let in."""
+"""Options of opening, which decodes some pictures. FFmpeg may not know the size of those that it leaves out: so larger ones than a film may
+have are let in, to be named."""
 
 
 @contextmanager
@@ -126,7 +127,7 @@ def film_stream(container: "InputContainer", what: str) -> "VideoStream":
 
 
 def limit_size(stream: "VideoStream", what: str) -> None:
-    """Lets the decoder of a stream that was just opened refuse pictures that are too large. Opening took little memory for them: see `SIZE_LIMIT`.
+    """Lets the decoder of a stream that was just opened refuse pictures that are too large.
 
     Raises:
         Trouble: they are by the header; the message calls them `what`.

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from fakes import NetworkCamera  # noqa: E402
+
 from realtime.config import CameraSettings  # noqa: E402
 from realtime.sources.opening import open_live  # noqa: E402
 from realtime.sources.switching import SourceSwitch  # noqa: E402
