@@ -308,6 +308,15 @@ def report(files: o.ReadingsFiles, out: o.PageFile = None, overwrite: o.Overwrit
         raise typer.Exit(1)
 
 
+@app.command()
+def study(files: o.ReadingsFiles, out: o.TablesFolder, interval: o.Interval = 10.0, overwrite: o.Overwrite = False) -> None:
+    """Make tables for statistics out of many films: a row a film and person, a row an interval, and a codebook."""
+    from realtime.commands.study import study_recordings
+
+    if study_recordings(files, out, interval, overwrite):
+        raise typer.Exit(1)
+
+
 def leave(code: int) -> NoReturn:
     """Ends the process as `sys.exit(code)` does, but at once where a thread is left.
 

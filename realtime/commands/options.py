@@ -323,4 +323,11 @@ ReadingsFiles = Annotated[
     ),
 ]
 PageFile = Annotated[Path | None, typer.Option(help="The page to write.", metavar="FILE.html", show_default="beside the first file")]
+TablesFolder = Annotated[
+    Path,
+    typer.Option(
+        "--out-dir", help="The folder for people.csv, intervals.csv and codebook.csv; it is made where it is missing.", metavar="DIR"
+    ),
+]
+Interval = Annotated[float, typer.Option(help="Length of an interval in seconds.", min=0.1, max=86400)]
 Version = Annotated[bool, typer.Option("--version", help="Print the version, and end.")]
