@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.installation import REINSTALL, REMEDY
 from realtime.base.silence import silence_libraries
 from realtime.base.version import __version__
 from realtime.config import (
@@ -42,7 +43,7 @@ def not_installed(module: str | None, bits: int, system: str, machine: str) -> s
     elif (system, machine) == ("Darwin", "x86_64"):
         remedy = "Intel Macs have no wheels of dlib-bin and ai-edge-litert; use a Mac with Apple silicon, Linux or Windows"
     else:
-        remedy = "run `pip install -r requirements.txt` in a venv and start run.py with that venv's Python"
+        remedy = REMEDY
     return f"run.py: the module {module!r} is not installed: {remedy}"
 
 
@@ -52,7 +53,7 @@ def not_loading(error: ImportError) -> str:
     if any(words in str(error) for words in ("failed to map segment", "Cannot allocate memory", "cannot allocate memory")):
         return f"run.py: {TOO_LITTLE_MEMORY} ({reason(error)})"
     if "shared object" not in str(error):
-        return f"run.py: a library does not load ({reason(error)}): install anew with `pip install --force-reinstall -r requirements.txt`"
+        return f"run.py: a library does not load ({reason(error)}): {REINSTALL}"
     return (
         f"run.py: a library of the system is missing ({reason(error)}): "
         "on Debian, Ubuntu and Raspberry Pi OS run `sudo apt install libgl1 libglib2.0-0`"

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.installation import REINSTALL, REMEDY
 from realtime.base.machine import Heat, read_heat
 from realtime.base.timing import summary_ms
 from realtime.base.version import RELEASE
@@ -46,6 +47,9 @@ TIGHT = 0.7
 """Share of the time between two frames that the work on one frame may take: the searches and a recording need the rest."""
 SPEED_FRAMES, SPEED_S = 180, 3.0
 """The speed is measured on so many frames of the demo clip, or for so many seconds, whichever ends first; the second half counts."""
+
+OPENCVS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
+"""Packages that all are the module cv2: only one of them may be installed."""
 
 State = Literal["ok", "warning", "fault"]
 
@@ -85,7 +89,11 @@ def check_packages(requirements: str, installed: Callable[[str], str | None]) ->
         if version is None or version not in package.specifier
     ]
     if unsuitable:
-        return Check("packages", "fault", ", ".join(unsuitable), "run `pip install -r requirements.txt` in the venv")
+        return Check("packages", "fault", ", ".join(unsuitable), REMEDY)
+    cvs = [name for name in OPENCVS if installed(name)]
+    if len(cvs) > 1:
+        finding = f"{' and '.join(cvs)} are installed, and each overwrites files of the others"
+        return Check("packages", "warning", finding, f"`pip uninstall -y {' '.join(cvs)}`, then {REINSTALL}")
     return Check("packages", "ok", f"all {len(needed)} of requirements.txt")
 
 

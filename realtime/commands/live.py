@@ -9,6 +9,7 @@ from typing import Any, Self
 from rich.console import Console
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.installation import REMEDY
 from realtime.base.messages import Message, message
 from realtime.base.timing import Clock, Countdown, LatencyMeter
 from realtime.commands.record import describe, new_recording
@@ -217,6 +218,5 @@ class LiveSession:
         except (Trouble, ModuleNotFoundError) as error:
             if self.options.web:
                 raise
-            remedy = "run `pip install -r requirements.txt` in a venv and start run.py with that venv's Python"
-            self.console.print(str(error) if isinstance(error, Trouble) else f"no page in a browser ({reason(error)}): {remedy}")
+            self.console.print(str(error) if isinstance(error, Trouble) else f"no page in a browser ({reason(error)}): {REMEDY}")
             return []
