@@ -31,6 +31,7 @@ from realtime.config import (
     ClassifierSettings,
     FinderSettings,
     GovernorSettings,
+    PhotoSettings,
     Settings,
     WebSettings,
 )
@@ -246,17 +247,24 @@ def calibrate(
 
 @app.command()
 def image(
-    files: o.Pictures, as_json: o.JsonPerFace = False, model: o.Model = ClassifierSettings.model, profile: o.ProfileName = None
+    files: o.Pictures,
+    as_json: o.JsonPerFace = False,
+    out_dir: o.LabelledFolder = None,
+    overwrite: o.ReplacePhotos = False,
+    min_face: o.MinFaceOfPhoto = PhotoSettings.min_face,
+    model: o.Model = ClassifierSettings.model,
+    profile: o.ProfileName = None,
 ) -> None:
-    """Read the expressions in photos: a line a face."""
+    """Read the expressions in photos: a line a face, from left to right; and write the photos with labels."""
     from realtime.commands.choose import choose_profile
-    from realtime.commands.files import read_photos
+    from realtime.commands.photos import PhotoOptions, read_photos
 
     settings = Settings(
         classifier=ClassifierSettings(model),
         profile=choose_profile(profile, model, tell_trouble),
+        photo=PhotoSettings(min_face=min_face),
     )
-    if read_photos(files, settings, as_json):
+    if read_photos(files, settings, PhotoOptions(as_json, out_dir, overwrite)):
         raise typer.Exit(1)
 
 

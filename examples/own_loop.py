@@ -7,7 +7,7 @@ python -m examples.own_loop film.mp4
 import sys
 from collections import defaultdict
 
-from realtime import open_pipeline
+from expressions import open_pipeline
 
 
 def main(source: str) -> None:

@@ -9,11 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realtime import open_pipeline
-from realtime.base.errors import Trouble
+from expressions import Reading, Trouble, open_pipeline
 from realtime.base.output import tell
 from realtime.sources.photos import Photo
-from realtime.values import Reading
 
 SMILE_S = 1.0
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")

@@ -12,8 +12,7 @@ import sys
 
 import paho.mqtt.client as mqtt
 
-from realtime import open_pipeline
-from realtime.values import Frame, Reading
+from expressions import Frame, Reading, open_pipeline
 
 EVERY_S = 0.2
 

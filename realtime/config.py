@@ -79,6 +79,7 @@ class PhotoSettings:
     with 0.05, or a lower score, walls and diagrams become faces.
     """
 
+    min_face: float = 1 / 12  # share of the photo's short side: smaller faces are not searched; 960 px for faces of 80 px
     threshold: float = -0.7  # the detector's score; a place with less is not looked at
     border: float = 0.25  # share of the photo's width and height that is added on each side: the detector needs room around a face
     step: int = 30  # degrees between two turned copies

@@ -173,7 +173,8 @@ def build_photo_pipeline(settings: Settings, clock: Clock) -> Pipeline:
     pipeline = build_pipeline(settings, clock)
     search = Detector(settings.detector)
     finder = PhotoFinder(search, pipeline.tracker.predictor, pipeline.tracker.reject, settings.photo)
-    return replace(pipeline, governor=FixedEffort(PHOTO), finder=finder)
+    effort = replace(PHOTO, near_side=round(settings.finder.smallest_px / settings.photo.min_face))
+    return replace(pipeline, governor=FixedEffort(effort), finder=finder)
 
 
 def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
@@ -187,3 +188,13 @@ def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
         _assessments={},
     )
+
+
+def read_photo(pipeline: Pipeline, settings: Settings, photo: Frame) -> list[Reading]:
+    """The faces of a photo from left to right, numbered in this order from 1.
+
+    Args:
+        pipeline: as `build_photo_pipeline` gives it for the same settings.
+    """
+    readings = sorted(fresh(pipeline, settings).read(photo), key=lambda reading: reading.face.box.x0 + reading.face.box.x1)
+    return [replace(reading, face=replace(reading.face, id=number)) for number, reading in enumerate(readings, 1)]

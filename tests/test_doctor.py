@@ -32,6 +32,11 @@ CASES = {
     "packages": (doctor.check_packages(REQUIREMENTS, {"av": "18.1.0", "rich": "15.0.0"}.get), "ok", "all 2 of"),
     "packages, old": (doctor.check_packages(REQUIREMENTS, {"av": "17.9", "rich": "15.0.0"}.get), "fault", "av 17.9 (needs"),
     "packages, missing": (doctor.check_packages(REQUIREMENTS, {"av": "18.1.0"}.get), "fault", "rich missing"),
+    "packages, both OpenCVs": (
+        doctor.check_packages("opencv-python>=5", {"opencv-python": "5.0", "opencv-python-headless": "5.0"}.get),
+        "warning",
+        "opencv-python and opencv-python-headless are installed",
+    ),
     "processor": (doctor.check_processor("SSE *AVX2 *AVX512-SKX?", "x86_64", 4), "ok", "x86_64, 4 cores, AVX2"),
     "processor, old": (doctor.check_processor("SSE SSE3 *AVX2?", "x86_64", 2), "warning", "no AVX2"),
     "processor, Arm": (doctor.check_processor("NEON *NEON_DOTPROD", "aarch64", 4), "ok", "NEON, NEON_DOTPROD"),

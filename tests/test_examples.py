@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime import open_pipeline
-from realtime.base.errors import Trouble
 from realtime.sources.films import DEMO
 from realtime.values import LABELS, Box, Face, Reading
 
@@ -21,54 +19,6 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def reading(label: str, unsure: str | None = None) -> Reading:
     return Reading(Face(1, Box(0, 0, 9, 9), np.zeros((5, 2), np.float32)), np.full(7, 1 / 7, np.float32), label, 0.9, unsure)
-
-
-def test_importing_the_library_loads_no_large_package():
-    heavy = "import sys, realtime; print([m for m in ('cv2', 'av', 'dlib', 'numpy', 'ai_edge_litert') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", heavy], cwd=ROOT, capture_output=True, text=True).stdout == "[]\n"
-
-
-def test_a_film_gives_the_same_readings_every_time():
-    runs = []
-    for _ in range(2):
-        with open_pipeline(DEMO, model="nano") as faces:
-            rows = []
-            for frame, readings in faces:
-                rows.append((frame.index, [(r.face.id, r.label, r.confidence) for r in readings]))
-                if frame.index == 40:
-                    break
-            runs.append(rows)
-    assert runs[0] == runs[1] and len(runs[0]) == 41 and any(faces for _, faces in runs[0])
-
-
-def test_a_film_can_be_played_in_real_time():
-    with open_pipeline("demo", live=True) as faces:
-        frame = next(frame for frame, readings in faces if readings)
-        assert frame.image.shape == (480, 640, 3)
-    assert faces.closed
-
-
-def test_errors_close_everything(tmp_path):
-    with pytest.raises(Trouble, match="no such file"), open_pipeline(tmp_path / "none.mp4"):
-        pass
-    with pytest.raises(Trouble, match="no profile of eve"):
-        open_pipeline(DEMO, profile="eve")
-    before = threading.active_count()
-    with pytest.raises(ZeroDivisionError), open_pipeline("demo", live=True) as faces:
-        for _ in faces:
-            raise ZeroDivisionError
-    assert threading.active_count() == before
-
-
-def test_the_four_lines_of_the_readme_run(tmp_path):
-    text = (ROOT / "README.md").read_text()
-    block = next(part for part in text.split("\n\n") if "from realtime import open_pipeline" in part)
-    lines = [line.removeprefix("    ") for line in block.splitlines() if line.strip()]
-    assert len(lines) == 4
-    code = "\n".join(lines).replace("open_pipeline(0)", "open_pipeline('realtime/sources/demo/demo.mp4')")
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=100)
-    assert result.returncode == 0, result.stderr
-    assert any(label in result.stdout for label in LABELS)
 
 
 def test_own_loop_prints_each_change_and_the_total_times():

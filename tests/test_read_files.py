@@ -1,15 +1,12 @@
-"""`image`, `verify` and `report` with files and folders: a line each, and how many failed."""
+"""`verify` and `report` with files and folders: a line each, and how many failed."""
 
-import json
 import shutil
 
 import pytest
-from conftest import DATA
 from recordings import as_lines, even_times, write_film, write_readings
 
 from realtime.base.errors import Trouble
-from realtime.commands.files import default_page, files_in, read_photos, recordings_in, report_recordings, verify_recordings
-from realtime.config import Settings
+from realtime.commands.files import default_page, files_in, recordings_in, report_recordings, verify_recordings
 
 TIMES = even_times(20)
 
@@ -72,14 +69,3 @@ def test_the_page_lies_beside_what_it_is_about(folder):
     assert default_page([folder]) == folder / "report.html"
     assert default_page([folder / "a.mp4"]) == folder / "a.html"
     assert default_page([folder / "a.mp4", folder / "inside"]) == folder / "report.html"
-
-
-def test_each_photo_of_a_folder_has_its_line(tmp_path, capsys):
-    shutil.copy(DATA / "obama.jpg", tmp_path / "b.JPG")
-    (tmp_path / "a.png").write_text("damaged")
-    (tmp_path / "c.txt").write_text("no photo")
-    assert read_photos([tmp_path, tmp_path / "none.png"], Settings(), as_json=True) == 2
-    said = capsys.readouterr()
-    [line] = map(json.loads, said.out.splitlines())
-    assert (line["file"], line["face"]["label"]) == (str(tmp_path / "b.JPG"), "happiness")
-    assert ["a.png" in said.err, "none.png" in said.err, said.err.count("\n")] == [True, True, 2]

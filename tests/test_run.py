@@ -73,7 +73,8 @@ def test_image_reads_a_line_a_face():
     lines = done.stdout.splitlines()
     assert len(lines) == 4
     # The second face speaks: what that looks like, nobody can say.
-    assert [line.split(": ")[1].rsplit(" ", 1)[0] for line in (lines[0], lines[2], lines[3])] == ["1 happiness", "1 neutral", "1 happiness"]
+    said = [re.sub(r"\d+%", "", line.split(": ")[1]) for line in (lines[0], lines[2], lines[3])]
+    assert said == ["1 happiness  (middle)", "1 neutral  (middle)", "1 happiness  (middle)"]
 
 
 def test_image_goes_on_after_broken_files_and_says_which(tmp_path):
@@ -110,6 +111,7 @@ def test_image_as_json(tmp_path):
     assert face["face"]["label"] == "happiness"
     assert len(face["face"]["probs"]) == len(LABELS)
     assert nobody["face"] is None
+    assert face["labels"] == nobody["labels"] == list(LABELS)
 
 
 def test_record_writes_every_frame_and_its_line(tmp_path):

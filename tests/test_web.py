@@ -24,6 +24,7 @@ from realtime.base.errors import Trouble
 from realtime.base.messages import message
 from realtime.drawing.words import LANGUAGES
 from realtime.readings.verify import verify
+from realtime.values import LABELS
 from realtime.viewers.web.guard import is_loopback, split_host
 from realtime.viewers.web.page import listen
 
@@ -286,7 +287,8 @@ def test_programs_get_readings_and_pictures(local):
     lines = [answer.readline() for _ in range(8)]
     link.close()
     events = [json.loads(line.removeprefix(b"data: ")) for line in lines if line.startswith(b"data: ")]
-    assert len(events) >= 3 and events[0]["frame"] < events[1]["frame"] and set(events[0]) == {"frame", "t", "faces"}
+    assert len(events) >= 3 and events[0]["frame"] < events[1]["frame"] and set(events[0]) == {"frame", "t", "labels", "faces"}
+    assert events[0]["labels"] == list(LABELS)
     assert events[0]["faces"][0]["label"] == "happiness"
     assert (events[0]["faces"][0]["yaw"], events[0]["faces"][0]["eyes"]) == (0, 13)
     status, headers, jpeg = local.ask("/snapshot.jpg")

@@ -1,19 +1,17 @@
-"""The commands that read files, `image`, `verify` and `report`: each file or folder in turn; one that fails stops no other."""
+"""The commands that read recordings, `verify` and `report`, and what `image` has of them too: each file or folder in turn; one that fails
+stops no other.
+"""
 
-import json
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from realtime.base.errors import Trouble
 from realtime.base.files import refuse_inputs
 from realtime.base.output import tell, tell_trouble
-from realtime.config import ReportSettings, Settings
+from realtime.config import ReportSettings
 from realtime.readings.file import readings_path, video_path
 from realtime.readings.format import VIDEOS
 
-PICTURES = (".avif", ".bmp", ".dib", ".gif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
 RECORDINGS = (".jsonl", *VIDEOS)
 READINGS = (".jsonl",)
 """Files with these endings are taken when a folder is named."""
@@ -40,32 +38,6 @@ def recordings_in(path: Path) -> list[Path]:
     return [file for file in files if len(files) == 1 or file.suffix.lower() in VIDEOS or video_path(file) not in files]
 
 
-def read_photos(paths: Sequence[Path], settings: Settings, as_json: bool) -> int:
-    """Prints a line for each face of each photo; returns how many files or folders failed."""
-    from realtime.pipeline import build_photo_pipeline, fresh
-    from realtime.readings.format import face_values
-    from realtime.sources.photos import Photo
-    from realtime.viewers.terminal import summary
-
-    pipeline = build_photo_pipeline(settings, time.monotonic)
-    failures: list[Trouble] = []
-    for path in _each_file(paths, PICTURES, failures):
-        try:
-            with Photo(path) as photo:
-                readings = [reading for frame in photo for reading in fresh(pipeline, settings).read(frame)]
-        except Trouble as trouble:
-            _tell(trouble, failures)
-            continue
-        if as_json:
-            values: list[dict[str, Any] | None] = [face_values(reading) for reading in readings]
-            for face in values or [None]:
-                print(json.dumps({"file": str(path), "face": face}))
-        else:
-            for line in [[reading] for reading in readings] or [[]]:
-                tell(f"{path}: {summary(line)}")
-    return len(failures)
-
-
 def verify_recordings(paths: Sequence[Path]) -> int:
     """Prints a line for each whole recording, and the problems of the others; returns how many recordings or folders have any."""
     from realtime.readings.verify import verify
@@ -75,7 +47,7 @@ def verify_recordings(paths: Sequence[Path]) -> int:
         try:
             recordings = recordings_in(path)
         except Trouble as trouble:
-            _tell(trouble, [])
+            tell_failure(trouble, [])
             failed += 1
             continue
         for recording in recordings:
@@ -107,14 +79,14 @@ def report_recordings(paths: Sequence[Path], out: Path | None, overwrite: bool) 
     if page.exists() and not overwrite:
         raise Trouble(f"{page} exists and is kept: choose another name with --out, or pass --overwrite")
     failures: list[Trouble] = []
-    files = list(_each_file(paths, READINGS, failures))
+    files = list(each_file(paths, READINGS, failures))
     refuse_inputs([page], [path for file in files for path in (file, readings_path(file), video_path(file)) if path])
     sections: list[ReportSection] = []
     for path in files:
         try:
             sections.append(report_section(readings_path(path), f"s{len(sections)}", page.parent, ReportSettings()))
         except Trouble as trouble:
-            _tell(trouble, failures)
+            tell_failure(trouble, failures)
     if sections:
         write_page(sections, page)
         tell(f"wrote {page}")
@@ -129,14 +101,16 @@ def default_page(paths: Sequence[Path]) -> Path:
     return first.with_suffix(".html") if len(paths) == 1 else first.with_name("report.html")
 
 
-def _each_file(paths: Sequence[Path], endings: Sequence[str], failures: list[Trouble]) -> Iterator[Path]:
+def each_file(paths: Sequence[Path], endings: Sequence[str], failures: list[Trouble]) -> Iterator[Path]:
+    """The files that `paths` name, as `files_in` finds them; what fails is told and added to `failures`."""
     for path in paths:
         try:
             yield from files_in(path, endings)
         except Trouble as trouble:
-            _tell(trouble, failures)
+            tell_failure(trouble, failures)
 
 
-def _tell(trouble: Trouble, failures: list[Trouble]) -> None:
+def tell_failure(trouble: Trouble, failures: list[Trouble]) -> None:
+    """Prints the line of a file that failed, and adds it to `failures`."""
     tell_trouble(f"run.py: {trouble}")
     failures.append(trouble)

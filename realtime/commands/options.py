@@ -303,6 +303,23 @@ CaptureWindow = Annotated[bool | None, typer.Option(help="Show a window, or guid
 
 # What is read or written.
 Pictures = Annotated[list[Path], typer.Argument(help="Picture files, and folders of them.", parser=as_path, metavar="FILE|FOLDER...")]
+LabelledFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write the photos with labels into this folder, in the tree of theirs; without place, time and other notes.", metavar="DIR"
+    ),
+]
+ReplacePhotos = Annotated[bool, typer.Option("--overwrite", help="Replace labelled photos that exist.")]
+MinFaceOfPhoto = Annotated[
+    float,
+    typer.Option(
+        help="Smallest face to look for, as a share of the photo's short side; half of it takes up to four times as long.",
+        min=0.03,
+        max=1.0,
+        metavar="SHARE",
+        show_default="0.083",
+    ),
+]
 JsonPerFace = Annotated[bool, typer.Option("--json", help="One JSON object a face.")]
 JsonForAll = Annotated[bool, typer.Option("--json", help="One JSON object for all.")]
 JsonChecks = Annotated[bool, typer.Option("--json", help="One JSON array of all checks.")]

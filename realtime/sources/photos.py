@@ -10,6 +10,7 @@ import numpy as np
 from realtime.base.errors import Trouble, reason
 from realtime.base.files import read_regular
 from realtime.base.silence import quiet
+from realtime.sources.heic import Damaged, HeicFile, decode_heic, read_heic
 from realtime.sources.picture_header import KINDS, first_picture, picture_size
 from realtime.sources.shape import MOST_PIXELS, refuse_large
 from realtime.values import Frame
@@ -29,6 +30,9 @@ def decode_picture(content: bytes, name: str, most_pixels: int, gray: bool = Fal
     Raises:
         Trouble: it is no picture, or one that is damaged or too large.
     """
+    heic = read_heic(content)
+    if heic is not None:
+        return _decode_heic(heic, name, most_pixels, gray)
     size = picture_size(content)
     if size is None:
         raise Trouble(f"{name} is not a picture that can be read ({KINDS}); convert it first")
@@ -43,8 +47,17 @@ def decode_picture(content: bytes, name: str, most_pixels: int, gray: bool = Fal
     return image
 
 
+def _decode_heic(file: HeicFile, name: str, most_pixels: int, gray: bool) -> np.ndarray:
+    try:
+        refuse_large(name, file.picture.size_wh(), most_pixels)
+        picture = decode_heic(file, most_pixels)
+    except Damaged as error:
+        raise Trouble(f"{name} is a damaged picture ({reason(error):.80}); try another one") from error
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if gray else picture
+
+
 class Photo:
-    """A picture file as a source of one frame at t = 0 s: turned upright (EXIF), 8-bit colour, without transparency."""
+    """A picture file as a source of one frame at t = 0 s: turned upright, 8-bit colour, without transparency."""
 
     expected = 1
     mirror = False

@@ -4,8 +4,8 @@ import re
 import struct
 from collections.abc import Callable
 
-KINDS = "JPEG, PNG, GIF, WebP, TIFF, BMP, PNM or AVIF"
-"""The files whose size can be read."""
+KINDS = "JPEG, PNG, GIF, WebP, TIFF, BMP, PNM, AVIF or HEIC"
+"""The files that can be read. HEIC has its own module, `heic`."""
 PNG_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf")
 """What the pixels and the way up need. Compressed texts and colour profiles are left out: they may be a thousand times the file's size."""
 NO_FRAME = (0xC4, 0xC8, 0xCC)

@@ -101,7 +101,8 @@ class Web:
     def write(self, frame: Frame, readings: list[Reading]) -> None:
         self._image, self._readings = mirrored(frame.image, readings) if self.controls.mirror else (frame.image, readings)
         self._start = frame.t if self._start is None else self._start
-        self._line = {"frame": frame.index, "t": round(frame.t - self._start, 6), "faces": [face_values(reading) for reading in readings]}
+        faces = [face_values(reading) for reading in readings]
+        self._line = {"frame": frame.index, "t": round(frame.t - self._start, 6), "labels": LABELS, "faces": faces}
         self._put(None)
         self._obey()
 
