@@ -69,7 +69,7 @@ SLOW = {
     "test_fit.py::test_the_user_is_told_*": WORK,
     "test_guide.py::test_s_skips_*": WORK,
     "test_image.py::test_photos_*": WORK,
-    "test_install.py::*": "builds and installs the package",
+    "test_install.py::test_installed_*": "builds and installs the package",
     "test_make.py::test_the_recipe_*": WORK,
     "test_make.py::test_training_needs_no_*": PROCESS,
     "test_memory.py::*": MEASURES,

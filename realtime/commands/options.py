@@ -313,7 +313,7 @@ ReplacePhotos = Annotated[bool, typer.Option("--overwrite", help="Replace labell
 MinFaceOfPhoto = Annotated[
     float,
     typer.Option(
-        help="Smallest face to look for, as a share of the photo's short side; half of it takes up to four times as long.",
+        help="Smallest face to look for, as a share of the photo's short side; smaller ones take longer.",
         min=0.03,
         max=1.0,
         metavar="SHARE",
