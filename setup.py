@@ -16,6 +16,7 @@ from shutil import rmtree
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
+from setuptools.command.editable_wheel import editable_wheel
 
 PACKAGE = "expressions"
 PARTS = ("realtime", "calibration")
@@ -79,10 +80,17 @@ class BuildInOnePackage(build_py):
         return built, True
 
 
+class NoLinkToThisFolder(editable_wheel):
+    """Refuses `pip install --editable`: it would link to modules whose imports are not those of an installation."""
+
+    def run(self) -> None:
+        raise SystemExit("this program is not installed as editable: start run.py in its folder, and use `pip install .` for the command")
+
+
 def main() -> None:
     rooms = [name for part in PARTS for name in (part, *(f"{part}.{inner}" for inner in find_packages(part)))]
     setup(
-        cmdclass={"build_py": BuildInOnePackage},
+        cmdclass={"build_py": BuildInOnePackage, "editable_wheel": NoLinkToThisFolder},
         packages=[PACKAGE, *(f"{PACKAGE}.{room}" for room in rooms), MODELS],
         package_dir={PACKAGE: PACKAGE, MODELS: "models", **{f"{PACKAGE}.{room}": room.replace(".", "/") for room in rooms}},
         install_requires=requirements(),

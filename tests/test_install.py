@@ -77,7 +77,7 @@ def test_installed_it_is_one_package(installed, tmp_path):
     with zipfile.ZipFile(installed.wheel) as wheel:
         names = wheel.namelist()
         texts = {name: wheel.read(name).decode() for name in names if name.endswith(".py")}
-    assert {name.split("/")[0] for name in names} == {"expressions", f"expressions-{__version__}.dist-info"}
+    assert {name.split("/")[0] for name in names} == {"expressions", f"realtime_expressions-{__version__}.dist-info"}
     assert {"expressions/py.typed", "expressions/models/emotion.tflite", "expressions/realtime/sources/demo/demo.mp4"} <= set(names)
     assert [name for name in names if name.startswith("expressions/models/") and name.endswith(".py")] == []
     assert [

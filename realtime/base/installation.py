@@ -6,7 +6,7 @@ IN_FOLDER = __name__ == "realtime.base.installation"
 REINSTALL = (
     "install anew with `pip install --force-reinstall -r requirements.txt`"
     if IN_FOLDER
-    else "install the program anew, with `pip install --force-reinstall` or `pipx reinstall expressions`"
+    else "install the program anew: `pipx reinstall realtime-expressions`, or `pip install --force-reinstall` and where it came from"
 )
 """In messages: what to do where an installed package does not work."""
 
