@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import run
 
-COMMANDS = {"live", "cameras", "doctor", "record", "bench", "calibrate", "verify", "report", "image"}
+COMMANDS = {"live", "cameras", "doctor", "record", "bench", "calibrate", "verify", "report", "study", "image"}
 
 
 def test_the_readme_and_ci_run_the_same_command():
