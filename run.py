@@ -121,11 +121,17 @@ def live(
     host: o.Host = "127.0.0.1",
     port: o.Port = WebSettings.port,
     lang: o.Lang = "en",
+    osc: o.Osc = None,
+    lsl: o.Lsl = False,
+    mqtt: o.Mqtt = None,
+    webhook: o.Webhook = None,
+    virtual_camera: o.VirtualCamera = False,
 ) -> None:
     """Show expressions live: in a window, in browsers, or as a line in the terminal."""
     from realtime.base.machine import small_board
     from realtime.commands.choose import choose_model, choose_profile
     from realtime.commands.live import LiveOptions, LiveSession
+    from realtime.outputs.choices import OutputChoices
 
     console, interrupted = TextConsole(), stop_on_signal()
     model, efforts = choose_model(model, small_board(), console.print)
@@ -150,6 +156,7 @@ def live(
         host=host,
         port=port,
         is_film=film,
+        outputs=OutputChoices(osc, lsl, mqtt, webhook, virtual_camera),
     )
     LiveSession(options, settings, console, time.monotonic, interrupted).run()
 

@@ -161,6 +161,7 @@ def absent() -> dict[str, str]:
         "ray": (importlib.util.find_spec("ray"), "examples/archive_ray.py"),
         "chromium": (CHROMIUM, "the pages of `report` and `live --web`"),
         "Xvfb": (shutil.which("Xvfb"), "the window, and the screen as a source"),
+        "mosquitto": (shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto"), "`live --mqtt`"),
         "xdotool": (shutil.which("xdotool"), "the window"),
     }
     return {name: tests for name, (there, tests) in needs.items() if not there}

@@ -16,6 +16,8 @@ from realtime.commands.record import describe, new_recording
 from realtime.config import CameraSettings, Choices, Settings, WebSettings
 from realtime.drawing.words import LANGUAGES
 from realtime.loop import Sink, Sinks, Tap, run_loop
+from realtime.outputs.choices import OutputChoices
+from realtime.outputs.opening import open_outputs
 from realtime.pipeline import build_pipeline
 from realtime.readings.format import readings_header
 from realtime.recording.batch import cover_search
@@ -36,6 +38,7 @@ from realtime.viewers.window import Window
 
 LAST_PICTURE_S = 3.0
 """How long the last picture of a film stays in the window, in seconds."""
+NO_OUTPUTS = OutputChoices()
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class LiveOptions:
         web: whether the page is served; None for where there is no display and no window was refused.
         host, port: where the page is served.
         is_film: whether an address or a pipe is a film; None: see `realtime.sources.streams`.
+        outputs: which other programs get readings.
     """
 
     sources: tuple[str, ...]
@@ -70,6 +74,7 @@ class LiveOptions:
     host: str
     port: int
     is_film: bool | None = None
+    outputs: OutputChoices = NO_OUTPUTS
 
 
 class LastPicture:
@@ -116,6 +121,7 @@ class LiveSession:
         self.controls = Controls(
             clock, self.recordings, self.pipeline.profiles, self.cameras, self.pipeline.governor, LANGUAGES[options.choices.lang]
         )
+        self.outputs = open_outputs(options.outputs, LANGUAGES[options.choices.lang], self._tell_line)
         self.viewers.append(Window(self.controls) if windowed else Line(console, clock, self.controls))
         if options.web or (options.web is None and options.window is None and not windowed):
             self.viewers += self._page()
@@ -126,7 +132,14 @@ class LiveSession:
     def run(self) -> None:
         """Reads, shows and records until the session ends, and prints a summary."""
         # Sinks are closed from the last to the first: the recordings before the last picture is left on the screen.
-        sinks: list[Sink] = [*self.viewers, LastPicture(self._stay), self.controls, self.recordings, Tap(self.countdown.update)]
+        sinks: list[Sink] = [
+            *self.viewers,
+            LastPicture(self._stay),
+            self.controls,
+            self.recordings,
+            *self.outputs,
+            Tap(self.countdown.update),
+        ]
         try:
             run_loop(self.frames, self.pipeline, Sinks(sinks), self._over)
         finally:

@@ -183,6 +183,34 @@ MaxCpu = Annotated[
     typer.Option(help="Per cent of one core that may be used.", min=5, metavar="%", show_default="no limit", rich_help_panel="Speed"),
 ]
 
+# Where live sends readings.
+Osc = Annotated[
+    str | None,
+    typer.Option(help="Send readings as OSC messages.", metavar="HOST:PORT", show_default="no", rich_help_panel="Other programs"),
+]
+Lsl = Annotated[bool, typer.Option("--lsl", help="Send readings as streams of the Lab Streaming Layer.", rich_help_panel="Other programs")]
+Mqtt = Annotated[
+    str | None,
+    typer.Option(
+        help="Send readings to an MQTT broker; Home Assistant finds them.",
+        metavar="HOST[:PORT]",
+        show_default="no",
+        rich_help_panel="Other programs",
+    ),
+]
+Webhook = Annotated[
+    str | None,
+    typer.Option(
+        help="Post JSON to this http(s) address for each change of a label.",
+        metavar="URL",
+        show_default="no",
+        rich_help_panel="Other programs",
+    ),
+]
+VirtualCamera = Annotated[
+    bool, typer.Option("--virtual-camera", help="Send the labelled picture to a virtual camera.", rich_help_panel="Other programs")
+]
+
 # What is recorded.
 RecordFile = Annotated[
     Path | None,
