@@ -145,7 +145,7 @@ def test_h_is_help(command):
 
 def test_the_help_of_live_is_in_groups():
     text = CliRunner().invoke(run.app, ["live", "--help"]).output
-    assert re.findall(r"─ ([A-Z][a-z ]+?) ─", text) == ["Options", "Source", "Recording", "Screen and page", "Speed"]
+    assert re.findall(r"─ ([A-Z][a-z ]+?) ─", text) == ["Options", "Source", "Recording", "Screen and page", "Speed", "Other programs"]
 
 
 @pytest.mark.parametrize("command", ["live", "bench"])

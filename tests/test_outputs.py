@@ -164,7 +164,6 @@ def test_nothing_is_opened_unless_it_is_asked_for():
 @pytest.mark.parametrize(
     ("choices", "package", "module"),
     [
-        (OutputChoices(osc="localhost:9000"), "--osc needs python-osc: pip install python-osc", "pythonosc.udp_client"),
         (OutputChoices(lsl=True), "--lsl needs pylsl: pip install pylsl", "pylsl"),
         (OutputChoices(mqtt="localhost"), "--mqtt needs paho-mqtt: pip install paho-mqtt", "paho.mqtt.client"),
         (OutputChoices(virtual_camera=True), "--virtual-camera needs pyvirtualcam: pip install pyvirtualcam", "pyvirtualcam"),
