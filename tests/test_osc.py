@@ -6,10 +6,15 @@ import pytest
 from output_fakes import a_moment, faces
 
 from realtime.faces.pose import head_pose
-from realtime.outputs.osc import OscLink, bundles_of, packet_of
+from realtime.outputs.osc import OscLink, packets_of
 from realtime.values import LABELS
 
 osc_packet = pytest.importorskip("pythonosc.osc_packet")
+
+
+def read_packets(packets):
+    """Address and value of all messages."""
+    return {timed.message.address: timed.message.params[0] for packet in packets for timed in osc_packet.OscPacket(packet).messages}
 
 
 class Receiver:
@@ -27,15 +32,13 @@ class Receiver:
         self._socket.close()
 
     def read(self):
-        values = {}
+        packets = []
         try:
             while True:
-                packet = self._socket.recv(65536)
-                self.sizes.append(len(packet))
-                for timed in osc_packet.OscPacket(packet).messages:
-                    (values[timed.message.address],) = timed.message.params
+                packets.append(self._socket.recv(65536))
         except TimeoutError:
-            return values
+            self.sizes += map(len, packets)
+            return read_packets(packets)
 
 
 def test_a_receiver_gets_every_value_of_each_face():
@@ -57,11 +60,11 @@ def test_a_receiver_gets_every_value_of_each_face():
 
 
 def test_the_avatar_follows_the_face_that_has_been_there_longest():
-    values = dict(bundles_of(a_moment(0, *faces("surprise", "fear")), 2)[-1])
+    values = read_packets(packets_of(a_moment(0, *faces("surprise", "fear")), 2))
     assert values["/avatar/parameters/Expression"] == LABELS.index("surprise") + 1
     assert values["/avatar/parameters/ExpressionSure"] is True
     assert values["/avatar/parameters/ExpressionSurprise"] > 0.5 > values["/avatar/parameters/ExpressionFear"]
-    nobody = dict(bundles_of(a_moment(0), 1)[-1])
+    nobody = read_packets(packets_of(a_moment(0), 1))
     assert nobody["/avatar/parameters/Expression"] == 0 and nobody["/avatar/parameters/ExpressionSure"] is False
 
 
@@ -92,12 +95,20 @@ def test_a_name_that_nobody_has_is_an_error_of_the_system():
         OscLink("nowhere.invalid", 9000).send(a_moment())
 
 
+def test_one_face_is_one_packet_and_each_packet_of_a_crowd_says_its_time():
+    assert len(packets_of(a_moment(1.5, *faces("fear")), 1)) == 1
+    crowd = packets_of(a_moment(1.5, *faces(*["fear"] * 20)), 20)
+    assert 10 <= len(crowd) <= 20 and max(map(len, crowd)) <= 1400
+    assert all(read_packets([packet])["/expressions/t"] == 1.5 for packet in crowd)
+    assert {read_packets(crowd)[f"/expressions/{place}/id"] for place in range(1, 21)} == set(range(1, 21))
+
+
 def test_packets_are_those_of_another_program_byte_by_byte():
     builder, messages = pytest.importorskip("pythonosc.osc_bundle_builder"), pytest.importorskip("pythonosc.osc_message_builder")
+    (packet,) = packets_of(a_moment(2.25, *faces("fear")), 1)
     wanted = builder.OscBundleBuilder(builder.IMMEDIATELY)
-    values = [("/a", 0.25), ("/abc", 7), ("/abcd", ""), ("/abcde", "abc"), ("/abcdef", "abcd"), ("/t", True), ("/f", False), ("/n", -1)]
-    for address, value in values:
+    for address, value in read_packets([packet]).items():
         message = messages.OscMessageBuilder(address)
         message.add_arg(value)
         wanted.add_content(message.build())
-    assert packet_of(values) == wanted.build().dgram
+    assert packet == wanted.build().dgram

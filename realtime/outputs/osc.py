@@ -19,10 +19,12 @@ Message = tuple[str, float | int | str | bool]
 """An address and its one value."""
 BUNDLE = b"#bundle\0" + struct.pack(">Q", 1)
 """How a bundle begins; the time 1 means "at once"."""
+PACKET_BYTES = 1400
+"""What one packet of a usual network holds, less the headers."""
 
 
 class OscLink:
-    """Sends each moment as bundles: one of all faces, one for each place, one for the avatar. UDP: nobody says whether anything arrives."""
+    """Sends each moment in as few packets as it fits into. UDP: nobody says whether anything arrives."""
 
     def __init__(self, host: str, port: int):
         self.name = f"OSC {host}:{port}"
@@ -35,8 +37,8 @@ class OscLink:
         if self._socket is None:
             self._open()
         self._places = max(self._places, *item.places, 1)
-        for messages in bundles_of(item, self._places):
-            self._put(packet_of(messages))
+        for packet in packets_of(item, self._places):
+            self._put(packet)
 
     def idle(self) -> None:
         pass
@@ -59,13 +61,34 @@ class OscLink:
                 self._socket.sendto(packet, self._resolved)
 
 
-def packet_of(messages: list[Message]) -> bytes:
-    """A bundle of messages as bytes."""
-    parts = [BUNDLE]
+def packets_of(moment: Moment, places: int) -> list[bytes]:
+    """The packets of a moment. Each is a bundle that begins with its time, since packets may be lost, or overtake one another.
+
+    Args:
+        places: how many places are told of; one without a face has zeros, so that what is steered by it comes to rest.
+    """
+    faces = dict(zip(moment.places, moment.readings, strict=True))
+    start = BUNDLE + _elements([("/expressions/t", float(moment.t))])
+    groups: list[list[Message]] = [
+        [("/expressions/faces", len(moment.readings))],
+        _avatar(moment.main),
+        *(_face_messages(f"/expressions/{place}", faces.get(place)) for place in range(1, places + 1)),
+    ]
+    packets = [start]
+    for group in map(_elements, groups):
+        if len(packets[-1]) + len(group) > PACKET_BYTES:
+            packets.append(start)
+        packets[-1] += group
+    return packets
+
+
+def _elements(messages: list[Message]) -> bytes:
+    """Messages as the elements of a bundle, each with its size."""
+    parts = []
     for address, value in messages:
         kind, content = _encoded(value)
         message = _padded(address) + _padded("," + kind) + content
-        parts += (struct.pack(">i", len(message)), message)
+        parts += [struct.pack(">i", len(message)), message]
     return b"".join(parts)
 
 
@@ -82,17 +105,6 @@ def _padded(text: str) -> bytes:
     """A text with one to four zero bytes behind it, so that it takes a multiple of four."""
     content = text.encode("ascii")
     return content + b"\0" * (4 - len(content) % 4)
-
-
-def bundles_of(moment: Moment, places: int) -> list[list[Message]]:
-    """The messages of a moment, grouped so that each group fits into one packet of a usual network (1,400 bytes).
-
-    Args:
-        places: how many places are told of; one without a face has zeros, so that what is steered by it comes to rest.
-    """
-    faces = dict(zip(moment.places, moment.readings, strict=True))
-    common: list[Message] = [("/expressions/t", float(moment.t)), ("/expressions/faces", len(moment.readings))]
-    return [common, *(_face_messages(f"/expressions/{place}", faces.get(place)) for place in range(1, places + 1)), _avatar(moment.main)]
 
 
 def _face_messages(prefix: str, reading: Reading | None) -> list[Message]:
