@@ -150,9 +150,9 @@ def test_the_end_waits_for_no_link_that_is_lost_or_hangs():
         for t in range(5):
             outputs.write(Frame(np.zeros((2, 2, 3), np.uint8), t, t), faces("anger"))
         assert wait_until(lambda: lost.attempts and hanging.attempts, 2)
-        started = time.monotonic()
+        attempts, started = lost.attempts, time.monotonic()
     assert time.monotonic() - started < END_S + 0.3
-    assert lost.closed
+    assert lost.closed and lost.attempts == attempts
     hanging.gate.set()
     assert all(sender.wait(2) for sender in senders)
 

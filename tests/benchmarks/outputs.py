@@ -1,10 +1,10 @@
 """What outputs cost the loop, for each with another side that is well, absent, stalled or restarted.
 
-    nice python tests/benchmarks/outputs.py [SECONDS]            default: 8
+    nice python tests/benchmarks/outputs.py [SECONDS]            default: 6
 
-Runs `live --source demo` (640x480, 30 fps) for each, first and last without outputs. Prints the loop's frames a second, its latency, its
-share of one core, how long it took to end, and what it said. Exits with 1 if one is more than 5 % slower than the slower run without, or
-takes 2 s longer to end. A stalled side accepts and never reads; a restarted one is gone from one third of the time to two. The virtual
+Runs `live --source demo` (640x480, 30 fps) for each, and without outputs before each kind and at the end. Prints the loop's frames a second,
+its latency, its share of one core, how long it took to end, and what it said. Exits with 1 if one is more than 5 % slower than the slowest
+run without, or takes 2 s longer to end. A stalled side accepts and never reads; a restarted one is gone from one third of the time to two. The virtual
 camera is a stand-in for its library. Needs pylsl, paho-mqtt and mosquitto.
 """
 
@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -21,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-from output_fakes import Mosquitto, Stalled, WebServer, free_port  # noqa: E402
+from output_fakes import Mosquitto, Stalled, WebServer, free_port, wait_until  # noqa: E402
 
 Side = Callable[[], AbstractContextManager]
 CAMERA = """
@@ -81,12 +82,17 @@ def measure(option: list[str], seconds: float, side: Side, restarted: bool, modu
         there.enter_context(side())
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
         started = time.monotonic()
+        lines: list[str] = []
+        reader = threading.Thread(target=lambda: lines.extend(process.stdout))
+        reader.start()
         if restarted:
+            wait_until(lambda: any("sending" in line for line in lines))
             time.sleep(seconds / 3)
             there.close()
             time.sleep(seconds / 3)
             stack.enter_context(side())
-        text = process.stdout.read()
+        reader.join()
+        text = "".join(lines)
         _, _, used = os.wait4(process.pid, 0)
         elapsed = time.monotonic() - started
     fps, median, p95 = map(float, re.search(r"([\d.]+) fps, \d+ dropped, latency to drawn (\d+) ms \(p95 (\d+)", text).groups())
@@ -105,6 +111,7 @@ def cases(folder: Path) -> Iterator[tuple[str, list[str], Side, bool, Path | Non
         ("webhook", ["--webhook", f"http://127.0.0.1:{web}/"], lambda: WebServer(web), Stalled),
     ]  # fmt: skip
     for name, option, well, stalled in sides:
+        yield f"none, before {name}", [], nullcontext, False, None
         yield f"{name}, well", option, well, False, None
         yield f"{name}, absent", option, nullcontext, False, None
         if stalled is Stalled:
@@ -114,6 +121,7 @@ def cases(folder: Path) -> Iterator[tuple[str, list[str], Side, bool, Path | Non
         else:
             yield f"{name}, stalled", option, stalled, False, None
         yield f"{name}, restarted", option, well, True, None
+    yield "none, before virtual camera", [], nullcontext, False, None
     for state, seconds, absent in (("well", 0, False), ("absent", 0, True), ("stalled", 1000, False)):
         modules = folder / state
         modules.mkdir()
@@ -124,20 +132,19 @@ def cases(folder: Path) -> Iterator[tuple[str, list[str], Side, bool, Path | Non
 def main(seconds: float) -> None:
     runs: dict[str, Run] = {}
     with tempfile.TemporaryDirectory() as folder:
-        runs["none"] = measure([], seconds, nullcontext, False)
         for name, *rest in cases(Path(folder)):
             option, side, restarted, modules = rest
             runs[name] = measure(option, seconds, side, restarted, modules)
-        runs["none again"] = measure([], seconds, nullcontext, False)
-    print(f"{'':24} fps   latency (95 %)  core  to the end  said")
+        runs["none, at the end"] = measure([], seconds, nullcontext, False)
+    print(f"{'':27} fps   latency (95 %)  core  to the end  said")
     for name, run in runs.items():
         latency = f"{run.median_ms:3.0f} ms ({run.p95_ms:3.0f} ms)"
-        print(f"{name:24} {run.fps:4.1f}  {latency}  {run.share:4.0%}  {run.end_s:6.1f} s   {', '.join(run.said)}")
-    base = [runs["none"], runs["none again"]]
+        print(f"{name:27} {run.fps:4.1f}  {latency}  {run.share:4.0%}  {run.end_s:6.1f} s   {', '.join(run.said)}")
+    base = [run for name, run in runs.items() if name.startswith("none")]
     slow = [name for name, run in runs.items() if run.fps < 0.95 * min(one.fps for one in base)]
     late = [name for name, run in runs.items() if run.end_s > max(one.end_s for one in base) + 2]
     sys.exit(f"slower: {slow}, late: {late}" if slow or late else 0)
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 8.0)
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 6.0)
