@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -129,6 +131,23 @@ def test_a_wrong_password_is_told_without_it(tmp_path):
     with Mosquitto(tmp_path, free_port(), "allow_anonymous false") as broker, refusal as caught:
         a_link(broker.port, user="ana", password="secret").send(a_moment())
     assert "secret" not in str(caught.value)
+
+
+@needs_broker
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_the_certificate_of_an_encrypted_broker_is_checked(tmp_path, monkeypatch):
+    names = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", "key.pem", "-out", "cert.pem", *names]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    # The broker gives up its rights, and must still read the key.
+    settings = f"certfile {tmp_path}/cert.pem\nkeyfile {tmp_path}/key.pem\nallow_anonymous true\nuser root"
+    with Mosquitto(tmp_path, free_port(), settings) as broker:
+        with pytest.raises(OSError, match="certificate verify failed"):
+            a_link(broker.port, tls=True).send(a_moment())
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        link = a_link(broker.port, tls=True)
+        link.send(a_moment())
+        link.close()
 
 
 def test_a_broker_that_never_answers_is_given_up(monkeypatch):

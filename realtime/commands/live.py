@@ -17,7 +17,6 @@ from realtime.config import CameraSettings, Choices, Settings, WebSettings
 from realtime.drawing.words import LANGUAGES
 from realtime.loop import Sink, Sinks, Tap, run_loop
 from realtime.outputs.choices import OutputChoices
-from realtime.outputs.opening import open_outputs
 from realtime.pipeline import build_pipeline
 from realtime.readings.format import readings_header
 from realtime.recording.batch import cover_search
@@ -111,6 +110,7 @@ class LiveSession:
             raise Trouble(
                 "there is no display for a window here: leave out --window to see readings in the terminal, or use --record FILE.mp4"
             )
+        self.outputs = self._open_outputs()
         self.viewers: list[Viewer] = []
         self.countdown, self.encoded = Countdown(clock, options.seconds), LatencyMeter(clock)
         self.pipeline = build_pipeline(settings, clock, live=True)
@@ -121,7 +121,6 @@ class LiveSession:
         self.controls = Controls(
             clock, self.recordings, self.pipeline.profiles, self.cameras, self.pipeline.governor, LANGUAGES[options.choices.lang]
         )
-        self.outputs = open_outputs(options.outputs, LANGUAGES[options.choices.lang], self._tell_line)
         self.viewers.append(Window(self.controls) if windowed else Line(console, clock, self.controls))
         if options.web or (options.web is None and options.window is None and not windowed):
             self.viewers += self._page()
@@ -221,6 +220,14 @@ class LiveSession:
         )
         first = new_recording(options.record, self.cameras.candidates, self._header, setup, options.overwrite) if options.record else None
         return RecordSwitch(options.folder, self._header, setup, first)
+
+    def _open_outputs(self) -> list[Sink]:
+        if self.options.outputs == NO_OUTPUTS:
+            return []
+        # Imported late: its modules for the network take time to load.
+        from realtime.outputs.opening import open_outputs
+
+        return [*open_outputs(self.options.outputs, LANGUAGES[self.options.choices.lang], self._tell_line)]
 
     def _page(self) -> list[Viewer]:
         """The page; none where nobody asked for it and it cannot be served: the terminal shows the readings as well."""

@@ -2,10 +2,10 @@
 
     nice python tests/benchmarks/outputs.py [SECONDS]            default: 6
 
-Runs `live --source demo` (640x480, 30 fps) for each, and without outputs before each kind and at the end. Prints the loop's frames a second,
-its latency, its share of one core, how long it took to end, and what it said. Exits with 1 if one is more than 5 % slower than the slowest
-run without, or takes 2 s longer to end. A stalled side accepts and never reads; a restarted one is gone from one third of the time to two. The virtual
-camera is a stand-in for its library. Needs pylsl, paho-mqtt and mosquitto.
+Runs `live --source demo` (640x480, 30 fps) for each, and without outputs before each kind and at the end. Prints the loop's frames a
+second, its latency, its share of one core, how long it took to end, and what it said. Exits with 1 if one is more than 5 % slower than the
+slowest run without, or takes 2 s longer to end. A stalled side accepts and never reads; a restarted one is gone for a third of the time.
+The virtual camera is a stand-in for its library. Needs pylsl, paho-mqtt and mosquitto.
 """
 
 import os
