@@ -186,7 +186,7 @@ MaxCpu = Annotated[
 # Where live sends readings.
 Osc = Annotated[
     str | None,
-    typer.Option(help="Send readings as OSC messages.", metavar="HOST:PORT", show_default="no", rich_help_panel="Other programs"),
+    typer.Option(help="Send readings as OSC messages.", metavar="HOST:PORT", show_default=False, rich_help_panel="Other programs"),
 ]
 Lsl = Annotated[bool, typer.Option("--lsl", help="Send readings as streams of the Lab Streaming Layer.", rich_help_panel="Other programs")]
 Mqtt = Annotated[
@@ -194,7 +194,7 @@ Mqtt = Annotated[
     typer.Option(
         help="Send readings to an MQTT broker; Home Assistant finds them.",
         metavar="HOST[:PORT]",
-        show_default="no",
+        show_default=False,
         rich_help_panel="Other programs",
     ),
 ]
@@ -203,7 +203,7 @@ Webhook = Annotated[
     typer.Option(
         help="Post JSON to this http(s) address for each change of a label.",
         metavar="URL",
-        show_default="no",
+        show_default=False,
         rich_help_panel="Other programs",
     ),
 ]

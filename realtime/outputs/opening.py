@@ -109,11 +109,13 @@ def _place(text: str, wanted: str, default_port: int | None) -> tuple[str, int]:
 
 def _check_web_address(text: str) -> None:
     wanted = "--webhook wants an address that begins with http:// or https://"
+    if "@" in text:
+        wanted += "; in names, passwords and paths, @ is written %40, : %3A and / %2F"
     parts = _split(text, wanted)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isascii() or not text.isprintable() or " " in text:
+        raise Trouble(wanted)
     # An "@" behind the host may be the end of a password with a "/" in it.
     if "@" in parts.path + parts.query + parts.fragment:
-        raise Trouble(f"{wanted}; an @ in a password or a path is written %40, a / in a password %2F")
-    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isascii() or not text.isprintable() or " " in text:
         raise Trouble(wanted)
 
 
