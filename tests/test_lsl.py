@@ -58,6 +58,17 @@ def test_the_clocks_are_compared_once():
     assert [samples[-1][0] for _, samples in library.outlets] == [7.0, 8.0]
 
 
+def test_what_the_library_cannot_do_is_an_error_of_the_system():
+    library = FakeLsl(FakeClock(), 0.0)
+
+    def fail(*arguments, **options):
+        raise RuntimeError("could not create stream outlet.")
+
+    library.StreamOutlet = fail
+    with pytest.raises(OSError, match="could not create"):
+        LslLink("machine", library, FakeClock()).send(a_moment())
+
+
 def test_a_sample_has_the_probabilities_and_the_label_s_number():
     (reading,) = faces("sadness")
     values = dict(zip(CHANNELS, sample_of(reading), strict=True))

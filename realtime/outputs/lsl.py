@@ -40,11 +40,16 @@ class LslLink:
         if self._offset is None:
             self._offset = self._compare_clocks()
         faces = dict(zip(item.places, item.readings, strict=True))
-        while len(self._outlets) < max(1, *item.places, 1):
-            with quiet():
-                self._outlets.append(self._library.StreamOutlet(self._info(len(self._outlets) + 1), max_buffered=BUFFER_S))
-        for place, outlet in enumerate(self._outlets, 1):
-            outlet.push_sample(sample_of(faces.get(place)), item.clock_t + self._offset)
+        try:
+            while len(self._outlets) < max(1, *item.places, 1):
+                # liblsl writes what it does to the terminal.
+                with quiet():
+                    self._outlets.append(self._library.StreamOutlet(self._info(len(self._outlets) + 1), max_buffered=BUFFER_S))
+            for place, outlet in enumerate(self._outlets, 1):
+                outlet.push_sample(sample_of(faces.get(place)), item.clock_t + self._offset)
+        except RuntimeError as error:
+            # As on a machine without any network.
+            raise OSError(str(error)) from error
 
     def idle(self) -> None:
         pass
