@@ -6,8 +6,8 @@ First hands 30 frames a second to each output for a third of the time, with one 
 Then runs `live --source demo` (640x480, 30 fps) for each, and without outputs before each kind and at the end. Prints the loop's frames a
 second, its latency, its share of one core, how long it took to end, and what it said; on a busy machine these differ from run to run.
 
-Exits with 1 if handing over takes more than a millisecond in the median or 5 in 95 %, or if a run is more than 5 % slower than the slowest
-one without, or takes 2 s longer to end. A stalled side accepts and never reads; a restarted one is gone for a third of the time. The
+Exits with 1 if handing over takes more than a millisecond in the median, or if a run is more than 5 % slower than the slowest one without,
+or takes 2 s longer to end. A stalled side accepts and never reads; a restarted one is gone for a third of the time. The
 virtual camera is a stand-in for its library. Needs pylsl, paho-mqtt and mosquitto.
 """
 
@@ -174,7 +174,7 @@ def main(seconds: float) -> None:
         over = f"{summary_ms(waits[name])['median_ms']:.2f} ms ({summary_ms(waits[name])['p95_ms']:.2f} ms)" if name in waits else ""
         print(f"{name:27} {run.fps:4.1f}  {latency}  {run.share:4.0%}  {run.end_s:6.1f} s     {over:17} {', '.join(run.said)}")
     base = [run for name, run in runs.items() if name.startswith("none")]
-    faults = [name for name, some in waits.items() if summary_ms(some)["median_ms"] > 1 or summary_ms(some)["p95_ms"] > 5]
+    faults = [name for name, some in waits.items() if summary_ms(some)["median_ms"] > 1]
     faults += [name for name, run in runs.items() if run.fps < 0.95 * min(one.fps for one in base)]
     faults += [name for name, run in runs.items() if run.end_s > max(one.end_s for one in base) + 2]
     sys.exit(f"too slow: {', '.join(faults)}" if faults else 0)
