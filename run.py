@@ -135,13 +135,9 @@ def live(
 
     console, interrupted = TextConsole(), stop_on_signal()
     model, efforts = choose_model(model, small_board(), console.print)
-    settings = Settings(
-        efforts,
-        classifier=ClassifierSettings(model),
-        profile=choose_profile(profile, model, console.print),
-        finder=FinderSettings(min_face=min_face),
-        governor=GovernorSettings(target_fps, max_cpu),
-    )
+    face = choose_profile(profile, model, console.print)
+    finder, governor = FinderSettings(min_face=min_face), GovernorSettings(target_fps, max_cpu)
+    settings = Settings(efforts, classifier=ClassifierSettings(model), profile=face, finder=finder, governor=governor)
     options = LiveOptions(
         sources=(source,) if source else (),
         camera=CameraSettings(raw_wh=raw),
