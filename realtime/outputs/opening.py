@@ -66,6 +66,7 @@ def open_outputs(choices: OutputChoices, words: Words, tell: Callable[[str], Non
     senders = []
     if choices.osc is not None:
         place = _place(choices.osc, "--osc wants HOST:PORT, such as 127.0.0.1:9000", default_port=None)
+        _load("pythonosc.parsing.osc_types", "--osc", "python-osc")
         senders.append(Sender(OscLink(*place), _numbers, ROOM, tell))
     if choices.lsl:
         senders.append(Sender(LslLink(socket.gethostname(), _load("pylsl", "--lsl", "pylsl")), _numbers, ROOM, tell))
