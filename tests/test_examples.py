@@ -1,14 +1,12 @@
 import runpy
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from realtime.sources.films import DEMO
-from realtime.values import LABELS, Box, Face, Reading
+from realtime.values import Box, Face, Reading
 
 ROOT = Path(__file__).resolve().parent.parent
 
