@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 from realtime.config import Choices, WebSettings
 from realtime.recording.recording import RecordingSetup
 from realtime.recording.switch import RecordSwitch
+from realtime.sources.cameras import Camera
 from realtime.values import LABELS, Frame
 from realtime.viewers.web.page import Web
 
@@ -30,7 +31,7 @@ class Running:
         setup = RecordingSetup(time.monotonic, choices=Choices(privacy=privacy), live=True, tell=self.lines.append)
         self.switch = RecordSwitch(folder, lambda: {"source": "test", "labels": list(LABELS)}, setup)
         self.controls = controls(time.monotonic, self.switch, self.profiles, self.cameras)
-        self.web = Web(self.controls, host, port, settings, self.lines.append)
+        self.web = Web(self.controls, host, port, settings, self.lines.append, lambda: [Camera(0, "HD Webcam")])
         self.port, self.folder = self.web.port, folder
         self.token = urlsplit(self.web.address).query.removeprefix("token=")
         # Whose readings the frames have; and why none come, if so.
@@ -101,6 +102,16 @@ class Running:
     def order(self, do, which=None):
         status, _, said = self.ask("/command", "POST", json.dumps({"do": do, "which": which}).encode(), Origin=self.origin)
         assert status == 202, said
+
+    def snapshot(self):
+        """The name of a snapshot's file."""
+        status, _, said = self.ask("/snapshot", "POST", b"", Origin=self.origin)
+        assert status == 200, said
+        return json.loads(said)["name"]
+
+    def delete(self, name):
+        """The status of the answer."""
+        return self.ask("/delete", "POST", json.dumps({"name": name}).encode(), Origin=self.origin)[0]
 
     def send(self, text, read=True, buffer=None):
         """An open connection on which `text` was sent, with the headers for HOST and TOKEN; the start of its answer is read, or not."""

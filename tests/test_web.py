@@ -191,7 +191,7 @@ def test_no_path_leaves_the_recordings(local):
             status, _, said = local.ask(f"/{folder}/{path}")
             assert status in (400, 404) and b"secret" not in said, path
         assert local.ask(f"/reports/{path.removesuffix('.mp4')}.html")[0] in (400, 404), path
-    assert [one["name"] for one in json.loads(local.ask("/recordings")[2])] == ["mine.mp4"]
+    assert [one["name"] for one in json.loads(local.ask("/recordings")[2])] == ["mine"]
 
 
 def test_thousands_of_connections_are_dropped_and_the_loop_goes_on(local):
@@ -273,10 +273,10 @@ def test_a_viewer_too_many_is_sent_away(local):
 
 
 def test_nothing_is_encoded_while_nobody_looks(local):
-    assert local.web.hub._jpeg is None
+    assert local.web.hub._jpegs == []
     with local.watch() as viewer:
         picture_from(viewer)
-    assert local.web.hub._jpeg is not None
+    assert local.web.hub._jpegs
 
 
 def test_programs_get_readings_and_pictures(local):
@@ -301,7 +301,7 @@ def test_orders_are_obeyed_in_the_loops_thread(local):
     local.wait(lambda: local.switch.running and local.switch.running.elapsed_s > 0.2)
     assert local.ask("/recordings")[2] == b"[]", "an unfinished file is offered"
     local.order("record", "start")
-    local.order("snapshot")
+    local.snapshot()
     local.wait(lambda: list(local.folder.glob("*.png")))
     assert local.switch.running is not None
     local.order("record", "stop")
@@ -311,7 +311,7 @@ def test_orders_are_obeyed_in_the_loops_thread(local):
 
 
 def test_only_offered_cameras_can_be_chosen(local):
-    assert json.loads(local.ask("/state")[2])["cameras"] == ["demo", "0"]
+    assert json.loads(local.ask("/state")[2])["cameras"] == [["demo", "demo clip"], ["0", "HD Webcam"]]
     local.order("camera", "/etc/passwd")
     local.order("camera", "http://evil.example/")
     local.order("camera", "0")
@@ -321,9 +321,8 @@ def test_only_offered_cameras_can_be_chosen(local):
 def test_with_privacy_there_are_no_snapshots(tmp_path):
     with Running(tmp_path, "127.0.0.1", privacy="blur") as running:
         assert running.ask("/snapshot.jpg")[0] == 403
-        running.order("snapshot")
+        assert running.ask("/snapshot", "POST", b"", Origin=running.origin)[0] == 403
         running.goes_on()
-        assert running.controls.status().message == "no snapshots with --privacy"
         assert list(tmp_path.glob("*.png")) == []
 
 
@@ -422,7 +421,8 @@ def test_the_picture_moves_and_the_bars_follow_the_clip(program, browser):
                     assert now["said"].startswith(now["shown"])
             pictures.add(page.evaluate("document.getElementById('picture').toDataURL('image/jpeg', 0.3)"))
             time.sleep(0.15)
-        assert re.search(r"\d+ fps", page.locator("#rates").inner_text())
+        page.keyboard.press("i")
+        page.wait_for_function("/\\d+ fps/.test(document.getElementById('rates').textContent)")
     link.sock.close()
     assert len(pictures) >= 5
     assert len(samples) >= 3 and samples & streamed
@@ -451,7 +451,7 @@ def test_what_is_recorded_in_the_page_is_whole_and_has_a_report(program, browser
                 link.click()
             download.value.save_as(tmp_path / f"got.{name}")
         with page.expect_download() as download:
-            page.get_by_role("link", name="Report of").first.click()
+            page.get_by_role("link", name="Report on").first.click()
         assert "<main>" in Path(download.value.path()).read_text()
     problems, held = verify(tmp_path / "got.mp4")
     assert problems == [] and "frames" in held

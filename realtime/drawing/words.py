@@ -30,6 +30,7 @@ class Words:
     """One language.
 
     Attributes:
+        code: its name, as `--lang` takes it and as the names of languages are in HTML.
         labels: the seven expressions, by `realtime.values.LABELS`.
         doubts: why a label should not be relied on, by `DOUBTS`.
         actions: what the keys do, by the names in `KEYS`.
@@ -37,6 +38,7 @@ class Words:
         unsure, profile, paused, continues, hidden: single words of the screen; a recording continues during a pause.
     """
 
+    code: str
     labels: Mapping[str, str]
     doubts: Mapping[str, str]
     actions: Mapping[str, str]
@@ -60,6 +62,7 @@ class Words:
 
 LANGUAGES = {
     "en": Words(
+        code="en",
         labels={
             "anger": "anger",
             "disgust": "disgust",
@@ -98,6 +101,7 @@ LANGUAGES = {
         hidden="labels hidden",
     ),
     "zh": Words(
+        code="zh",
         labels={
             "anger": "愤怒",
             "disgust": "厌恶",
@@ -136,6 +140,7 @@ LANGUAGES = {
         hidden="标签已隐藏",
     ),
     "es": Words(
+        code="es",
         labels={
             "anger": "enfado",
             "disgust": "asco",
@@ -174,6 +179,7 @@ LANGUAGES = {
         hidden="etiquetas ocultas",
     ),
     "de": Words(
+        code="de",
         labels={
             "anger": "Wut",
             "disgust": "Ekel",
@@ -212,6 +218,7 @@ LANGUAGES = {
         hidden="Namen ausgeblendet",
     ),
     "fr": Words(
+        code="fr",
         labels={
             "anger": "colère",
             "disgust": "dégoût",
@@ -250,6 +257,7 @@ LANGUAGES = {
         hidden="noms masqués",
     ),
     "ja": Words(
+        code="ja",
         labels={
             "anger": "怒り",
             "disgust": "嫌悪",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, Self
 
 import cv2
@@ -137,18 +138,19 @@ class Controls:
         if start is None or start != (self.recordings.running is not None):
             self.say(self.recordings.toggle())
 
-    def snapshot(self, picture: np.ndarray) -> None:
-        """Saves an annotated picture (h, w, 3) BGR uint8 beside the recordings."""
-        self.say(self._saved(picture))
-
-    def _saved(self, picture: np.ndarray) -> Message:
+    def snapshot(self, picture: np.ndarray) -> Path | None:
+        """Saves an annotated picture (h, w, 3) BGR uint8 beside the recordings; gives its file, or None where it cannot be saved."""
         if self.recordings.setup.choices.privacy != "none":
-            return message("no_snapshots")
+            self.say(message("no_snapshots"))
+            return None
         _, png = cv2.imencode(".png", picture)
         try:
-            return message("saved", file=create_dated(self.recordings.folder, ".png", png.tobytes()))
+            file = create_dated(self.recordings.folder, ".png", png.tobytes())
         except Trouble as trouble:
-            return message("text", text=trouble)
+            self.say(message("text", text=trouble))
+            return None
+        self.say(message("saved", file=file))
+        return file
 
     def toggle_profile(self) -> None:
         self.say(self.profiles.toggle())

@@ -5,6 +5,7 @@ import ipaddress
 import secrets
 import socket
 from dataclasses import dataclass
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -16,10 +17,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realtime.config import WebSettings
 from realtime.viewers.web.connections import Places
+from realtime.viewers.web.texts import filled, page_texts
 
 HERE = Path(__file__).parent
+OVERLAY = "/?overlay=1"
+"""The address of the page that has boxes and labels alone."""
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -134,8 +138,11 @@ def new_door(host: str, port: int) -> Door:
 class Entrance:
     """What is answered without the token: a page with a field for it, and its style."""
 
-    def __init__(self, door: Door, settings: WebSettings):
+    def __init__(self, door: Door, settings: WebSettings, language: str):
         self.door, self.settings = door, settings
+        texts = page_texts(language)
+        self._wrong, self._old = texts["token_wrong"], texts["token_old"]
+        self._page = partial(filled, "entrance.html", language)
 
     def is_meant(self, scope: Scope) -> bool:
         """Whether somebody without the token is to come here."""
@@ -151,20 +158,19 @@ class Entrance:
             form = await body_of(request, self.settings.message_bytes, self.settings.request_s)
             if self.door.is_token(address_token((form or b"").decode("latin-1"))):
                 return with_session(self.door)
-            problem = "This is not the token."
+            problem = self._wrong
         else:
-            problem = "The token in the address is not that of the running program." if scope["query_string"] else ""
-        page = (HERE / "entrance.html").read_text(encoding="utf-8").replace("{{problem}}", problem)
-        answer = HTMLResponse(page, 401)
+            problem = self._old if address_token(scope["query_string"].decode("latin-1")) else ""
+        answer = HTMLResponse(self._page(problem=problem), 401)
         if request.headers.get("sec-fetch-site") == "cross-site":
             # Browsers hold the cookie back from who follows a link of another site, and not from the page that loads itself again.
             answer.headers["Refresh"] = "0; url=/"
         return answer
 
 
-def with_session(door: Door) -> Response:
-    """Sends the browser to the page without the token in its address, with a cookie in its stead."""
-    answer = RedirectResponse("/", 303)
+def with_session(door: Door, address: str = "/") -> Response:
+    """Sends the browser to a page without the token in its address, with a cookie in its stead."""
+    answer = RedirectResponse(address, 303)
     answer.set_cookie(door.cookie, door.session, httponly=True, samesite="strict")
     return answer
 
@@ -186,9 +192,9 @@ async def body_of(request: Request, most_bytes: int, patience_s: float) -> bytes
 class Guard:
     """Wraps the application: refuses requests, adds the headers, and gives up on readers that take nothing."""
 
-    def __init__(self, app: ASGIApp, door: Door, places: Places):
+    def __init__(self, app: ASGIApp, door: Door, places: Places, language: str):
         self.app, self.door, self.places = app, door, places
-        self.entrance = Entrance(door, places.settings)
+        self.entrance = Entrance(door, places.settings, language)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self.door.refusal(scope)

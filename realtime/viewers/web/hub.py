@@ -11,8 +11,35 @@ import cv2
 import numpy as np
 
 from realtime.drawing.draw import annotate
+from realtime.drawing.fitting import mirrored
 from realtime.drawing.words import Words
 from realtime.values import Reading
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A frame as it is shown. Two views are the same only if they are one object.
+
+    Attributes:
+        image: (h, w, 3) BGR uint8 as the source gave it, or None before the first.
+        readings: of the faces in it.
+        line: what a readings file would have of it.
+        mirrored: whether it is shown as in a mirror.
+        labels: whether boxes and labels are drawn.
+    """
+
+    image: np.ndarray | None
+    readings: list[Reading]
+    line: dict[str, Any]
+    mirrored: bool = False
+    labels: bool = True
+
+    def drawn(self, words: Words) -> np.ndarray | None:
+        """A copy of the picture as the viewers see it; None before the first."""
+        if self.image is None:
+            return None
+        image, readings = mirrored(self.image, self.readings) if self.mirrored else (self.image, self.readings)
+        return annotate(image, readings if self.labels else [], words=words)
 
 
 @dataclass(frozen=True)
@@ -21,24 +48,25 @@ class PagePicture:
 
     Attributes:
         number: counts up by one a picture.
-        image: (h, w, 3) BGR uint8, or None before the first.
-        readings: of the faces in it.
-        line: what a readings file would have of it.
+        shown: what the page shows, which stands still during a pause.
+        newest: the newest frame, with its labels.
         status: what the page shows beside it.
     """
 
     number: int
-    image: np.ndarray | None
-    readings: list[Reading]
-    line: dict[str, Any]
+    shown: View
+    newest: View
     status: dict[str, Any]
 
 
-def as_jpeg(picture: PagePicture, quality: int, words: Words) -> bytes:
-    """The annotated picture."""
-    if picture.image is None:
-        return b""
-    return cv2.imencode(".jpg", annotate(picture.image, picture.readings, words=words), [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+NOTHING = View(None, [], {})
+"""Before the first frame."""
+
+
+def as_jpeg(view: View, quality: int, words: Words) -> bytes:
+    """The picture as the viewers see it; nothing before the first."""
+    picture = view.drawn(words)
+    return b"" if picture is None else cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
 class Hub:
@@ -46,11 +74,12 @@ class Hub:
 
     def __init__(self, quality: int, words: Words, places: int):
         """`quality` of the JPEGs, 1 to 100; `words` on them; `places` for viewers."""
-        self.quality, self.words, self.places, self.newest = quality, words, places, PagePicture(0, None, [], {}, {})
+        self.quality, self.words, self.places, self.newest = quality, words, places, PagePicture(0, NOTHING, NOTHING, {})
         self.watching = 0
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._changed: asyncio.Event | None = None
-        self._jpeg: tuple[int, asyncio.Task[bytes]] | None = None
+        # Those encoded last: during a pause, what is shown and the newest differ.
+        self._jpegs: list[tuple[View, asyncio.Task[bytes]]] = []
         self._lock = threading.Lock()
 
     def put(self, make: Callable[[int], PagePicture]) -> None:
@@ -93,9 +122,11 @@ class Hub:
                 await asyncio.wait_for(self._changed.wait(), patience_s)
         return self.newest
 
-    async def jpeg(self, picture: PagePicture) -> bytes:
+    async def jpeg(self, view: View) -> bytes:
         """The picture as a JPEG, encoded once for all who ask, in a thread of its own."""
-        if self._jpeg is None or self._jpeg[0] != picture.number:
-            self._jpeg = picture.number, asyncio.ensure_future(asyncio.to_thread(as_jpeg, picture, self.quality, self.words))
+        task = next((task for known, task in self._jpegs if known is view), None)
+        if task is None:
+            task = asyncio.ensure_future(asyncio.to_thread(as_jpeg, view, self.quality, self.words))
+            self._jpegs = [*self._jpegs[-1:], (view, task)]
         # If one viewer leaves, the others still get the picture.
-        return await asyncio.shield(self._jpeg[1])
+        return await asyncio.shield(task)

@@ -5,94 +5,107 @@ const RETRY_MS = [500, 1000, 2000, 3000];
 /* Without a word from the program, or without a new picture, after which what is shown is old. A word comes at least once a second. */
 const SILENT_MS = 3000;
 const STILL_MS = 5000;
+const MESSAGE_MS = 4000;
+const STEERED = ["record", "snapshot", "pause", "mirror", "hide", "camera", "profile"];
 
 const $ = (id) => document.getElementById(id);
+const texts = JSON.parse(document.body.dataset.texts);
 const picture = $("picture");
 let facts = null;
 let status = null;
 let line = null;
 let attempts = 0;
 let recordedBefore = null;
+let numbers = false;
+/* Why what is shown is old, and a message of the page itself, which stays until a time. */
+let why = "";
+let own = { text: "", until: 0 };
+let refreshing = false;
 let socket = null;
 let heard = 0;
 let pictured = 0;
 /* By face id: its card, and what was shown over the last ten seconds as {t, label}. */
 const faces = new Map();
 
-function tell(text) {
-  if ($("message").textContent !== text) $("message").textContent = text;
+/* A text of the page with values in its places. */
+function say(key, values = {}) {
+  return texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
-function notice(text) {
-  $("notice").hidden = !text;
-  if ($("notice").textContent !== text) $("notice").textContent = text;
+function write(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
+
+/* The page's own message, beside those of the program. */
+function tell(text) {
+  own = { text: text, until: performance.now() + MESSAGE_MS };
+  write("message", text);
 }
 
 /* Says why what is shown is not what the camera sees now, and dims it; without a reason all is well. */
-function markOld(why) {
-  notice(why);
+function markOld(reason) {
+  why = reason;
   document.body.classList.toggle("stale", Boolean(why));
+  showNotice();
+}
+
+function showNotice() {
+  const paused = status && status.paused ? [texts.paused, ...(status.rec ? [`REC ${texts.continues}`] : [])] : [];
+  const text = why || [...paused, ...(status && status.hidden ? [texts.hidden] : [])].join(" \u00b7 ");
+  $("notice").hidden = !text;
+  write("notice", text);
 }
 
 async function loadFacts() {
   const answer = await fetch("/state");
-  if (!answer.ok) throw new Error((await answer.text()).trim());
+  if (!answer.ok) throw new Error(texts.refused);
   facts = await answer.json();
-  fill($("camera"), facts.cameras.map((one) => [one, one]), facts.camera);
-  fill($("profile"), [["", "nobody's"], ...facts.profiles.map((one) => [one, one])], facts.profile || "");
-  $("record").disabled = $("camera").disabled = $("profile").disabled = false;
+  fill($("camera"), facts.cameras, facts.camera);
+  fill($("profile"), [["", texts.nobodys], ...facts.profiles.map((one) => [one, one])], facts.profile || "");
+  for (const id of STEERED) $(id).disabled = false;
   $("snapshot").disabled = !facts.snapshots;
-  if (!facts.snapshots) $("snapshot").title = "no snapshots with --privacy";
+  if (!facts.snapshots) $("snapshot").title = texts.no_snapshots;
+  showColours();
   if (line && !faces.size) takeFaces(line);
 }
 
 function fill(select, options, chosen) {
-  if (document.activeElement === select) return;
-  select.replaceChildren(...options.map(([value, text]) => new Option(text, value, false, value === chosen)));
+  const same = JSON.stringify([...select.options].map((one) => [one.value, one.text])) === JSON.stringify(options);
+  if (same) select.value = chosen;
+  else select.replaceChildren(...options.map(([value, text]) => new Option(text, value, false, value === chosen)));
 }
 
-async function loadFiles() {
-  const answer = await fetch("/recordings");
-  if (!answer.ok) return;
-  const files = await answer.json();
-  $("no-files").hidden = files.length > 0;
-  $("files").replaceChildren(...files.map(fileRow));
+/* Another browser may have changed camera or profile. */
+function refreshFacts() {
+  if (refreshing || !facts || document.activeElement.matches("select")) return;
+  if (status.camera === facts.camera && (status.profile || "") === (facts.profile || "")) return;
+  refreshing = true;
+  loadFacts().catch(() => {}).finally(() => setTimeout(() => (refreshing = false), 1500));
 }
 
-function fileRow(file) {
-  const row = document.createElement("li");
-  const name = document.createElement("span");
-  name.className = "name";
-  name.textContent = `${file.name}, ${file.mb < 0.1 ? "under 0.1" : file.mb}\u00a0MB`;
-  row.append(name, link("/recordings/", file.name, "", `Download ${file.name}`, "Download"));
-  if (file.name.endsWith(".jsonl")) row.append(link("/reports/", file.name.slice(0, -6), ".html", `Report of ${file.name}`, "Report"));
-  return row;
-}
-
-function link(folder, name, suffix, label, text) {
-  const made = document.createElement("a");
-  made.href = folder + encodeURIComponent(name) + suffix;
-  made.setAttribute("aria-label", label);
-  made.download = "";
-  made.textContent = text;
-  return made;
+async function ask(address, content) {
+  try {
+    const answer = await fetch(address, { method: "POST", body: JSON.stringify(content) });
+    if (answer.ok) return answer;
+    if (answer.status === 429) tell(texts.busy);
+    else if (address === "/snapshot") tell(answer.status === 403 ? texts.no_snapshots : texts.unsaved);
+    else if (address === "/delete") tell(say("undeleted", { name: content.name }));
+    else tell(texts.refused);
+  } catch {
+    tell(texts.silent);
+  }
+  return null;
 }
 
 async function order(what, which) {
-  try {
-    const answer = await fetch("/command", { method: "POST", body: JSON.stringify({ do: what, which: which }) });
-    if (!answer.ok) tell((await answer.text()).trim());
-    else if (what === "snapshot") setTimeout(loadFiles, 500);
-    else if (what !== "record") setTimeout(() => loadFacts().catch(() => {}), 2000);
-  } catch {
-    tell("the program does not answer");
-  }
+  const answer = await ask("/command", { do: what, which: which });
+  if (answer && ["camera", "profile"].includes(what)) setTimeout(() => loadFacts().catch(() => {}), 2000);
 }
 
-$("record").addEventListener("click", () => order("record", status && status.rec ? "stop" : "start"));
-$("snapshot").addEventListener("click", () => order("snapshot", null));
-$("camera").addEventListener("change", (event) => order("camera", event.target.value));
-$("profile").addEventListener("change", (event) => order("profile", event.target.value || null));
+/* Turns what is on off and what is off on. */
+function flip(what, isOn) {
+  order(what, isOn ? "off" : "on");
+}
 
 function connect() {
   socket = new WebSocket(`ws://${location.host}/live`);
@@ -110,21 +123,22 @@ function connect() {
   };
   socket.onclose = (event) => {
     askForToken();
-    markOld(event.code === 1013 ? "Too many viewers look already; trying again" : "The program does not answer; reconnecting");
-    $("rates").textContent = "reconnecting";
+    markOld(event.code === 1013 ? texts.crowded : texts.lost);
+    write("rates", texts.reconnecting);
     $("rec").hidden = true;
-    for (const id of ["record", "snapshot", "camera", "profile"]) $(id).disabled = true;
+    document.title = texts.title;
+    for (const id of STEERED) $(id).disabled = true;
     setTimeout(connect, RETRY_MS[Math.min(attempts++, RETRY_MS.length - 1)]);
   };
 }
 
 /* A connection that is cut without a farewell stays open for minutes, and a program that hangs says nothing. */
 setInterval(() => {
-  if (socket.readyState !== WebSocket.OPEN) return;
+  if (!socket || socket.readyState !== WebSocket.OPEN) return;
   const now = performance.now();
   if (now - heard > 3 * SILENT_MS) socket.close();
-  if (now - heard > SILENT_MS) markOld("The program does not answer");
-  else if (status && !status.why && pictured && now - pictured > STILL_MS) markOld("No new picture comes");
+  if (now - heard > SILENT_MS) markOld(texts.silent);
+  else if (status && !status.why && !status.paused && pictured && now - pictured > STILL_MS) markOld(texts.still);
 }, 1000);
 
 /* A program that was started again has another token: its first page has a field for it. */
@@ -159,20 +173,27 @@ function takeStatus(message) {
   const rec = message.rec;
   $("rec").hidden = !rec;
   if (rec) $("rec").textContent = `REC ${clock(rec.s)}, ${rec.mb.toFixed(1)} MB`;
-  $("record").textContent = rec ? "Stop recording" : "Record";
-  $("record").setAttribute("aria-pressed", String(Boolean(rec)));
+  document.title = rec ? `REC \u00b7 ${texts.title}` : texts.title;
+  for (const [id, pressed] of [["record", rec], ["pause", message.paused], ["mirror", message.mirror], ["hide", message.hidden]])
+    $(id).setAttribute("aria-pressed", String(Boolean(pressed)));
   if (recordedBefore && !rec) [500, 2000, 5000].forEach((ms) => setTimeout(loadFiles, ms));
   recordedBefore = Boolean(rec);
-  const parts = message.fps === null ? [] : [`${message.fps.toFixed(0)} fps`, `${message.latency_ms.toFixed(0)} ms`];
-  if (message.dropped) parts.push(`${message.dropped} dropped`);
-  if (message.saving) parts.push(`saving ${message.saving}`);
-  $("rates").textContent = parts.join("  ·  ");
-  tell(message.message || "");
-  if (message.why || message.line) markOld(message.why || "");
+  showRates();
+  write("message", message.message || (performance.now() < own.until ? own.text : ""));
+  /* During a pause no picture comes, and that is right. */
+  if (message.why || message.line || message.paused) markOld(message.why || "");
+  showNotice();
+  refreshFacts();
   if (message.line) {
     line = message.line;
     if (facts) takeFaces(line);
   }
+}
+
+function showRates() {
+  if (!status) return;
+  const rates = numbers && status.fps !== null ? [`${status.fps.toFixed(0)} fps`, `${status.latency_ms.toFixed(0)} ms`] : [];
+  write("rates", [...status.parts, ...rates].join("  \u00b7  "));
 }
 
 function clock(s) {
@@ -201,7 +222,7 @@ function takeFaces(now) {
   while (slots.children.length > 1 && slots.lastElementChild.matches(".empty")) slots.lastElementChild.remove();
   if (!slots.children.length) slots.append(emptySlot());
   const ids = [...faces.keys()];
-  const text = ids.length ? `A free place. Faces in the picture: ${ids.join(", ")}.` : "No face is in the picture.";
+  const text = ids.length ? say("free", { ids: ids.join(", ") }) : texts.nobody;
   for (const slot of slots.querySelectorAll(".empty")) if (slot.textContent !== text) slot.textContent = text;
 }
 
@@ -212,7 +233,7 @@ function emptySlot() {
 
 function newFace(id) {
   const card = $("face").content.firstElementChild.cloneNode(true);
-  card.querySelector(".who").textContent = `Face ${id}`;
+  card.querySelector(".who").textContent = say("face", { id: id });
   const bars = facts.labels.map((label) => {
     const row = document.createElement("li");
     const name = document.createElement("span");
@@ -262,4 +283,5 @@ function drawStrip(strip, past, t) {
 }
 
 $("faces").append(emptySlot());
-connect();
+/* After the other scripts. */
+addEventListener("DOMContentLoaded", connect);

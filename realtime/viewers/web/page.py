@@ -2,24 +2,26 @@
 
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import Any, Self
 
-import numpy as np
-
 from realtime.base.errors import Trouble, reason
-from realtime.base.messages import Message
+from realtime.base.messages import Message, message
 from realtime.config import WebSettings
-from realtime.drawing.draw import annotate
-from realtime.drawing.fitting import mirrored
 from realtime.drawing.palette import COLOURS
-from realtime.drawing.words import DOUBTS
+from realtime.drawing.words import DOUBTS, Words
 from realtime.readings.format import face_values
+from realtime.sources.cameras import Camera, find_camera, list_cameras
 from realtime.values import LABELS, Frame, Reading
 from realtime.viewers.controls import Controls
 from realtime.viewers.web.guard import is_loopback, new_door
-from realtime.viewers.web.hub import Hub, PagePicture
+from realtime.viewers.web.hub import NOTHING, Hub, PagePicture, View
 from realtime.viewers.web.server import Desk, Server
 
 
@@ -59,33 +61,72 @@ def reachable(host: str) -> str:
             return socket.gethostname()
 
 
+def named_cameras(texts: Sequence[str], cameras: Sequence[Camera], words: Words) -> list[tuple[str, str]]:
+    """Each text that chooses a camera, and what the page calls it: the maker's name where there is one; of two alike with the number."""
+    return [(text, _camera_name(text, cameras, words)) for text in texts]
+
+
+def _camera_name(text: str, cameras: Sequence[Camera], words: Words) -> str:
+    if text == "demo":
+        return words.sentence(message("demo_clip"))
+    if text.isdecimal():
+        camera = next((one for one in cameras if one.number == int(text)), None)
+    else:
+        try:
+            camera = find_camera(text, cameras)
+        except Trouble:
+            camera = None
+    if camera is None or not camera.name:
+        return text
+    alike = sum(one.name == camera.name for one in cameras) > 1
+    return f"{camera.name} ({camera.number})" if alike else camera.name
+
+
 class Web:
-    """Shows the annotated picture in browsers, and takes the commands of their users."""
+    """Shows the annotated picture in browsers, and takes the commands of their users.
+
+    Pause, mirror and hidden labels are one for all browsers: who shows the page to others on a second screen steers it from a phone.
+    """
 
     closed = False
 
-    def __init__(self, controls: Controls, host: str, port: int, settings: WebSettings, tell: Callable[[str], None]):
-        """Binds the port. `tell` gets the address.
+    def __init__(
+        self,
+        controls: Controls,
+        host: str,
+        port: int,
+        settings: WebSettings,
+        tell: Callable[[str], None],
+        cameras: Callable[[], Sequence[Camera]] = list_cameras,
+    ):
+        """Binds the port. `tell` gets the address; `cameras` lists the machine's cameras, for their names.
 
         Raises:
             Trouble: the port is taken, or the address is not this machine's.
         """
-        self.controls, self.settings, self.tell = controls, settings, tell
+        self.controls, self.settings, self.tell, self.cameras = controls, settings, tell, cameras
         self.hub = Hub(settings.quality, controls.words, settings.viewers)
         listening = listen(host, port)
         self.port = listening.getsockname()[1]
         door = new_door(host, self.port)
         self.address = f"http://{reachable(host)}:{self.port}/?token={door.token}"
         self.remote = not is_loopback(host)
-        self._orders: Queue[tuple[str, str | None]] = Queue(maxsize=settings.orders)
+        self._orders: Queue[Callable[[], None]] = Queue(maxsize=settings.orders)
         recordings = controls.recordings
-        desk = Desk(recordings.folder, recordings.unfinished, self._facts, self._order, recordings.setup.choices.privacy == "none")
+        desk = Desk(
+            recordings.folder,
+            recordings.unfinished,
+            self._facts,
+            self._order,
+            self._snapshot,
+            recordings.setup.choices.privacy == "none",
+            controls.words.code,
+        )
         self._server = Server(listening, self.hub, desk, door, settings)
         self._offered: list[str] = []
         self._start: float | None = None
-        self._image: np.ndarray | None = None
-        self._readings: list[Reading] = []
-        self._line: dict[str, Any] = {}
+        self._newest = self._shown = NOTHING
+        self._paused = self._hidden = self._flipped = False
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -99,10 +140,10 @@ class Web:
         self._server.stop()
 
     def write(self, frame: Frame, readings: list[Reading]) -> None:
-        self._image, self._readings = mirrored(frame.image, readings) if self.controls.mirror else (frame.image, readings)
         self._start = frame.t if self._start is None else self._start
         faces = [face_values(reading) for reading in readings]
-        self._line = {"frame": frame.index, "t": round(frame.t - self._start, 6), "labels": LABELS, "faces": faces}
+        line = {"frame": frame.index, "t": round(frame.t - self._start, 6), "labels": LABELS, "faces": faces}
+        self._newest = View(frame.image, readings, line, self._mirror)
         self._put(None)
         self._obey()
 
@@ -112,21 +153,37 @@ class Web:
             self._put(self.controls.words.sentence(why))
         self._obey()
 
+    @property
+    def _mirror(self) -> bool:
+        return self.controls.mirror != self._flipped
+
     def _put(self, why: str | None) -> None:
-        status = self._status(why)
-        self.hub.put(lambda number: PagePicture(number, self._image, self._readings, self._line, status))
+        held = self._shown if self._paused and self._shown.image is not None else self._newest
+        mirror, labels = self._mirror, not self._hidden
+        # A view that stays the same is not encoded again.
+        self._shown = held if (held.mirrored, held.labels) == (mirror, labels) else replace(held, mirrored=mirror, labels=labels)
+        shown, newest, status = self._shown, self._newest, self._status(why)
+        self.hub.put(lambda number: PagePicture(number, shown, newest, status))
 
     def _status(self, why: str | None) -> dict[str, Any]:
-        status = self.controls.status()
-        recording = status.recording
+        status, words = self.controls.status(), self.controls.words
+        recording, image = status.recording, self._newest.image
+        parts = [status.source] if status.source else []
+        parts += [f"{words.profile} {status.profile}"] if status.profile else []
+        parts += [words.sentence(message("slower"))] if status.saving else []
+        parts += [words.sentence(message("skipped", count=status.dropped))] if status.dropped else []
         return {
             "fps": None if why else round(status.fps, 1),
             "latency_ms": round(status.latency_ms, 1),
-            "dropped": status.dropped,
-            "saving": status.saving,
+            "parts": parts,
             "rec": {"s": round(recording.elapsed_s, 1), "mb": round(recording.size_mb, 1)} if recording else None,
             "message": status.message,
             "why": why,
+            "profile": status.profile,
+            "paused": self._paused,
+            "mirror": self._mirror,
+            "hidden": self._hidden,
+            "size": None if image is None else [image.shape[1], image.shape[0]],
         }
 
     def _facts(self) -> dict[str, Any]:
@@ -142,33 +199,54 @@ class Web:
             "doubts": {doubt: f"{words.unsure} ({words.doubts[doubt]})" for doubt in DOUBTS},
             "colours": {label: f"#{red:02x}{green:02x}{blue:02x}" for label, (blue, green, red) in COLOURS.items()},
             "camera": cameras.current,
-            "cameras": self._offered,
+            "cameras": named_cameras(self._offered, self.cameras(), words),
             "profile": profiles.name,
             "profiles": profiles.names(),
         }
 
     def _order(self, command: str, choice: str | None) -> bool:
+        return self._queue(partial(self._carry_out, command, choice))
+
+    def _snapshot(self) -> Future[Path | None] | None:
+        """The file of a snapshot of what the page shows, once the loop's thread has saved it; None where too many orders wait."""
+        saved: Future[Path | None] = Future()
+        return saved if self._queue(partial(self._save_shown, saved)) else None
+
+    def _queue(self, order: Callable[[], None]) -> bool:
         try:
-            self._orders.put_nowait((command, choice))
+            self._orders.put_nowait(order)
         except Full:
             return False
         return True
 
     def _obey(self) -> None:
-        """Carries out one command that waits."""
-        try:
-            command, choice = self._orders.get_nowait()
-        except Empty:
-            return
+        """Carries out one order that waits."""
+        with suppress(Empty):
+            self._orders.get_nowait()()
+
+    def _save_shown(self, saved: Future[Path | None]) -> None:
+        if saved.set_running_or_notify_cancel():
+            picture = replace(self._shown, labels=True).drawn(self.controls.words)
+            saved.set_result(None if picture is None else self.controls.snapshot(picture))
+
+    def _carry_out(self, command: str, choice: str | None) -> None:
         if command == "record":
             self.controls.record(None if choice is None else choice == "start")
-        elif command == "snapshot" and self._image is not None:
-            self.controls.snapshot(annotate(self._image, self._readings, words=self.controls.words))
         elif command == "profile":
             self.controls.choose_profile(choice)
+        elif command == "toggle_profile":
+            self.controls.toggle_profile()
+        elif command == "next_camera":
+            self.controls.next_camera()
         elif command == "camera" and choice in self._offered:
             # Only those that were offered: a page must not open any address or file.
             self.controls.choose_camera(choice)
+        elif command == "pause":
+            self._paused = choice == "on"
+        elif command == "hide":
+            self._hidden = choice == "on"
+        elif command == "mirror":
+            self._flipped = self.controls.mirror != (choice == "on")
 
 
 def qr_lines(address: str) -> list[str]:

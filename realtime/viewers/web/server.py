@@ -6,7 +6,8 @@ import math
 import mimetypes
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,21 +16,26 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime.base.errors import Trouble, reason
 from realtime.config import WebSettings
 from realtime.viewers.web.connections import Places, connection_class
 from realtime.viewers.web.downloads import Download
-from realtime.viewers.web.guard import Door, Guard, address_token, body_of, with_session
+from realtime.viewers.web.guard import OVERLAY, Door, Guard, address_token, body_of, with_session
 from realtime.viewers.web.hub import Hub
-from realtime.viewers.web.recordings import is_offered, list_recordings, open_file, open_report
+from realtime.viewers.web.recordings import delete_recording, is_offered, list_recordings, open_file, open_report
+from realtime.viewers.web.streams import Events, show
+from realtime.viewers.web.texts import filled
 
 HERE = Path(__file__).parent
-PAGE = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
+KINDS = {".css": "text/css", ".js": "text/javascript"}
+ASSETS = ("page.css", "page.js", "recordings.js", "keys.js", "overlay.css", "overlay.js")
+COMMANDS = ("record", "camera", "next_camera", "profile", "toggle_profile", "pause", "mirror", "hide")
+SWITCHES = ("pause", "mirror", "hide")
+"""The commands whose choice is "on" or "off", so that two who press at once do not undo each other."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +47,18 @@ class Desk:
         unfinished: stems of the files there that are being written.
         facts: labels, colours, cameras, profiles and what is chosen; may take a second.
         order: hands a command to the loop's thread; False where too many wait.
+        snapshot: has what the page shows saved there; gives what becomes the file (None: none could be saved), or None where too many wait.
         snapshots: whether pictures may be taken.
+        language: of the page, a code of `realtime.drawing.words.LANGUAGES`.
     """
 
     folder: Path
     unfinished: Callable[[], set[str]]
     facts: Callable[[], dict[str, Any]]
     order: Callable[[str, str | None], bool]
+    snapshot: Callable[[], Future[Path | None] | None]
     snapshots: bool
+    language: str
 
 
 class Shared:
@@ -68,24 +78,33 @@ class Shared:
                 self._until = asyncio.get_running_loop().time() + self._most_s
             return Response(self._body, media_type="application/json")
 
+    def forget(self) -> None:
+        """Has the next answer made anew."""
+        self._until = -math.inf
+
 
 class Pages:
     """What the server answers: one method an address."""
 
     def __init__(self, hub: Hub, desk: Desk, door: Door, settings: WebSettings):
         self.hub, self.desk, self.door, self.settings = hub, desk, door, settings
-        self._making_report = asyncio.Lock()
+        self._page = {name: filled(name, desk.language).encode() for name in ("page.html", "overlay.html")}
+        # A report is not made while its recording is deleted: it would be left over.
+        self._reports = asyncio.Lock()
         self._state = Shared(lambda: desk.facts() | {"snapshots": desk.snapshots}, settings.shared_s)
         self._list = Shared(lambda: list_recordings(desk.folder, desk.unfinished(), settings.listed), settings.shared_s)
 
     def routes(self) -> list[BaseRoute]:
         return [
-            *(Route(address, self.page) for address in PAGE),
+            Route("/", self.page),
+            *(Route(f"/{name}", self.asset) for name in ASSETS),
             Route("/favicon.ico", self.no_icon),
             Route("/state", self.state),
             Route("/command", self.command, methods=["POST"]),
             Route("/readings", self.readings),
-            Route("/snapshot.jpg", self.snapshot),
+            Route("/snapshot.jpg", self.newest),
+            Route("/snapshot", self.snapshot, methods=["POST"]),
+            Route("/delete", self.delete, methods=["POST"]),
             Route("/recordings", self.recordings),
             Route("/recordings/{name}", self.recording),
             Route("/reports/{name}.html", self.report),
@@ -93,10 +112,14 @@ class Pages:
         ]
 
     async def page(self, request: Request) -> Response:
-        if request.url.path == "/" and address_token(request.url.query):
-            return with_session(self.door)
-        name, kind = PAGE[request.url.path]
-        return FileResponse(HERE / name, media_type=kind)
+        overlay = request.query_params.get("overlay") == "1"
+        if address_token(request.url.query):
+            return with_session(self.door, OVERLAY if overlay else "/")
+        return Response(self._page["overlay.html" if overlay else "page.html"], media_type="text/html; charset=utf-8")
+
+    async def asset(self, request: Request) -> Response:
+        path = HERE / request.url.path.removeprefix("/")
+        return FileResponse(path, media_type=KINDS[path.suffix])
 
     async def no_icon(self, request: Request) -> Response:
         # Browsers ask for it by themselves, and would log an error.
@@ -118,7 +141,7 @@ class Pages:
         with self.hub.place() as free, suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
             await socket.accept()
             if free:
-                await _show(socket, self.hub, self.settings)
+                await show(socket, self.hub, self.settings, socket.query_params.get("overlay") == "1")
             await socket.close(1008 if free else 1013)
 
     async def readings(self, request: Request) -> Response:
@@ -126,11 +149,45 @@ class Pages:
             return Response(media_type="text/event-stream")
         return Events(self.hub, self.settings)
 
-    async def snapshot(self, request: Request) -> Response:
+    async def newest(self, request: Request) -> Response:
         if not self.desk.snapshots:
             return PlainTextResponse("no snapshots with --privacy\n", 403)
-        jpeg = await self.hub.jpeg(self.hub.newest)
+        jpeg = await self.hub.jpeg(self.hub.newest.newest)
         return Response(jpeg, media_type="image/jpeg") if jpeg else PlainTextResponse("no picture yet\n", 503)
+
+    async def snapshot(self, request: Request) -> Response:
+        """Saves what the page shows, and names the file: the browser that asked downloads it."""
+        if not self.desk.snapshots:
+            return PlainTextResponse("no snapshots with --privacy\n", 403)
+        saved = self.desk.snapshot()
+        if saved is None:
+            return PlainTextResponse("too many commands wait\n", 429)
+        try:
+            file = await asyncio.wait_for(asyncio.wrap_future(saved), self.settings.patience_s)
+        except TimeoutError:
+            file = None
+        if file is None:
+            return PlainTextResponse("no picture was saved\n", 503)
+        self._list.forget()
+        return JSONResponse({"name": file.name})
+
+    async def delete(self, request: Request) -> Response:
+        body = await body_of(request, self.settings.message_bytes, self.settings.request_s)
+        if body is None:
+            return PlainTextResponse("too long or too slow\n", 413, {"Connection": "close"})
+        name = text_of(body, "name")
+        if name is None:
+            return PlainTextResponse("no such recording\n", 400)
+        try:
+            async with self._reports:
+                await asyncio.to_thread(delete_recording, self.desk.folder, name, self.desk.unfinished())
+        except (FileNotFoundError, ValueError):
+            return PlainTextResponse("no such recording\n", 404)
+        except OSError as error:
+            return PlainTextResponse(f"cannot delete {name} ({reason(error)})\n", 409)
+        finally:
+            self._list.forget()
+        return Response(status_code=204)
 
     async def recordings(self, request: Request) -> Response:
         return await self._list.response()
@@ -144,7 +201,7 @@ class Pages:
     async def report(self, request: Request) -> Response:
         name = request.path_params["name"]
         try:
-            async with self._making_report:
+            async with self._reports:
                 file = await asyncio.to_thread(open_report, self.desk.folder, name, self.desk.unfinished())
         except (Trouble, OSError) as error:
             return PlainTextResponse(f"{error if isinstance(error, Trouble) else reason(error)}\n", 500)
@@ -159,90 +216,22 @@ def parse_command(body: bytes) -> tuple[str, str | None] | None:
         command, choice = content["do"], content.get("which")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    valid = command in ("record", "snapshot", "camera", "profile") and (choice is None or isinstance(choice, str))
+    valid = command in COMMANDS and (choice in ("on", "off") if command in SWITCHES else choice is None or isinstance(choice, str))
     return (command, choice) if valid else None
+
+
+def text_of(body: bytes, key: str) -> str | None:
+    """The text under `key` in a request of the page, or None if there is none."""
+    try:
+        content = json.loads(body)[key]
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        return None
+    return content if isinstance(content, str) else None
 
 
 def application(hub: Hub, desk: Desk, door: Door, places: Places) -> Guard:
     """The preview as an ASGI application."""
-    return Guard(Starlette(routes=Pages(hub, desk, door, places.settings).routes()), door, places)
-
-
-async def _show(socket: WebSocket, hub: Hub, settings: WebSettings) -> None:
-    """Sends status and picture of the newest frame, again and again. A viewer who has not confirmed two pictures gets no third.
-
-    This bounds the delay: never more than two pictures wait in the network's buffers.
-    """
-    answers, deliveries, number, pictured = 0, 0, 0, None
-    answer_came = asyncio.Event()
-
-    async def listen() -> None:
-        nonlocal answers
-        while True:
-            await socket.receive_text()
-            answers = min(answers + 1, deliveries)
-            answer_came.set()
-
-    listener = asyncio.ensure_future(listen())
-    try:
-        while not listener.done():
-            while deliveries - answers >= settings.ahead and not listener.done():
-                answer_came.clear()
-                arrival = asyncio.ensure_future(answer_came.wait())
-                finished, _ = await asyncio.wait({arrival, listener}, timeout=settings.patience_s, return_when=asyncio.FIRST_COMPLETED)
-                arrival.cancel()
-                if not finished:
-                    return
-            picture = await hub.after(number, settings.beat_s)
-            if listener.done():
-                return
-            number = picture.number
-            fresh = picture.image is not None and picture.image is not pictured
-            jpeg = await hub.jpeg(picture) if fresh else b""
-            await socket.send_text(json.dumps({"line": picture.line if fresh else None, **picture.status}))
-            pictured = picture.image
-            # An empty picture is a sign of life, so that both sides notice a dead connection.
-            await socket.send_bytes(jpeg)
-            deliveries += 1
-    finally:
-        listener.cancel()
-        with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError, KeyError):
-            await listener
-
-
-class Events(StreamingResponse):
-    """The readings as server-sent events."""
-
-    def __init__(self, hub: Hub, settings: WebSettings):
-        super().__init__(_events(hub, settings), media_type="text/event-stream")
-        self.hub, self.settings = hub, settings
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self.hub.place() as free:
-            if not free:
-                await PlainTextResponse("too many viewers\n", 503)(scope, receive, send)
-                return
-            await super().__call__(scope, receive, send)
-
-
-async def _events(hub: Hub, settings: WebSettings) -> AsyncIterator[str]:
-    """The newest line again and again; without one a comment from time to time: only writing shows that a connection is gone.
-
-    The stream ends some day. Whether somebody reads is not known before megabytes of buffers are full, which takes hours.
-    """
-    clock = asyncio.get_running_loop().time
-    number, index, written, end = hub.newest.number, None, clock(), clock() + settings.stream_s
-    while clock() < end:
-        picture = await hub.after(number, settings.beat_s)
-        number = picture.number
-        if picture.line and picture.line["frame"] != index:
-            index = picture.line["frame"]
-            yield f"data: {json.dumps(picture.line)}\n\n"
-        elif clock() - written < settings.beat_s:
-            continue
-        else:
-            yield ":\n\n"
-        written = clock()
+    return Guard(Starlette(routes=Pages(hub, desk, door, places.settings).routes()), door, places, desk.language)
 
 
 class Server:
