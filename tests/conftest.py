@@ -116,6 +116,8 @@ SLOW = {
     "test_train_landmarks.py::test_the_same_seed_*": "trains a predictor",
     "test_verify.py::test_closing_a_damaged_*": FILM,
     "test_web_connections.py::test_no_more_than_*": WAITS,
+    "test_web_delete.py::test_what_is_being_written_*": WAITS,
+    "test_web_page.py::test_snapshots_of_a_program_that_hangs_*": WAITS,
     "test_web_recordings.py::test_a_report_shows_nothing_*": WORK,
     "test_web.py::test_thousands_of_connections_*": WORK,
     "test_web.py::test_who_reads_or_asks_slowly_*": WAITS,

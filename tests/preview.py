@@ -14,6 +14,7 @@ from fakes import NoCameras, NoProfile, a_reading, controls
 from websockets.sync.client import connect
 
 from realtime.config import Choices, WebSettings
+from realtime.drawing.words import LANGUAGES
 from realtime.recording.recording import RecordingSetup
 from realtime.recording.switch import RecordSwitch
 from realtime.sources.cameras import Camera
@@ -26,11 +27,13 @@ SETTINGS = WebSettings(patience_s=0.5, request_s=0.5, connections=24, strangers=
 class Running:
     """A preview before a loop of its own that never stops: `frames` counts what the loop has done."""
 
-    def __init__(self, folder: Path, host: str, privacy: str = "none", settings: WebSettings = SETTINGS, port: int = 0):
+    def __init__(
+        self, folder: Path, host: str, privacy: str = "none", settings: WebSettings = SETTINGS, port: int = 0, language: str = "en"
+    ):
         self.cameras, self.profiles, self.frames, self.lines = NoCameras(), NoProfile(), 0, []
         setup = RecordingSetup(time.monotonic, choices=Choices(privacy=privacy), live=True, tell=self.lines.append)
         self.switch = RecordSwitch(folder, lambda: {"source": "test", "labels": list(LABELS)}, setup)
-        self.controls = controls(time.monotonic, self.switch, self.profiles, self.cameras)
+        self.controls = controls(time.monotonic, self.switch, self.profiles, self.cameras, LANGUAGES[language])
         self.web = Web(self.controls, host, port, settings, self.lines.append, lambda: [Camera(0, "HD Webcam")])
         self.port, self.folder = self.web.port, folder
         self.token = urlsplit(self.web.address).query.removeprefix("token=")
@@ -127,9 +130,9 @@ class Running:
             link.recv(10_000)
         return link
 
-    def watch(self, origin=None, **more):
+    def watch(self, origin=None, uri="/live", **more):
         return connect(
-            f"ws://127.0.0.1:{self.port}/live",
+            f"ws://127.0.0.1:{self.port}{uri}",
             origin=origin or self.origin,
             **({"additional_headers": self.shown, "max_queue": None} | more),
         )

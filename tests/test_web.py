@@ -422,7 +422,7 @@ def test_the_picture_moves_and_the_bars_follow_the_clip(program, browser):
             pictures.add(page.evaluate("document.getElementById('picture').toDataURL('image/jpeg', 0.3)"))
             time.sleep(0.15)
         page.keyboard.press("i")
-        page.wait_for_function("/\\d+ fps/.test(document.getElementById('rates').textContent)")
+        page.locator("#rates", has_text=re.compile(r"\d+ fps")).wait_for()
     link.sock.close()
     assert len(pictures) >= 5
     assert len(samples) >= 3 and samples & streamed
@@ -533,33 +533,4 @@ def test_a_camera_that_is_lost_dims_the_page_also_after_a_reload(local, browser)
         page.reload()
     local.why = None
     page.locator("body:not(.stale) article.face").wait_for(timeout=5_000)
-    page.close()
-
-
-PLACES = """() => Object.fromEntries([...document.querySelectorAll("header *, main *, footer *")].flatMap((one) => {
-  const face = one.closest("article.face"), box = one.getBoundingClientRect();
-  if (one.matches("#rates, .bar i, .what, #notice, #rec") || (one.closest(".face") && !face)) return [];
-  const name = face ? [face.querySelector(".who").textContent, [...face.querySelectorAll("*")].indexOf(one)]
-    : [one.tagName, one.id, one.className];
-  return [[name.join(), [box.x, box.y, box.width, box.height]]];
-}))"""
-"""Left, top, width and height in pixels of all elements but those whose text or length shows a number."""
-
-
-@pytest.mark.parametrize("width", [320, 768, 1280])
-def test_nothing_moves_while_faces_come_and_go(local, browser, width):
-    (local.folder).mkdir()
-    (local.folder / "a.mp4").write_bytes(b"abc")
-    page = browser.new_page(viewport={"width": width, "height": 800})
-    page.goto(local.web.address)
-    page.locator("article.face").first.wait_for()
-    page.locator("#files li").wait_for()
-    before = page.evaluate(PLACES)
-    for ids in ([1, 2, 3, 4], [2, 4], [], [5, 6, 7, 8, 9], [7]):
-        local.ids = ids
-        local.wait(lambda ids=ids: sorted(page.locator("article.face .who").all_inner_texts()) == [f"Face {id}" for id in ids])
-        now = page.evaluate(PLACES)
-        both = now.keys() & before.keys()
-        assert len(both) > 20 and all(now[name] == pytest.approx(before[name], abs=2) for name in both)
-        before = now
     page.close()
