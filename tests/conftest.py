@@ -117,6 +117,7 @@ SLOW = {
     "test_verify.py::test_closing_a_damaged_*": FILM,
     "test_web_connections.py::test_no_more_than_*": WAITS,
     "test_web_delete.py::test_what_is_being_written_*": WAITS,
+    "test_web_delete.py::test_whoever_downloads_*": WAITS,
     "test_web_page.py::test_snapshots_of_a_program_that_hangs_*": WAITS,
     "test_web_recordings.py::test_a_report_shows_nothing_*": WORK,
     "test_web.py::test_thousands_of_connections_*": WORK,
