@@ -67,7 +67,7 @@ function deeds(recording, name) {
   recording.files.forEach((one, i) => {
     const kind = (one.name.slice(recording.name.length) || one.name.slice(-4)).replace(/^[._]/, "");
     const label = say("download_one", { name: `${name}, ${kind}` });
-    made.push(link(`/recordings/${encodeURIComponent(one.name)}`, label, i ? kind : `${texts.download} ${kind}`));
+    made.push(link(`/recordings/${encodeURIComponent(one.name)}`, label, i ? (kind === "jsonl" ? texts.readings : kind) : `${texts.download} ${kind}`));
   });
   if (recording.own) {
     const button = document.createElement("button");
