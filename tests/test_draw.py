@@ -54,8 +54,8 @@ def test_unsure_is_said_with_its_reason_in_a_quiet_colour():
 def test_there_is_a_bar_for_each_expression_as_long_as_its_probability():
     probs = np.array([0.3, 0.02, 0.08, 0.4, 0.1, 0.06, 0.04], np.float32)
     made = annotate(plain(), [replace(a_reading("happiness", Box(200, 200, 400, 400)), probs=probs)])
-    # Right of the card's own edge, which has the label's colour.
-    card = made[:190, 208:]
+    # The card is to the right of the face. Right of its own edge, which has the label's colour, it has the bars.
+    card = made[:, 412:]
     tops, shares = [], []
     for name in LABELS:
         filled, rest = ((card == colour).all(axis=2).sum(axis=1) for colour in (COLOURS[name], TRACK))
@@ -187,9 +187,15 @@ def test_any_box_in_any_picture(box, size):
     assert annotate(picture, [a_reading(box=box)], Hud(30, 10, Rec(5, 0.1), "a message")).shape == picture.shape
 
 
-def test_a_face_at_the_top_has_its_card_below():
-    spots = painted(plain(), annotate(plain(), [a_reading("neutral", Box(200, 2, 400, 202))]))
-    assert spots[:, 0].max() > 210
+def test_the_card_of_a_single_face_leaves_forehead_and_hair_free():
+    spots = painted(plain(), annotate(plain(), [a_reading("neutral", Box(200, 150, 400, 350))]))
+    assert spots[:, 0].min() > 145 and spots[:, 1].max() > 420
+
+
+def test_a_face_at_the_top_of_several_has_its_card_below():
+    several = [a_reading("neutral", Box(200, 2, 400, 202)), a_reading("neutral", Box(500, 380, 560, 440), id=2)]
+    spots = painted(plain(), annotate(plain(), several))
+    assert any(200 <= x <= 400 and y > 210 for y, x in spots)
 
 
 def test_a_mirror_moves_the_picture_and_its_boxes():

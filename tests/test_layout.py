@@ -41,3 +41,9 @@ def test_where_all_places_are_taken_the_nearest_row_is_found_and_at_last_what_co
     left = least(corners(card, PICTURE, "tl br"), PICTURE, [box])
     assert left == (240, 440, 400, 40)
     assert least([(-50, -20, 100, 50)], PICTURE, []) == (0, 0, 100, 50)
+
+
+def test_beside_leaves_what_is_above_a_face_free():
+    box, card = (200, 150, 100, 100), (90, 60)
+    assert attached(box, card, 4, PICTURE)[0] == (200, 86, 90, 60)
+    assert attached(box, card, 4, PICTURE, beside=True)[:2] == [(304, 150, 90, 60), (106, 150, 90, 60)]

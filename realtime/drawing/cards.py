@@ -105,7 +105,7 @@ def _placed(
     tried = []
     for card in cards:
         tried.append(card)
-        place = free(attached(face, card.size, gap, size), size, [face, *apart, *taken])
+        place = free(attached(face, card.size, gap, size, beside=not others), size, [face, *apart, *taken])
         if place is not None:
             return card, place
     for card in tried:

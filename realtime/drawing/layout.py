@@ -29,8 +29,9 @@ def inside(area: Area, picture: Size) -> bool:
     return area[0] >= 0 and area[1] >= 0 and area[0] + area[2] <= picture[0] and area[1] + area[3] <= picture[1]
 
 
-def attached(box: Area, card: Size, gap: int, picture: Size) -> list[Area]:
-    """Places for a card at a face's box, best first: above, below, to the right, to the left.
+def attached(box: Area, card: Size, gap: int, picture: Size, beside: bool = False) -> list[Area]:
+    """Places for a card at a face's box, best first: above, below, to the right, to the left; `beside` puts both sides first, where the card
+    leaves forehead and hair free.
 
     Above and below a card that is wider than its face begins at the box's left edge, ends at its right edge, or is moved into the picture;
     at the sides it begins at the upper edge or ends at the lower one.
@@ -38,7 +39,8 @@ def attached(box: Area, card: Size, gap: int, picture: Size) -> list[Area]:
     x, y, wide, tall = box
     right, inside_x = x + wide - card[0], min(max(x, 0), max(picture[0] - card[0], 0))
     above, below = y - gap - card[1], y + tall + gap
-    places = [(x, above), (inside_x, above), (x, below), (inside_x, below), (x + wide + gap, y), (x - gap - card[0], y)]
+    places, sides = [(x, above), (inside_x, above), (x, below), (inside_x, below)], [(x + wide + gap, y), (x - gap - card[0], y)]
+    places = [*sides, *places] if beside else [*places, *sides]
     places += [(right, above), (right, below), (x + wide + gap, y + tall - card[1]), (x - gap - card[0], y + tall - card[1])]
     # Moved far into the picture, a card would no longer touch its box.
     near = [(left, top) for left, top in places if left < x + wide + 2 * gap and left + card[0] > x - 2 * gap]
