@@ -120,6 +120,7 @@ def live(
     web: o.Web = None,
     host: o.Host = "127.0.0.1",
     port: o.Port = WebSettings.port,
+    token: o.TokenFile = None,
     lang: o.Lang = "en",
     osc: o.Osc = None,
     lsl: o.Lsl = False,
@@ -151,6 +152,7 @@ def live(
         web=web,
         host=host,
         port=port,
+        token=token,
         is_film=film,
         outputs=OutputChoices(osc, lsl, mqtt, webhook, virtual_camera),
     )

@@ -28,13 +28,20 @@ class Running:
     """A preview before a loop of its own that never stops: `frames` counts what the loop has done."""
 
     def __init__(
-        self, folder: Path, host: str, privacy: str = "none", settings: WebSettings = SETTINGS, port: int = 0, language: str = "en"
+        self,
+        folder: Path,
+        host: str,
+        privacy: str = "none",
+        settings: WebSettings = SETTINGS,
+        port: int = 0,
+        language: str = "en",
+        token: str | None = None,
     ):
         self.cameras, self.profiles, self.frames, self.lines = NoCameras(), NoProfile(), 0, []
         setup = RecordingSetup(time.monotonic, choices=Choices(privacy=privacy), live=True, tell=self.lines.append)
         self.switch = RecordSwitch(folder, lambda: {"source": "test", "labels": list(LABELS)}, setup)
         self.controls = controls(time.monotonic, self.switch, self.profiles, self.cameras, LANGUAGES[language])
-        self.web = Web(self.controls, host, port, settings, self.lines.append, lambda: [Camera(0, "HD Webcam")])
+        self.web = Web(self.controls, host, port, settings, self.lines.append, lambda: [Camera(0, "HD Webcam")], token)
         self.port, self.folder = self.web.port, folder
         self.token = urlsplit(self.web.address).query.removeprefix("token=")
         # Whose readings the frames have; and why none come, if so.

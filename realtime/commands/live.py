@@ -33,6 +33,7 @@ from realtime.viewers.controls import Controls
 from realtime.viewers.desktop import has_display
 from realtime.viewers.terminal import Line
 from realtime.viewers.viewer import Viewer
+from realtime.viewers.web.token_file import read_token
 from realtime.viewers.window import Window
 
 LAST_PICTURE_S = 3.0
@@ -56,6 +57,7 @@ class LiveOptions:
         window: whether a window is shown; None for where there is a display.
         web: whether the page is served; None for where there is no display and no window was refused.
         host, port: where the page is served.
+        token: the file with the page's token; None for a new token.
         is_film: whether an address or a pipe is a film; None: see `realtime.sources.streams`.
         outputs: which other programs get readings.
     """
@@ -72,6 +74,7 @@ class LiveOptions:
     web: bool | None
     host: str
     port: int
+    token: Path | None = None
     is_film: bool | None = None
     outputs: OutputChoices = NO_OUTPUTS
 
@@ -124,6 +127,8 @@ class LiveSession:
         self.viewers.append(Window(self.controls) if windowed else Line(console, clock, self.controls))
         if options.web or (options.web is None and options.window is None and not windowed):
             self.viewers += self._page()
+        elif options.token is not None:
+            console.print("--token is for the page in browsers: add --web")
         if options.window is None and options.web is None and not windowed:
             where = "a browser shows the picture" if len(self.viewers) > 1 else "to see the picture, run this on a desktop"
             console.print(f"No display: readings follow here; {where}. To keep it, use --record FILE.mp4. Ctrl-C ends.")
@@ -231,10 +236,11 @@ class LiveSession:
 
     def _page(self) -> list[Viewer]:
         """The page; none where nobody asked for it and it cannot be served: the terminal shows the readings as well."""
+        token = read_token(self.options.token) if self.options.token else None
         try:
             from realtime.viewers.web.page import Web
 
-            return [Web(self.controls, self.options.host, self.options.port, WebSettings(), self.console.print)]
+            return [Web(self.controls, self.options.host, self.options.port, WebSettings(), self.console.print, token=token)]
         except (Trouble, ModuleNotFoundError) as error:
             if self.options.web:
                 raise

@@ -164,6 +164,15 @@ Host = Annotated[
     ),
 ]
 Port = Annotated[int, typer.Option(help="Port of the page; 0 is any free one.", min=0, max=65535, rich_help_panel="Screen and page")]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="File with the page's token, so that a bookmark lives; it is made where it is missing.",
+        show_default="a new token each time",
+        metavar="FILE",
+        rich_help_panel="Screen and page",
+    ),
+]
 Lang = Annotated[
     Literal["en", "zh", "es", "de", "fr", "ja"],
     typer.Option(help="Language of the words on the picture; files keep the English ones.", rich_help_panel="Screen and page"),

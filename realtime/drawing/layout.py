@@ -30,8 +30,8 @@ def inside(area: Area, picture: Size) -> bool:
 
 
 def attached(box: Area, card: Size, gap: int, picture: Size, beside: bool = False) -> list[Area]:
-    """Places for a card at a face's box, best first: above, below, to the right, to the left; `beside` puts both sides first, where the card
-    leaves forehead and hair free.
+    """Places for a card at a face's box, best first: above, below, to the right, to the left. `beside` puts both sides first: there the
+    card leaves forehead and hair free.
 
     Above and below a card that is wider than its face begins at the box's left edge, ends at its right edge, or is moved into the picture;
     at the sides it begins at the upper edge or ends at the lower one.

@@ -1,6 +1,7 @@
 """Access control of the page: host name, origin and token of a request, the entrance, and the security headers of every answer."""
 
 import asyncio
+import hmac
 import ipaddress
 import secrets
 import socket
@@ -33,6 +34,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 """Headers of every answer: no foreign or inline content, no framing, no caching, no referrer."""
+KEPT_S = 400 * 86_400
+"""The longest that browsers keep a cookie (RFC 6265bis), in seconds."""
 ENTRANCE_HEADERS = HEADERS | {
     "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("form-action 'none'", "form-action 'self'"),
     # Without a referrer a form's origin would be "null".
@@ -70,12 +73,14 @@ class Door:
         names: the machine's names in lower case. The address that a connection came in by is allowed as well: no DNS is asked for it.
         token: the secret that a browser must show once. On one machine as well: it may have other users.
         session: the content of the cookie that the browser gets for it, so that the token is in no later request.
+        kept_s: for how many seconds the browser keeps the cookie; None: until it is closed.
     """
 
     port: int
     names: frozenset[str]
     token: str
     session: str
+    kept_s: int | None = None
 
     @property
     def cookie(self) -> str:
@@ -128,11 +133,18 @@ def address_token(query: str) -> str:
     return next(iter(parse_qs(query).get("token", [])), "")
 
 
-def new_door(host: str, port: int) -> Door:
-    """The rules for a server that is bound to `host`, with a new token."""
+def new_door(host: str, port: int, token: str | None = None) -> Door:
+    """The rules for a server that is bound to `host`, with this token; None: with a new one.
+
+    With a token that stays the cookie stays as well: the page's bookmark, which has no token, opens it after the next start too.
+    """
     own = socket.gethostname().lower()
     names = {"localhost", "127.0.0.1", "::1", host.lower(), own, f"{own}.local"} - {"0.0.0.0", "::"}
-    return Door(port, frozenset(names), secrets.token_urlsafe(16), secrets.token_urlsafe(16))
+    if token is None:
+        return Door(port, frozenset(names), secrets.token_urlsafe(16), secrets.token_urlsafe(16))
+    # Made of the token, so that it is the same at each start and ends with the token.
+    session = hmac.new(token.encode(), b"session", "sha256").hexdigest()
+    return Door(port, frozenset(names), token, session, KEPT_S)
 
 
 class Entrance:
@@ -171,7 +183,7 @@ class Entrance:
 def with_session(door: Door, address: str = "/") -> Response:
     """Sends the browser to a page without the token in its address, with a cookie in its stead."""
     answer = RedirectResponse(address, 303)
-    answer.set_cookie(door.cookie, door.session, httponly=True, samesite="strict")
+    answer.set_cookie(door.cookie, door.session, max_age=door.kept_s, httponly=True, samesite="strict")
     return answer
 
 

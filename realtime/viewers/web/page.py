@@ -98,8 +98,14 @@ class Web:
         settings: WebSettings,
         tell: Callable[[str], None],
         cameras: Callable[[], Sequence[Camera]] = list_cameras,
+        token: str | None = None,
     ):
-        """Binds the port. `tell` gets the address; `cameras` lists the machine's cameras, for their names.
+        """Binds the port.
+
+        Args:
+            tell: gets the address.
+            cameras: lists the machine's cameras, for their names.
+            token: what opens the page; None: a new one.
 
         Raises:
             Trouble: the port is taken, or the address is not this machine's.
@@ -108,7 +114,7 @@ class Web:
         self.hub = Hub(settings.quality, controls.words, settings.viewers)
         listening = listen(host, port)
         self.port = listening.getsockname()[1]
-        door = new_door(host, self.port)
+        door = new_door(host, self.port, token)
         self.address = f"http://{reachable(host)}:{self.port}/?token={door.token}"
         self.remote = not is_loopback(host)
         self._orders: Queue[Callable[[], None]] = Queue(maxsize=settings.orders)
