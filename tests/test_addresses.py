@@ -61,24 +61,28 @@ def test_arguments_of_the_command_line_are_hidden():
     assert hide_secrets(line, arguments) == "No such command 'http://host/y' (rtsp://host/x) ..."
 
 
+PASSWORD, QUERY = "rtsp://admin:se/cret@127.0.0.1:9/x", "http://127.0.0.1:9/x?token=secret"
+
+
 @pytest.mark.parametrize(
-    "arguments",
+    ("address", "arguments"),
     [
-        ["{}"],
-        ["live", "{}"],
-        ["live", "--seconds", "{}"],
-        ["live", "--record", "{}"],
-        ["live", "--no-window", "--source", "{}"],
-        ["record", "{}", "{}"],
-        ["record", "{}", "out.mp4"],
-        ["record", "{}", "--out-dir", "out"],
-        ["bench", "--source", "{}"],
-        ["image", "{}"],
-        ["verify", "{}"],
-        ["report", "{}"],
+        (PASSWORD, ["{}"]),
+        (PASSWORD, ["live", "{}"]),
+        (PASSWORD, ["live", "--seconds", "{}"]),
+        (QUERY, ["live", "--record", "{}"]),
+        (PASSWORD, ["live", "--no-window", "--source", "{}"]),
+        (QUERY, ["live", "--no-window", "--source", "{}"]),
+        (PASSWORD, ["record", "{}", "{}"]),
+        (PASSWORD, ["record", "{}", "out.mp4"]),
+        (QUERY, ["record", "{}", "--out-dir", "out"]),
+        (PASSWORD, ["bench", "--source", "{}"]),
+        (QUERY, ["image", "{}"]),
+        (PASSWORD, ["verify", "{}"]),
+        (QUERY, ["report", "{}"]),
+        (PASSWORD, ["study", "{}", "--out-dir", "out"]),
     ],
 )
-@pytest.mark.parametrize("address", ["rtsp://admin:se/cret@127.0.0.1:9/x", "http://127.0.0.1:9/x?token=secret"])
 def test_no_command_prints_a_password(arguments, address, tmp_path):
     command = [sys.executable, str(ROOT / "run.py"), *(argument.format(address) for argument in arguments)]
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, env=wide())
