@@ -37,7 +37,7 @@ PROCESS, WAITS, FILM, WORK, WINDOWS, MEASURES = (
     "measures speed or memory for seconds",
 )
 ALONE = {WAITS, WINDOWS, MEASURES}
-"""Reasons of tests that run alone, because another test beside them would change what they see. So do those with a browser."""
+"""Reasons of tests that run alone, because another test beside them would change what they see. So do those of the page of `live`."""
 SLOW = {
     "test_addresses.py::test_no_command_*": PROCESS,
     "test_api.py::test_a_film_*": FILM,
@@ -156,7 +156,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Func
         reason, browser = slow_because(name), "browser" in item.fixturenames
         if reason is not None or browser or hasattr(item.module, "torch"):
             item.add_marker("slow")
-        if reason in ALONE or browser:
+        if reason in ALONE or (browser and item.path.name != "test_report.py"):
             item.add_marker("alone")
 
 
