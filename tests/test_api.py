@@ -15,8 +15,8 @@ import expressions
 from expressions import LABELS, Reader, Trouble, analyze, open_pipeline
 from realtime.sources.films import DEMO, VideoFile
 
-SNIPPETS = re.findall(r"(?:^    .*\n|^\n(?=    ))+", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
-EXAMPLES = [part for part in SNIPPETS if "from expressions import" in part]
+LIBRARY = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", LIBRARY, re.M | re.S)
 
 
 def test_importing_the_library_loads_no_large_package():
@@ -136,12 +136,12 @@ def test_the_readme_has_three_examples():
 
 
 @pytest.mark.parametrize("text", EXAMPLES, ids=["source", "pictures", "photo"])
-def test_the_readme_examples_run(tmp_path, text):
-    code = re.sub("^    ", "", text, flags=re.M)
+def test_the_examples_of_the_library_run(tmp_path, text):
+    code = text
     for shown, here in (("open_pipeline(0)", f"open_pipeline({str(DEMO)!r})"), ("VideoCapture(0)", f"VideoCapture({str(DEMO)!r})")):
         code = code.replace(shown, here)
     shutil.copy(DATA / "obama.jpg", tmp_path / "photo.jpg")
-    # As the README says: with the program's folder on the path.
+    # As docs/library.md says: with the program's folder on the path.
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""The README's map and docs/map.md lead to places that exist, and the map leaves out no module."""
+"""docs/map.md leads to places that exist, and leaves out no module."""
 
 import ast
 import re
@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-ROWS = dict(re.findall(r"^\| `([^`]+/)` \| (.+) \|$", README[README.index("## Where things are") :], re.M))
-"""What the README says of each folder."""
-QUESTIONS = re.findall(r"^\| (.+\?) \| `([^`]+)` \| (.+) \|$", (ROOT / "docs" / "map.md").read_text(encoding="utf-8"), re.M)
+MAP = (ROOT / "docs" / "map.md").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| `([^`]+/)` \| (.+) \|$", MAP, re.M))
+"""What the map says of each folder."""
+QUESTIONS = re.findall(r"^\| (.+\?) \| `([^`]+)` \| (.+) \|$", MAP, re.M)
 
 
 def modules_of(folder: str) -> set[str]:
@@ -31,7 +31,7 @@ def definitions_in(file: Path) -> set[str]:
 @pytest.mark.parametrize("folder", sorted(folder for folder in ROWS if folder.startswith(("realtime/", "calibration/"))))
 def test_the_map_names_every_module_of_a_room_and_no_other(folder):
     names = set(re.findall(r"`([a-z_]+)`", ROWS[folder]))
-    assert modules_of(folder) - names == set(), "modules that the README's map does not name"
+    assert modules_of(folder) - names == set(), "modules that the map does not name"
     commands = {"live", "cameras", "doctor"} if folder == "realtime/commands/" else set()
     assert names - modules_of(folder) - commands == set(), "modules that do not exist"
 

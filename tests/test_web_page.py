@@ -427,9 +427,9 @@ def test_the_overlay_has_boxes_and_labels_on_nothing(local, browser):
     page.close()
 
 
-def test_the_readme_shows_the_overlay():
-    picture = ROOT / "docs" / "overlay.jpg"
-    assert picture.stat().st_size < 150_000 and "docs/overlay.jpg" in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_about_the_page_shows_the_overlay():
+    picture = ROOT / "docs" / "pictures" / "overlay.jpg"
+    assert picture.stat().st_size < 150_000 and "pictures/overlay.jpg" in (ROOT / "docs" / "page.md").read_text(encoding="utf-8")
     assert cv2.imread(str(picture)).shape[1] >= 400
 
 

@@ -72,7 +72,7 @@ def interval_columns(labels: tuple[str, ...] = LABELS) -> list[Column]:
 def value_columns(labels: tuple[str, ...] = LABELS) -> list[Column]:
     """The columns that both tables have: what a person showed in a stretch of time."""
     unsure = [
-        Column(f"unsure_{reason}_s", "s", f'of unsure_s: the reason is "{reason}"; the README says what that means') for reason in DOUBTS
+        Column(f"unsure_{reason}_s", "s", f'of unsure_s: the reason is "{reason}"; docs/limits.md says what that means') for reason in DOUBTS
     ]
     shown = [
         column
@@ -88,7 +88,7 @@ def value_columns(labels: tuple[str, ...] = LABELS) -> list[Column]:
         column
         for name in ANGLES
         for column in (
-            Column(f"{name}_mean", "degrees", f"mean {name} of the head over seen_s; its errors are in the README"),
+            Column(f"{name}_mean", "degrees", f"mean {name} of the head over seen_s; its errors are in docs/accuracy.md"),
             Column(f"{name}_sd", "degrees", f"standard deviation of {name} over seen_s"),
         )
     ]
