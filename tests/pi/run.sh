@@ -23,7 +23,7 @@ formats=/proc/sys/fs/binfmt_misc
 
 if [ ! -e "$root/ready" ]; then
     rm -rf "$root"
-    # Only what the README names for a fresh system. The font is for --lang zh and ja.
+    # Only what docs/raspberry-pi.md names for a fresh system. The font is for --lang zh and ja.
     debootstrap --arch=arm64 --variant=minbase --include=ca-certificates,python3,python3-venv,libgl1,libglib2.0-0,fonts-wqy-microhei bookworm "$root" "$mirror"
     touch "$root/ready"
 fi
