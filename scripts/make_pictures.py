@@ -52,6 +52,7 @@ PHONE = (390, 600)
 SHARPNESS = 1.5
 """Pixels of a picture for each px of a page."""
 FACE_SHOWN = "article.face:not(.empty) .bars"
+LAST_PLACE_TAKEN = "() => [...document.querySelectorAll('#faces .face')].at(-1)?.matches(':not(.empty)')"
 REPORT = (1040, 800)
 FACE = slice(130, 434)
 """The columns of the clip that the first person stays in while alone."""
@@ -147,6 +148,7 @@ def photograph_page(browser: Browser, folder: Path) -> np.ndarray:
         page.wait_for_selector("#files li img, #files li .thumb *")
         page.evaluate("document.querySelector('#files-title').scrollIntoView({block: 'end'}); scrollBy(0, 260)")
         page.wait_for_timeout(800)
+        page.wait_for_function(LAST_PLACE_TAKEN)
         lower = shot(page)
         return np.hstack([top, np.full((top.shape[0], 24, 3), 255, np.uint8), lower])
     finally:
