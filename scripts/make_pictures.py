@@ -3,7 +3,8 @@
     .venv/bin/python scripts/make_pictures.py
 
 They go to docs/pictures/: `window.webp` moves; `page.webp` (two screens of a phone), `report.webp` and `calibration.webp` stand still.
-It needs tests/requirements.txt and Chromium, and takes about a minute. Look at each picture before it is committed.
+It needs tests/requirements.txt, Chromium, and a machine with nothing else to do, else the page says that it runs slower. It takes about a
+minute. Look at each picture before it is committed.
 """
 
 import shutil
@@ -12,14 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import cv2
 import numpy as np
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -27,7 +28,6 @@ sys.path.insert(0, str(ROOT))
 from calibration.plan import FRONT, Prompt  # noqa: E402
 from calibration.screen import draw_guide  # noqa: E402
 from calibration.session import TAKE, CaptureSession, observe  # noqa: E402
-from realtime.base.timing import Clock  # noqa: E402
 from realtime.config import CaptureSettings, QualitySettings, Settings  # noqa: E402
 from realtime.drawing.draw import draw  # noqa: E402
 from realtime.drawing.fitting import fitted  # noqa: E402
@@ -47,13 +47,16 @@ MOVING_S = 6.2
 """How much of the clip the moving picture shows, in seconds: until its people have left."""
 EVERY = 3
 """The moving picture has every third frame of the clip: 10 a second."""
-PHONE = (390, 600)
-"""Width and height of a phone's screen, in the page's px."""
+PHONE = ViewportSize(width=390, height=600)
+"""A phone's screen, in the page's px."""
 SHARPNESS = 1.5
 """Pixels of a picture for each px of a page."""
 FACE_SHOWN = "article.face:not(.empty) .bars"
+"""On the page: a face that is there."""
 LAST_PLACE_TAKEN = "() => [...document.querySelectorAll('#faces .face')].at(-1)?.matches(':not(.empty)')"
-REPORT = (1040, 800)
+"""On the page: whether the last of its places, above the recordings, has a face."""
+REPORT = ViewportSize(width=1040, height=800)
+"""The view of the report, in its px."""
 FACE = slice(130, 434)
 """The columns of the clip that the first person stays in while alone."""
 ALONE = 84
@@ -61,8 +64,9 @@ ALONE = 84
 
 
 def main() -> None:
-    PICTURES.mkdir(parents=True, exist_ok=True)
     browser_file = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser_file is None:
+        sys.exit("make_pictures: no Chromium is installed, which shows the pages: on Debian run `sudo apt install chromium`")
     make_moving(PICTURES / "window.webp")
     save(PICTURES / "calibration.webp", draw_calibration())
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
@@ -88,7 +92,7 @@ def film() -> list[Frame]:
 def make_moving(path: Path) -> None:
     """Writes the beginning of the clip as the window shows it, moving, without end."""
     history, pictures = LabelHistory(), []
-    with build_pipeline(Settings(), clock()) as pipeline:
+    with build_pipeline(Settings(), time.monotonic) as pipeline:
         for frame in film():
             readings = pipeline.read(frame)
             strip = history.update(frame.t, readings)
@@ -97,12 +101,8 @@ def make_moving(path: Path) -> None:
                 draw(picture, placed, Hud(fps=None, latency_ms=0.0, strip=strip))
                 pictures.append(picture)
     animation = cv2.Animation()
-    animation.frames, animation.durations = pictures, np.full(len(pictures), round(1000 * EVERY / 30), np.int32)
+    animation.frames, animation.durations = pictures, [round(1000 * EVERY / 30)] * len(pictures)
     cv2.imwriteanimation(str(path), animation, [cv2.IMWRITE_WEBP_QUALITY, MOVING_QUALITY])
-
-
-def clock() -> Clock:
-    return time.monotonic
 
 
 def swaying() -> Iterator[Frame]:
@@ -119,7 +119,7 @@ def draw_calibration() -> np.ndarray:
     settings = CaptureSettings()
     prompt = Prompt("happiness", FRONT, "first", settings.hold_s)
     session = CaptureSession([prompt], settings, QualitySettings(), keep=lambda *_: None, drop=lambda *_: None)
-    with build_pipeline(Settings(), clock()) as pipeline:
+    with build_pipeline(Settings(), time.monotonic) as pipeline:
         for frame in swaying():
             view = session.update(observe(frame, to_gray(frame.image), pipeline.read(frame), settings))
             if view.step == TAKE and all(requirement.is_met for requirement in view.requirements):
@@ -131,7 +131,7 @@ def draw_calibration() -> np.ndarray:
 
 def photograph_page(browser: Browser, folder: Path) -> np.ndarray:
     """The page of `live --web` on a phone: its top, and further down."""
-    command = [sys.executable, ROOT / "run.py", "live", "--source", "demo", "--web", "--no-window", "--port", "0"]
+    command = [sys.executable, str(ROOT / "run.py"), "live", "--source", "demo", "--web", "--no-window", "--port", "0"]
     program = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
     assert program.stdout is not None
     try:
@@ -165,17 +165,16 @@ def photograph_report(browser: Browser, folder: Path) -> np.ndarray:
     return shot(page)
 
 
-def open_page(browser: Browser, address: str, size: Sequence[int]) -> Page:
+def open_page(browser: Browser, address: str, size: ViewportSize) -> Page:
     """A page in light colours and in a view of `size` px."""
-    view = {"width": size[0], "height": size[1]}
-    page = browser.new_context(color_scheme="light", viewport=view, device_scale_factor=SHARPNESS).new_page()
+    page = browser.new_context(color_scheme="light", viewport=size, device_scale_factor=SHARPNESS).new_page()
     page.goto(address)
     return page
 
 
 def shot(page: Page) -> np.ndarray:
     """What can be seen of a page, (h, w, 3) BGR uint8."""
-    return cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    return np.asarray(cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR))
 
 
 if __name__ == "__main__":

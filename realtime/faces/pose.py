@@ -55,7 +55,7 @@ def head_pose(points: "np.ndarray") -> Pose:
 
     Of the eyes only the middles are used: the two corners of an eye differ too little in depth to add much.
 
-    The pitch is poor, because a long nose, a wrinkled one and a lowered head look alike: see docs/accuracy.md for the errors. Beyond 35 degrees
+    The pitch is poor, because a long nose, a wrinkled one and a lowered head look alike: docs/accuracy.md has the errors. Beyond 35 degrees
     of yaw the points follow the head no more: the yaw comes out too small, at times with the wrong sign.
 
     Args:

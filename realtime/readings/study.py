@@ -71,9 +71,7 @@ def interval_columns(labels: tuple[str, ...] = LABELS) -> list[Column]:
 
 def value_columns(labels: tuple[str, ...] = LABELS) -> list[Column]:
     """The columns that both tables have: what a person showed in a stretch of time."""
-    unsure = [
-        Column(f"unsure_{reason}_s", "s", f'of unsure_s: the reason is "{reason}"; docs/limits.md says what that means') for reason in DOUBTS
-    ]
+    unsure = [Column(f"unsure_{reason}_s", "s", f'of unsure_s: the reason is "{reason}"; docs/limits.md says more') for reason in DOUBTS]
     shown = [
         column
         for name in labels
