@@ -4,24 +4,25 @@ import math
 from collections.abc import Callable
 from typing import Self
 
+import numpy as np
 from rich.console import Console
 
 from calibration.plan import HOW
-from calibration.screen import draw_guide
+from calibration.screen import draw_guide, key_at
 from calibration.session import COUNTDOWN, READY, REVIEW, TAKE, CaptureSession, View, observe
 from realtime.base.messages import Message
 from realtime.config import CaptureSettings
 from realtime.pipeline import to_gray
 from realtime.values import Frame, Reading
 from realtime.viewers.desktop import DesktopWindow
+from realtime.viewers.inputs import ESCAPE, Click, Input, Key
 
 REPEAT_S = 2.0
 """What the user should do is printed at most this often."""
-ESC = 27
 
 
 class Guide:
-    """Shows a session and takes keys: r repeat, s skip, q or Esc leave."""
+    """Shows a session and takes keys, or clicks on their buttons: r repeat, s skip, q or Esc leave."""
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class Guide:
         self.session, self.settings, self.mirror, self.title, self.practice = session, settings, mirror, title, practice
         self.console, self.screen = console, screen
         self._quit = False
+        self._shown: tuple[View, np.ndarray] | None = None
         self._printed: tuple[object, ...] = ()
         self._printed_at = 0.0
 
@@ -55,6 +57,7 @@ class Guide:
     def write(self, frame: Frame, readings: list[Reading]) -> None:
         view = self.session.update(observe(frame, to_gray(frame.image), readings, self.settings))
         if self.screen:
+            self._shown = (view, frame.image)
             self._obey(self.screen.show(draw_guide(frame.image, view, self.mirror(), self.title, self.practice)))
         else:
             self._print(view, frame.t)
@@ -66,13 +69,19 @@ class Guide:
         elif why is not None:
             self.console.print(str(why))
 
-    def _obey(self, key: int) -> None:
-        if key in (ord("q"), ESC):
-            self._quit = True
-        elif key == ord("r"):
-            self.session.repeat()
-        elif key == ord("s"):
-            self.session.skip()
+    def _obey(self, inputs: list[Input]) -> None:
+        for item in inputs:
+            key = None
+            if isinstance(item, Key):
+                key = item.letter
+            elif isinstance(item, Click) and self._shown is not None:
+                key = key_at(item.at, *self._shown)
+            if key in ("q", ESCAPE):
+                self._quit = True
+            elif key == "r":
+                self.session.repeat()
+            elif key == "s":
+                self.session.skip()
 
     def _print(self, view: View, t: float) -> None:
         """Prints a line for each new step, for each second of a countdown, and for what a take still requires."""

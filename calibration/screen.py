@@ -9,6 +9,7 @@ from calibration.icons import draw_icon, paste_icon
 from calibration.plan import FRONT, HOW
 from calibration.session import COUNTDOWN, DONE, LIGHT, REVIEW, TAKE, View
 from realtime.base.geometry import mirror_box, scale_box
+from realtime.drawing.layout import Area
 from realtime.drawing.palette import COLOURS, QUIET, WHITE, Colour
 from realtime.drawing.text import draw_text, text_width
 
@@ -26,7 +27,10 @@ ICON = 150
 """Side of the drawn face, in px."""
 BAND = 64
 """Height of the message, in px: two lines fit."""
-KEYS = "r  again     s  skip     q  leave, go on later"
+KEYS = {"r": "again", "s": "skip", "q": "leave, go on later"}
+"""The keys and what their buttons say."""
+BUTTON = 28
+"""Height of a button, in px."""
 
 
 def draw_guide(image: np.ndarray, view: View, mirror: bool, title: str, practice: bool = False) -> np.ndarray:
@@ -38,7 +42,7 @@ def draw_guide(image: np.ndarray, view: View, mirror: bool, title: str, practice
         practice: whether the match is shown.
     """
     factor = HEIGHT / image.shape[0]
-    width = max(1, round(image.shape[1] * factor))
+    width = _picture_width(image)
     picture = cv2.resize(cv2.flip(image, 1) if mirror else image, (width, HEIGHT), interpolation=cv2.INTER_LINEAR)
     if view.box is not None:
         box = scale_box(mirror_box(view.box, image.shape[1]) if mirror else view.box, factor)
@@ -86,7 +90,37 @@ def _draw_panel(panel: np.ndarray, view: View, title: str, practice: bool) -> No
         lines = wrap_text(view.message, 18, PANEL - 2 * PAD, 600)
         for i, line in enumerate(lines):
             draw_text(panel, line, PAD, HEIGHT - 40 - BAND // 2 + 6 + round((i - (len(lines) - 1) / 2) * 24), 18, DARK, 600)
-        draw_text(panel, KEYS, PAD, HEIGHT - 16, 14, QUIET)
+        _draw_buttons(panel)
+
+
+def _button_places() -> dict[str, Area]:
+    """Where the button of each key is, in px of the panel."""
+    places, x = {}, PAD
+    for key, text in KEYS.items():
+        wide = text_width(f"{key}  {text}", 14) + 20
+        places[key] = (x, HEIGHT - BUTTON - 6, wide, BUTTON)
+        x += wide + 8
+    return places
+
+
+def key_at(point: tuple[int, int], view: View, image: np.ndarray) -> str | None:
+    """The key whose button is at a point of what `draw_guide` gives for a picture; None where no button is."""
+    if view.step == DONE:
+        return None
+    x, y = point[0] - _picture_width(image), point[1]
+    return next((key for key, (left, top, wide, tall) in _button_places().items() if 0 <= x - left < wide and 0 <= y - top < tall), None)
+
+
+def _picture_width(image: np.ndarray) -> int:
+    """Width in px of the picture beside the panel."""
+    return max(1, round(image.shape[1] * HEIGHT / image.shape[0]))
+
+
+def _draw_buttons(panel: np.ndarray) -> None:
+    for key, (x, y, wide, tall) in _button_places().items():
+        cv2.rectangle(panel, (x, y), (x + wide - 1, y + tall - 1), LINE, cv2.FILLED)
+        draw_text(panel, key, x + 10, y + 19, 14, WHITE, 600)
+        draw_text(panel, KEYS[key], x + 10 + text_width(f"{key}  ", 14, 600), y + 19, 14, WHITE)
 
 
 def _draw_progress(panel: np.ndarray, view: View) -> None:

@@ -4,14 +4,16 @@ python -m examples.picture_frame photos/
 """
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from expressions import Reading, Trouble, open_pipeline
 from realtime.base.output import tell
 from realtime.sources.photos import Photo
+from realtime.viewers.desktop import DesktopWindow
+from realtime.viewers.inputs import ESCAPE, Key
 
 SMILE_S = 1.0
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
@@ -53,18 +55,16 @@ def main(folder: Path, source: str) -> None:
     photos = photos_in(folder)
     if not photos:
         sys.exit(f"{folder} holds no photo ({', '.join(PHOTOS)}): name another folder")
-    number, switch = 0, SmileSwitch()
-    cv2.namedWindow("photo", cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-    with open_pipeline(source) as faces:
-        picture = None
+    number, switch, screen, picture = 0, SmileSwitch(), DesktopWindow("photo"), None
+    with open_pipeline(source) as faces, closing(screen):
         for frame, readings in faces:
             if switch.update(frame.t, readings):
                 number, picture = (number + 1) % len(photos), None
                 tell(f"a smile: {photos[number].name}")
             if picture is None:
                 picture = picture_of(photos[number])
-                cv2.imshow("photo", picture)
-            if cv2.waitKey(1) in (ord("q"), 27):
+                screen.show(picture)
+            if screen.closed or any(item in (Key("q"), Key(ESCAPE)) for item in screen.wait()):
                 return
 
 

@@ -18,19 +18,23 @@ from realtime.recording.recording import RecordingSetup
 from realtime.recording.switch import RecordSwitch
 from realtime.values import Box, Frame
 from realtime.viewers.controls import MESSAGE_S
-from realtime.viewers.keys import NO_KEY
+from realtime.viewers.inputs import Key
 from realtime.viewers.window import NO_FACE_S, Window
 
 
 class ListScreen:
-    """A window on the desktop that keeps what it is shown and gives scripted keys."""
+    """A window on the desktop that keeps what it is shown and gives scripted keys, moves and clicks, one at a time."""
 
-    def __init__(self, keys: str):
-        self.shown, self.keys, self.closed, self.filled = [], list(keys), False, False
+    def __init__(self, keys):
+        self.shown, self.closed, self.filled = [], False, False
+        self.inputs = [Key(key) if isinstance(key, str) else key for key in keys]
 
     def show(self, picture):
         self.shown.append(picture)
-        return ord(self.keys.pop(0)) if self.keys else NO_KEY
+        return self.wait()
+
+    def wait(self):
+        return [self.inputs.pop(0)] if self.inputs else []
 
     def size(self, picture_wh):
         return picture_wh

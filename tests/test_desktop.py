@@ -1,29 +1,58 @@
+import socket
+
+import pygame
 import pytest
 
-from realtime.viewers.desktop import has_display, typed
-from realtime.viewers.keys import NO_KEY
+from realtime.viewers.desktop import has_display, picture_point, typed
 
 
 @pytest.mark.parametrize(
-    ("code", "key"),
+    ("code", "letter"),
     [
-        (-1, NO_KEY),
-        (ord("q"), ord("q")),
-        (0x100000 | ord("q"), ord("q")),
-        (27, 27),
-        (0xFF1B, 27),
-        (0xFF51, NO_KEY),
-        (0x250000, 0),
-        (63234, NO_KEY),
-        (0xE9, NO_KEY),
+        (pygame.K_q, "q"),
+        (pygame.K_SPACE, " "),
+        (pygame.K_SLASH, "/"),
+        (pygame.K_ESCAPE, "\x1b"),
+        (pygame.K_LEFT, ""),
+        (pygame.K_F1, ""),
+        (pygame.K_LSHIFT, ""),
+        (pygame.K_DELETE, ""),
+        (pygame.K_RETURN, ""),
+        (pygame.K_KP_ENTER, ""),
+        (0xE9, ""),
+        (0, ""),
     ],
 )
-def test_arrows_and_their_like_are_no_letters(code, key):
-    assert typed(code) == key
+def test_arrows_and_their_like_are_no_letters(code, letter):
+    assert typed(code) == letter
+
+
+def test_a_point_of_the_window_is_found_in_the_picture_that_is_fitted_into_it():
+    assert picture_point((30, 40), (640, 480), (640, 480)) == (30, 40)
+    # Twice as large, with margins of 100 px at the left and at the right.
+    assert picture_point((100, 0), (1480, 960), (640, 480)) == (0, 0)
+    assert picture_point((1379, 959), (1480, 960), (640, 480)) == (639, 479)
+    assert picture_point((90, 10), (1480, 960), (640, 480)) == (-5, 5)
 
 
 @pytest.mark.parametrize("display", ["", "nonsense", ":997", "127.0.0.1:99", "unix:997"])
 def test_no_screen_is_noticed(monkeypatch, display):
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert not has_display()
+
+
+def test_a_compositor_of_wayland_is_a_screen_while_it_listens(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("DISPLAY", "")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-7")
+    assert not has_display()
+    with socket.socket(socket.AF_UNIX) as compositor:
+        compositor.bind(str(tmp_path / "wayland-7"))
+        compositor.listen()
+        assert has_display()
+        monkeypatch.setenv("WAYLAND_DISPLAY", str(tmp_path / "wayland-7"))
+        assert has_display()
     assert not has_display()

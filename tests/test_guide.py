@@ -9,7 +9,7 @@ from calibration.plan import ORDER, make_prompts
 from calibration.session import CaptureSession
 from realtime.config import CaptureSettings, QualitySettings
 from realtime.values import Box, Face, Frame, Reading
-from realtime.viewers.keys import NO_KEY
+from realtime.viewers.inputs import Click, Key
 
 SETTINGS = CaptureSettings(hold_s=0.3, rest_s=0.3, countdown_s=1.0, review_s=0.2)
 POINTS = np.array([(260, 200), (280, 200), (340, 200), (320, 200), (300, 230)], np.float32)
@@ -17,20 +17,21 @@ READING = Reading(Face(1, Box(200, 120, 400, 320), POINTS), np.full(7, 1 / 7, np
 
 
 class FakeScreen:
-    """A window in which keys are pressed at chosen pictures, by their number from 1."""
+    """A window in which keys are pressed, or points clicked, at chosen pictures, by their number from 1."""
 
     closed = False
 
-    def __init__(self, keys: dict[int, str]):
+    def __init__(self, keys: dict[int, str | tuple[int, int]]):
         self.keys, self.pictures, self.waits, self.is_closed = keys, [], 0, False
 
     def show(self, picture):
         self.pictures.append(picture)
-        return ord(self.keys.get(len(self.pictures), chr(NO_KEY)))
+        what = self.keys.get(len(self.pictures))
+        return [] if what is None else [Key(what) if isinstance(what, str) else Click(what)]
 
     def wait(self):
         self.waits += 1
-        return NO_KEY
+        return []
 
     def close(self):
         self.is_closed = True

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,8 +23,6 @@ from realtime.viewers.window import Window
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.skipif(not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Debian's packages xvfb and xdotool"),
-    # Beside busy processes OpenCV's Qt loses events, see `painted`: now and then a test needs another go. A fault of ours fails four times.
-    pytest.mark.flaky(reruns=3),
 ]
 
 
@@ -34,7 +33,7 @@ class Screen:
         self.file = folder / "Xvfb_screen0"
         read, write = os.pipe()
         # Without -noreset it starts anew whenever its last client leaves, xdotool or the look whether there is a display, and whoever comes
-        # in that moment is thrown out: Qt ends the process then.
+        # in that moment is thrown out.
         command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-fbdir", str(folder)]
         self.process = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
         os.close(write)
@@ -53,6 +52,30 @@ class Screen:
     def xdotool(self, *args: str) -> str:
         done = subprocess.run(["xdotool", *args], env=self.environment, capture_output=True, text=True, timeout=20, check=False)
         return done.stdout.strip()
+
+    def find(self, title: str) -> str:
+        """The number of the window with a title that is shown; "" where there is none.
+
+        xdotool cannot search for it: SDL's titles are UTF-8, also in the old property.
+        """
+        from Xlib.display import Display
+        from Xlib.error import XError
+        from Xlib.X import IsViewable
+
+        display = Display(self.display)
+        name, waiting = display.intern_atom("_NET_WM_NAME"), [display.screen().root]
+        try:
+            while waiting:
+                # One may close meanwhile.
+                with suppress(XError):
+                    window = waiting.pop()
+                    waiting += window.query_tree().children
+                    found = window.get_full_property(name, 0)
+                    if found and found.value.decode() == title and window.get_attributes().map_state == IsViewable:
+                        return str(window.id)
+            return ""
+        finally:
+            display.close()
 
     def press_x(self, window: str) -> None:
         """What a window manager sends when the user clicks the X."""
@@ -88,20 +111,13 @@ def start(screen: Screen, cwd: Path, *args: str, source: str = "demo") -> tuple[
 
 
 def painted(screen: Screen, title: str, process: subprocess.Popen) -> str:
-    """Waits until a window is there with its picture, and gives its number and the keys to it.
-
-    Beside busy processes OpenCV's Qt misses now and then that its window is shown, without a window manager some one start in five: the
-    window then stays black until it is hidden and shown (`benchmarks/black_window.py`).
-    """
-    window = wait_for(lambda: screen.xdotool("search", "--name", title).split("\n")[0], 30)
+    """Waits until a window is there with its picture, and gives its number and the keys to it."""
+    window = wait_for(lambda: screen.find(title), 30)
     assert window, process.communicate(timeout=20)
-    for _ in range(5):
-        # A mouse pointer is no picture: it has 128 pixels.
-        if wait_for(lambda: screen.picture().any(axis=2).sum() > 1000, 3):
-            break
-        screen.xdotool("windowunmap", "--sync", window, "windowmap", "--sync", window)
-    # The tests look at places of the picture.
-    screen.xdotool("windowmove", window, "0", "0", "windowfocus", "--sync", window)
+    # A mouse pointer is no picture: it has 128 pixels.
+    assert wait_for(lambda: screen.picture().any(axis=2).sum() > 1000, 20)
+    # The tests look at places of the picture, and the bar would hide some: the mouse leaves.
+    screen.xdotool("windowmove", window, "0", "0", "windowfocus", "--sync", window, "mousemove", "1000", "760")
     return window
 
 
@@ -294,7 +310,7 @@ def test_a_film_larger_than_the_screen_opens_within_it_and_has_black_margins_in_
     assert wait_for(lambda: "922x518" in screen.xdotool("getwindowgeometry", window), 10)
     screen.xdotool("windowsize", window, "600", "600")
     assert wait_for(lambda: (screen.picture()[200:400, 100:500] > 190).all(), 10)
-    # The picture is 337 px high now; HighGUI's own margins are light.
+    # The picture is 337 px high now.
     assert wait_for(lambda: (screen.picture()[20:100, 50:400] < 10).all(), 10)
     screen.xdotool("key", "--window", window, "q")
     finish(process)
@@ -346,6 +362,6 @@ def test_a_camera_without_a_first_picture_has_a_card_and_then_a_window_of_its_si
         painted(screen, Window.title, process)
         assert wait_for(card, 20)
         ask("picture")
-        window = screen.xdotool("search", "--name", Window.title).split("\n")[0]
+        window = screen.find(Window.title)
         assert wait_for(lambda: "240x480" in screen.xdotool("getwindowgeometry", window), 10)
         process.communicate("end\n", timeout=20)

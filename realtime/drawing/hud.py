@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from realtime.base.messages import message
+from realtime.drawing.bar import Bar, outline
 from realtime.drawing.history import SPAN_S, Span
 from realtime.drawing.layout import Area, corners, free, least, nearby
 from realtime.drawing.palette import COLOURS, EDGE, QUIET, RED, WHITE, fill, shade
@@ -48,6 +49,7 @@ class Hud:
         paused: whether the picture stands still.
         hidden: whether faces are shown without their labels.
         strip: the labels of the last seconds, one row for each face.
+        bar: the buttons for the mouse; None while they are not shown.
     """
 
     fps: float | None
@@ -64,6 +66,7 @@ class Hud:
     paused: bool = False
     hidden: bool = False
     strip: tuple[tuple[Span, ...], ...] = ()
+    bar: Bar | None = None
 
 
 def draw_notice(picture: np.ndarray, text: str, unit: float) -> Area:
@@ -79,7 +82,7 @@ def draw_notice(picture: np.ndarray, text: str, unit: float) -> Area:
 
 
 def draw_first(picture: np.ndarray, hud: Hud, unit: float, faces: Sequence[Area], words: Words) -> list[Area]:
-    """Draws what must always be visible: strip, recording, pause, hidden labels. Gives the areas that they cover."""
+    """Draws what must always be visible: strip, recording, pause, hidden labels. Gives the areas that they and the bar cover."""
     height, width = picture.shape[:2]
     occupied: list[Area] = []
     if hud.strip and not hud.hidden:
@@ -89,6 +92,9 @@ def draw_first(picture: np.ndarray, hud: Hud, unit: float, faces: Sequence[Area]
         if place:
             _draw_strip(picture, hud.strip, place, row)
             occupied.append(place)
+    if hud.bar is not None:
+        # It is drawn last, so that it is whole in any case.
+        occupied.append(outline(hud.bar.buttons))
     if hud.rec is not None:
         minutes, seconds = divmod(int(hud.rec.elapsed_s), 60)
         pieces = [f"REC {minutes}:{seconds:02d}", f"{hud.rec.size_mb:.1f} MB"]
@@ -114,7 +120,7 @@ def draw_rest(picture: np.ndarray, hud: Hud, unit: float, occupied: Sequence[Are
         occupied += _draw_pieces(picture, [hud.notice], unit, "tm bm tl tr bl br", occupied, must=True, size=18)
     if hud.fps is not None and not hud.hidden and (status := _status(hud, words)):
         occupied += _draw_pieces(picture, status, unit, "bl br tl tr", occupied)
-    if not hud.message:
+    if not hud.message and hud.bar is None:
         _draw_pieces(picture, [f"{KEYS['help']}  {words.actions['help']}"], unit, "br tr tl bl", occupied)
 
 

@@ -1,45 +1,54 @@
-"""A plain window on the desktop: shows pictures and gives the keys that are pressed."""
+"""A plain window on the desktop, by SDL (pygame-ce): shows pictures, and gives keys, moves and clicks. docs/window.md says why SDL."""
 
+import importlib.util
 import os
 import socket
 import sys
-import time
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
+from realtime.base.errors import Trouble
 from realtime.base.silence import quiet
-from realtime.base.timing import Clock
 from realtime.drawing.fitting import fitted
-from realtime.viewers.keys import NO_KEY, KeyPresses
-from realtime.viewers.screen_size import Size, middle, opening_size, screen_size
+from realtime.drawing.symbols import window_icon
+from realtime.viewers.inputs import ESCAPE, Click, Input, Key, Move, Point
+from realtime.viewers.screen_size import Size, opening_size
+
+if TYPE_CHECKING:
+    import pygame
+
+BGRX = (0xFF0000, 0xFF00, 0xFF)
+"""The masks of red, green and blue on screens whose pixels lie in memory as blue, green, red and a byte without meaning."""
+NO_WINDOW = "no window can be opened ({reason}): run it on the desktop, or with --no-window or --web"
 
 
-def typed(code: int) -> int:
-    """The letter of a key code as `cv2.waitKeyEx` gives it, or `NO_KEY`.
+def typed(code: int) -> str:
+    """What a key types without Shift on the keyboard's layout, by SDL's code, or `ESCAPE`; empty for arrows and their like."""
+    return chr(code) if code == ord(ESCAPE) or ord(" ") <= code < 0x7F else ""
 
-    The lower 8 bits alone are not enough: for arrow keys they are letters, so that Left would quit. The bits above 16 are Shift and other
-    modifiers on some systems. Escape has its own code under X.
-    """
-    code &= 0xFFFF
-    if code == 0xFF1B:
-        return 27
-    return code if code < 0x80 else NO_KEY
+
+def picture_point(at: Point, window_wh: Size, picture_wh: Size) -> Point:
+    """A point of the window in px of the picture that is fitted into it; beyond the picture for one on the margins."""
+    factor = min(window_wh[0] / picture_wh[0], window_wh[1] / picture_wh[1])
+    x, y = ((side - whole * factor) / 2 for side, whole in zip(window_wh, picture_wh, strict=True))
+    return int((at[0] - x) // factor), int((at[1] - y) // factor)
 
 
 class DesktopWindow:
-    """One window. It opens with its first picture."""
+    """One window. It opens with its first picture, in the main thread: macOS allows windows in no other."""
 
-    def __init__(self, title: str, clock: Clock = time.monotonic):
+    def __init__(self, title: str):
         self.title = title
         self.closed = False
         """Whether the user has closed the window."""
         self.filled = False
         """Whether the window fills the screen."""
-        self._open = False
-        self._asked: Size = (0, 0)
-        self._presses = KeyPresses(clock)
+        self._window: pygame.Window | None = None
+        self._picture = np.zeros((1, 1, 3), np.uint8)
 
     def size(self, picture_wh: Size) -> Size:
         """Width and height in px of the window's inside, in which a picture is to be drawn; before it is open, with which it will open.
@@ -47,90 +56,154 @@ class DesktopWindow:
         Args:
             picture_wh: width and height of the source's picture.
         """
-        if not self._open:
-            return opening_size(picture_wh, screen_size())
-        try:
-            width, height = cv2.getWindowImageRect(self.title)[2:]
-        except cv2.error:
-            # The user has closed the window.
-            width = height = 0
-        return (width, height) if min(width, height) > 1 else self._asked
+        return opening_size(picture_wh, _screen_size()) if self._window is None else self._window.size
 
-    def show(self, picture: np.ndarray) -> int:
-        """Shows (h, w, 3) BGR uint8; gives the key that was pressed, `NO_KEY` for none.
+    def show(self, picture: np.ndarray) -> list[Input]:
+        """Shows (h, w, 3) BGR uint8; gives what the user has done since the last call.
 
         A picture of another size than `size` gives is fitted in, with black margins.
+
+        Raises:
+            Trouble: the system opens no window.
         """
-        wh = (picture.shape[1], picture.shape[0])
-        if not self._open:
-            with quiet():
-                # Free of the picture's ratio: HighGUI's own margins are light gray.
-                cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
-            self._open = True
-            self.resize(wh)
-        size = self.size(wh)
-        cv2.imshow(self.title, picture if size == wh else fitted(picture, [], size)[0])
+        if self._window is None:
+            self._open((picture.shape[1], picture.shape[0]))
+        self._picture = picture
+        self._paint()
         return self.wait()
 
     def resize(self, picture_wh: Size) -> None:
         """Gives the window the size that suits a picture and the screen."""
-        if self._open:
-            screen = screen_size()
-            self._asked = opening_size(picture_wh, screen)
-            place = middle(self._asked, screen)
-            with quiet():
-                cv2.resizeWindow(self.title, *self._asked)
-                if place is not None:
-                    # A system puts a window where it suits the size that it had before.
-                    cv2.moveWindow(self.title, *place)
+        if self._window is not None and not self.filled:
+            self._window.size = opening_size(picture_wh, _screen_size())
+            self._window.position = _library().WINDOWPOS_CENTERED
 
     def fill(self) -> None:
         """Switches between full screen and window."""
-        self.filled = not self.filled
-        if self._open:
-            with quiet():
-                cv2.setWindowProperty(self.title, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN if self.filled else cv2.WINDOW_NORMAL)
+        if self._window is not None:
+            self.filled = not self.filled
+            if self.filled:
+                self._window.set_fullscreen(desktop=True)
+            else:
+                self._window.set_windowed()
 
-    def wait(self) -> int:
-        """Keeps the window alive while there is nothing new to show; gives a key as `show` does."""
-        if not self._open:
-            return NO_KEY
-        key = self._presses.update(typed(cv2.waitKeyEx(1)))
-        self.closed = self.closed or not self._visible()
-        return key
+    def wait(self) -> list[Input]:
+        """Keeps the window alive while there is nothing new to show; gives what `show` gives."""
+        if self._window is None:
+            return []
+        library = _library()
+        inputs: list[Input] = []
+        for event in library.event.get():
+            if event.type in (library.QUIT, library.WINDOWCLOSE):
+                self.closed = True
+            elif event.type in (library.WINDOWEXPOSED, library.WINDOWSIZECHANGED):
+                self._paint()
+            elif event.type == library.KEYDOWN and (letter := typed(event.key)):
+                inputs.append(Key(letter))
+            elif event.type == library.MOUSEMOTION:
+                inputs.append(Move(self._point(event.pos)))
+            elif event.type == library.MOUSEBUTTONDOWN and event.button == library.BUTTON_LEFT:
+                inputs.append(Click(self._point(event.pos)))
+        return inputs
 
     def close(self) -> None:
-        if self._open:
-            with quiet():
-                cv2.destroyAllWindows()
+        if self._window is not None:
+            self._window = None
+            _library().display.quit()
 
-    def _visible(self) -> bool:
+    def _open(self, picture_wh: Size) -> None:
+        library = _library()
         try:
-            return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) >= 1
-        except cv2.error:
-            # Qt raises this once the user has closed the last window.
-            return False
+            with quiet():
+                self._window = library.Window(self.title, opening_size(picture_wh, _screen_size()), resizable=True)
+                self._window.get_surface()
+                icon = window_icon()
+                self._window.set_icon(library.image.frombuffer(icon.tobytes(), icon.shape[1::-1], "RGBA"))
+        except library.error as error:
+            raise Trouble(NO_WINDOW.format(reason=error)) from error
+
+    def _point(self, at: Point) -> Point:
+        assert self._window is not None
+        return picture_point(at, self._window.size, (self._picture.shape[1], self._picture.shape[0]))
+
+    def _paint(self) -> None:
+        assert self._window is not None
+        surface = self._window.get_surface()
+        wh = surface.get_size()
+        picture = self._picture if wh == (self._picture.shape[1], self._picture.shape[0]) else fitted(self._picture, [], wh)[0]
+        _copy(picture, surface)
+        self._window.flip()
+
+
+def _copy(picture: np.ndarray, surface: "pygame.Surface") -> None:
+    """Copies (h, w, 3) BGR uint8 onto a surface of its size. SDL's own way from three bytes to four takes some times longer."""
+    width, height = surface.get_size()
+    if surface.get_bytesize() == 4 and surface.get_masks()[:3] == BGRX and surface.get_pitch() == 4 * width:
+        buffer: Any = surface.get_buffer()
+        cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA, dst=np.frombuffer(buffer, np.uint8).reshape(height, width, 4))
+    else:
+        surface.blit(_library().image.frombuffer(np.ascontiguousarray(picture).data, (width, height), "BGR"), (0, 0))
+
+
+def _library() -> Any:
+    """pygame with its display ready: imported with the first window, since nothing else needs it. No sound, no joysticks."""
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    # SIGINT and SIGTERM are the program's: it finishes its files.
+    os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")
+    # SDL takes every window for a game, and switches the desktop's shadows and transparency off.
+    os.environ.setdefault("SDL_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR", "0")
+    import pygame
+
+    if not pygame.display.get_init():
+        with quiet():
+            try:
+                pygame.display.init()
+            except pygame.error as error:
+                raise Trouble(NO_WINDOW.format(reason=error)) from error
+        if pygame.display.get_driver() == "x11":
+            # X shows pictures by itself. OpenGL in between, without a graphics card, takes four times the processor time and 90 MB.
+            os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
+        # An input method would take the letters, and ask which Chinese one is meant.
+        pygame.key.stop_text_input()
+    return pygame
+
+
+def _screen_size() -> Size:
+    width, height = _library().display.get_desktop_sizes()[0]
+    return width, height
 
 
 def has_display() -> bool:
-    """Whether a window can be opened. Without this check Qt would end the whole process where there is no screen."""
-    if not any("GUI:" in line and "NONE" not in line for line in cv2.getBuildInformation().splitlines()):
+    """Whether a window can be opened. Nothing is opened for the answer: SDL itself would take the console of a board without a desktop."""
+    if importlib.util.find_spec("pygame") is None:
         return False
     if sys.platform != "linux":
         return True
-    name = os.environ.get("DISPLAY", "")
-    host, colon, number = name.rpartition(":")
+    return _answers(os.environ.get("DISPLAY", "")) or _is_wayland(os.environ)
+
+
+def _answers(display: str) -> bool:
+    """Whether an X server listens at an address such as ":0"."""
+    host, colon, number = display.rpartition(":")
     screen = number.split(".")[0]
     if not colon or not screen.isdecimal():
         return False
     addresses: list[tuple[int, Any]] = [(socket.AF_INET, (host, 6000 + int(screen)))] if host and host != "unix" else []
     addresses = addresses or [(socket.AF_UNIX, f"/tmp/.X11-unix/X{screen}"), (socket.AF_UNIX, f"\0/tmp/.X11-unix/X{screen}")]
-    for family, address in addresses:
-        with socket.socket(family) as knock:
-            knock.settimeout(1.0)
-            try:
-                knock.connect(address)
-                return True
-            except OSError:
-                continue
-    return False
+    return any(_knock(family, address) for family, address in addresses)
+
+
+def _is_wayland(environment: Mapping[str, str]) -> bool:
+    """Whether a Wayland compositor listens."""
+    name = environment.get("WAYLAND_DISPLAY", "")
+    return bool(name) and _knock(socket.AF_UNIX, str(Path(environment.get("XDG_RUNTIME_DIR", "")) / name))
+
+
+def _knock(family: int, address: Any) -> bool:
+    with socket.socket(family) as knock:
+        knock.settimeout(1.0)
+        try:
+            knock.connect(address)
+        except OSError:
+            return False
+    return True
