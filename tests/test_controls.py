@@ -11,6 +11,7 @@ from fakes import FakeClock, NoCameras, NoProfile, a_reading, controls
 from realtime.base.errors import Trouble
 from realtime.base.messages import TEXTS, message
 from realtime.config import Choices
+from realtime.drawing.bar import place_buttons
 from realtime.drawing.draw import annotate, waiting
 from realtime.drawing.hud import Hud
 from realtime.drawing.words import LANGUAGES
@@ -18,7 +19,7 @@ from realtime.recording.recording import RecordingSetup
 from realtime.recording.switch import RecordSwitch
 from realtime.values import Box, Frame
 from realtime.viewers.controls import MESSAGE_S
-from realtime.viewers.inputs import Key
+from realtime.viewers.inputs import Click, Key, Move
 from realtime.viewers.window import NO_FACE_S, Window
 
 
@@ -63,6 +64,39 @@ def test_escape_closes_the_help_then_leaves_full_screen_then_quits():
         (False, False, False),
         (False, False, True),
     ]
+
+
+def test_a_click_on_a_button_does_what_its_key_does():
+    profiles, cameras = NoProfile(), NoCameras()
+    clock = FakeClock(5.0)
+    window = Window(controls(profiles=profiles, cameras=cameras), clock)
+    places = dict(place_buttons((640, 480), 1.0, []))
+    clicks = [Click(places[name][:2]) for name in ("camera", "profile", "help", "help", "fill", "pause", "quit")]
+    window._desktop = screen = ListScreen([Move((5, 5)), *clicks])
+    image, states = np.full((480, 640, 3), 50, np.uint8), []
+    for i in range(8):
+        window.write(Frame(image, 0.0, i), [])
+        states.append((window._help, screen.filled, window._paused, window.closed))
+    assert cameras.chosen == ["0"] and profiles.chosen == ["ana"]
+    assert [state.index(True) if any(state) else None for state in states[3:]] == [0, None, 1, 1, 1]
+    assert states[-1] == (False, True, True, True)
+
+
+def test_while_no_frame_comes_the_bar_appears_and_goes():
+    clock = FakeClock(5.0)
+    window = Window(controls(), clock)
+    window._desktop = screen = ListScreen([])
+    window.write(Frame(np.full((480, 640, 3), 50, np.uint8), 0.0, 0), [])
+    window.idle(None)
+    assert len(screen.shown) == 1
+    screen.inputs.append(Move((5, 5)))
+    window.idle(None)
+    assert len(screen.shown) == 2 and (screen.shown[1] != screen.shown[0]).any()
+    window.idle(None)
+    assert len(screen.shown) == 2
+    clock.sleep(3)
+    window.idle(None)
+    assert len(screen.shown) == 3 and (screen.shown[2] == screen.shown[0]).all()
 
 
 def test_the_window_speaks_its_language_in_messages_and_while_it_waits():

@@ -97,6 +97,26 @@ def test_s_skips_and_r_repeats_the_take_before():
     assert guide.session.prompt.expression == ORDER[0] and not takes
 
 
+def test_clicks_on_the_buttons_do_what_the_keys_do():
+    screen = FakeScreen({})
+    guide, _, _ = begin(screen)
+    play(guide, 0.05)
+    first = guide.session.prompt.expression
+
+    def click(x: int, y: int) -> None:
+        screen.keys[len(screen.pictures) + 1] = (x, y)
+        play(guide, 0.05, start=len(screen.pictures) / 20)
+
+    # The panel begins at 800 px; its buttons are at the lower edge, in the order of the keys.
+    click(300, 580)
+    click(850, 500)
+    assert guide.session.prompt.expression == first and not guide.closed
+    click(930, 580)
+    assert guide.session.prompt.expression == ORDER[1]
+    click(1050, 580)
+    assert guide.closed
+
+
 def test_a_window_without_frames_stays_alive_and_its_x_leaves():
     screen = FakeScreen({})
     guide, _, _ = begin(screen)

@@ -31,6 +31,7 @@ TEXTS = {
     "help_box": "The box is a face, its colour the expression; the bars show all seven.",
     "help_strip": "The strip at the edge: the last ten seconds, now is at the right.",
     "help_unsure": 'Gray and "unsure": do not rely on it; the reason is in brackets.',
+    "help_mouse": "Move the mouse: buttons appear.",
     "help_close": "h or Esc closes this help",
 }
 """The English sentence of each key. `realtime.drawing.sentences` has those of the other languages."""

@@ -1,4 +1,4 @@
-"""Keeps native libraries (OpenCV, Qt, FFmpeg) from writing into the user's terminal."""
+"""Keeps native libraries (OpenCV, FFmpeg, SDL) from writing into the user's terminal."""
 
 import os
 import threading
@@ -11,14 +11,12 @@ _stderr = -1
 
 
 def silence_libraries() -> None:
-    """Sets the environment variables that OpenCV, Qt and FFmpeg read when cv2 is imported. Call before that; a user's own setting wins.
+    """Sets the environment variables that OpenCV and its FFmpeg read when cv2 is imported. Call before that; a user's own setting wins.
 
     The last variable is not about messages. It is set here because it, too, must be set before cv2 is imported.
     """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    # OpenCV's wheel has Qt without fonts, and Qt prints a warning about it for every window.
-    os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false;*.info=false")
     # Windows' Media Foundation looks for hardware converters for up to a minute before it opens a camera.
     os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
 

@@ -134,7 +134,7 @@ def check_fonts(draw: Callable[[str], np.ndarray]) -> Check:
     """`draw(text)` gives a (h, w, 3) picture of the text, in which letters that the font lacks are question marks."""
     chinese, missing = draw("高兴"), draw("??")
     if not chinese.any():
-        return Check("fonts", "fault", "no text can be drawn", "install opencv-python anew: `pip install --force-reinstall opencv-python`")
+        return Check("fonts", "fault", "no text can be drawn", "run `pip install --force-reinstall opencv-python-headless`")
     if np.array_equal(chinese, missing):
         return Check("fonts", "warning", "no Chinese letters", "for `--lang zh` and `ja`: sudo apt install fonts-wqy-microhei")
     return Check("fonts", "ok", "Latin and Chinese letters are drawn")

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
 from realtime.drawing.layout import Area, Size, free, least
-from realtime.drawing.palette import RED, TRACK, WHITE, Colour, fill
+from realtime.drawing.palette import QUIET, RED, TRACK, WHITE, Colour, fill
 from realtime.drawing.symbols import SYMBOLS, symbol
 from realtime.drawing.text import draw_text, text_width
 from realtime.drawing.words import KEYS, Words
@@ -72,24 +73,29 @@ def action_at(buttons: Sequence[Button], point: tuple[int, int]) -> str | None:
 
 def draw_bar(picture: np.ndarray, bar: Bar, unit: float, words: Words) -> None:
     """Draws the bar onto (h, w, 3) BGR uint8 in place, and beside the button under the mouse its words and its key."""
-    fill(picture, *outline(bar.buttons), GROUND)
+    height, width = picture.shape[:2]
     for action, (x, y, side, _) in bar.buttons:
-        on, inset = action in bar.on, max(1, side // 20)
-        if on:
-            fill(picture, x + inset, y + inset, side - 2 * inset, side - 2 * inset, RED if action == "record" else SIGN)
-        elif action == bar.pointed:
-            fill(picture, x + inset, y + inset, side - 2 * inset, side - 2 * inset, TRACK)
-        if action == bar.pointed:
-            cv2.rectangle(picture, (x + inset, y + inset), (x + side - 1 - inset, y + side - 1 - inset), WHITE, max(1, round(unit)))
-        margin = side // 5
-        share, rest = symbol(action, on, side - 2 * margin)
-        part = picture[y + margin : y + side - margin, x + margin : x + side - margin]
-        if part.shape[:2] == share.shape:
-            full = np.empty_like(part)
-            full[:] = RED if action == "record" and not on else WHITE
-            cv2.blendLinear(part, full, share, rest, part)
+        button = _draw_button(action, action in bar.on, action == bar.pointed, side)
+        # In a window that is hardly larger than its title some buttons lie beyond the edge.
+        picture[y : y + side, x : x + side] = button[: max(height - y, 0), : max(width - x, 0)]
     if bar.pointed is not None:
         _draw_words(picture, bar, unit, words)
+
+
+@lru_cache(64)
+def _draw_button(action: str, on: bool, pointed: bool, side: int) -> np.ndarray:
+    """A button, (side, side, 3) BGR uint8. All callers share it."""
+    inset, margin = max(1, side // 20), side // 5
+    ground = (RED if action == "record" else SIGN) if on else TRACK if pointed else GROUND
+    button = np.full((side, side, 3), GROUND, np.uint8)
+    fill(button, inset, inset, side - 2 * inset, side - 2 * inset, ground)
+    if pointed:
+        cv2.rectangle(button, (inset, inset), (side - 1 - inset, side - 1 - inset), WHITE, max(1, side // 40))
+    share = symbol(action, on, side - 2 * margin)[:, :, None]
+    ink = RED if action == "record" and not on else WHITE
+    inner = button[margin : side - margin, margin : side - margin]
+    inner[:] = (share * np.float32(ink) + (1 - share) * inner).round()
+    return button
 
 
 def _draw_words(picture: np.ndarray, bar: Bar, unit: float, words: Words) -> None:
@@ -108,4 +114,4 @@ def _draw_words(picture: np.ndarray, bar: Bar, unit: float, words: Words) -> Non
     left, top = min(max(left, 0), max(width - wide, 0)), min(max(top, 0), max(height - tall, 0))
     fill(picture, left, top, wide, tall, GROUND)
     draw_text(picture, text, left + pad, top + pad + round(letters * 0.85), letters, WHITE, 500)
-    draw_text(picture, key, left + 3 * pad + first, top + pad + round(letters * 0.85), letters, (170, 170, 170))
+    draw_text(picture, key, left + 3 * pad + first, top + pad + round(letters * 0.85), letters, QUIET)

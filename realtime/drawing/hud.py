@@ -202,7 +202,7 @@ def _draw_help(picture: np.ndarray, unit: float, words: Words) -> None:
     height, width = picture.shape[:2]
     keys = [(key, words.actions[action]) for action, key in KEYS.items()]
     colours = [(words.labels[name], COLOURS[name]) for name in LABELS]
-    sentences = [words.sentence(message(key)) for key in ("help_box", "help_strip", "help_unsure", "help_close")]
+    sentences = [words.sentence(message(key)) for key in ("help_box", "help_strip", "help_unsure", "help_mouse", "help_close")]
     for scale in (unit, 0.85 * unit, 0.7 * unit, 0.55 * unit, 0.45 * unit):
         letters = max(6, round(15 * scale))
         lines = sentences if letters >= READABLE else []

@@ -34,6 +34,7 @@ SENTENCES: dict[str, Mapping[str, str]] = {
         "help_box": "方框是人脸, 颜色是表情; 横条是七种表情的比例",
         "help_strip": "边上的色带: 最近十秒, 最右是现在",
         "help_unsure": "灰色 “不确定”: 不要当真, 括号里是原因",
+        "help_mouse": "移动鼠标: 出现按钮",
         "help_close": "按 h 或 Esc 关闭",
     },
     "es": {
@@ -64,6 +65,7 @@ SENTENCES: dict[str, Mapping[str, str]] = {
         "help_box": "El marco es una cara, su color la expresión; las barras, las siete.",
         "help_strip": "La cinta del borde: los últimos diez segundos, ahora a la derecha.",
         "help_unsure": "Gris y «dudosa»: no te fíes; entre paréntesis está el motivo.",
+        "help_mouse": "Mueve el ratón: aparecen los botones.",
         "help_close": "h o Esc cierra esta ayuda",
     },
     "de": {
@@ -94,6 +96,7 @@ SENTENCES: dict[str, Mapping[str, str]] = {
         "help_box": "Der Rahmen ist ein Gesicht, seine Farbe der Ausdruck; die Balken zeigen alle sieben.",
         "help_strip": "Der Streifen am Rand: die letzten zehn Sekunden, rechts ist jetzt.",
         "help_unsure": "Grau und „unsicher“: nicht darauf verlassen; der Grund steht in Klammern.",
+        "help_mouse": "Die Maus bewegen: Knöpfe erscheinen.",
         "help_close": "h oder Esc schließt diese Hilfe",
     },
     "fr": {
@@ -124,6 +127,7 @@ SENTENCES: dict[str, Mapping[str, str]] = {
         "help_box": "Le cadre est un visage, sa couleur l'expression ; les barres, les sept.",
         "help_strip": "La bande au bord : les dix dernières secondes, maintenant à droite.",
         "help_unsure": "Gris et « incertain » : ne pas s'y fier ; la raison est entre parenthèses.",
+        "help_mouse": "Bouge la souris : des boutons apparaissent.",
         "help_close": "h ou Esc ferme cette aide",
     },
     "ja": {
@@ -154,6 +158,7 @@ SENTENCES: dict[str, Mapping[str, str]] = {
         "help_box": "枠は顔、色は表情、横の棒は七つの表情の割合です",
         "help_strip": "端の帯: 最近の十秒、右端が今です",
         "help_unsure": "灰色の「不確か」: あてにしないでください。理由は括弧の中です",
+        "help_mouse": "マウスを動かすとボタンが出ます",
         "help_close": "h か Esc で閉じます",
     },
 }

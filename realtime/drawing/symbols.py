@@ -1,7 +1,6 @@
 """The symbols of the bar's buttons, and the window's icon. Pure. Coordinates are shares of the side, y points down."""
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -153,13 +152,11 @@ SWITCHED_ON: dict[str, Callable[[Pen], None]] = {"record": _stop, "pause": _play
 """What a button shows instead while its action is in effect, where the next press does something else."""
 
 
-@lru_cache(64)
-def symbol(action: str, on: bool, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """The coverage of each pixel by a button's symbol, (side, side) float32 from 0 to 1, and 1 minus it. All callers share the arrays."""
+def symbol(action: str, on: bool, side: int) -> np.ndarray:
+    """The coverage of each pixel by a button's symbol, (side, side) float32 from 0 to 1."""
     pen = Pen(side * OVERSAMPLING)
     (SWITCHED_ON.get(action, SYMBOLS[action]) if on else SYMBOLS[action])(pen)
-    share = cv2.resize(pen.canvas, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    return share, 1 - share
+    return cv2.resize(pen.canvas, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
 def window_icon(side: int = 64) -> np.ndarray:

@@ -17,9 +17,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from fakes import a_reading  # noqa: E402
 
 from realtime.base.geometry import scale_box  # noqa: E402
-from realtime.drawing.draw import draw  # noqa: E402
+from realtime.drawing.bar import Bar, place_buttons  # noqa: E402
+from realtime.drawing.draw import draw, unit_of  # noqa: E402
 from realtime.drawing.history import LabelHistory  # noqa: E402
 from realtime.drawing.hud import Hud  # noqa: E402
+from realtime.drawing.layout import area_of  # noqa: E402
 from realtime.values import LABELS, Box, Reading  # noqa: E402
 
 FRAMES = 300
@@ -40,16 +42,19 @@ def main() -> None:
     cv2.setNumThreads(1)
     for width, height in ((640, 480), (1920, 1080)):
         image = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
-        for count in (1, 2, 5):
+        for count, with_bar in ((1, False), (1, True), (2, False), (2, True), (5, False), (5, True)):
             history, times = LabelHistory(), []
+            areas = [area_of(reading.face.box) for reading in faces(count, height / 480, 0)]
+            bar = Bar(place_buttons((width, height), unit_of(image), areas), frozenset(["record"]), "mirror") if with_bar else None
             for i in range(FRAMES):
                 readings = faces(count, height / 480, i % 10)
-                hud = Hud(25 + i % 5, 20 + i % 17, strip=history.update(i / 30, readings))
+                hud = Hud(25 + i % 5, 20 + i % 17, strip=history.update(i / 30, readings), bar=bar)
                 picture = image.copy()
                 start = time.thread_time()
                 draw(picture, readings, hud)
                 times.append((time.thread_time() - start) * 1000)
-            print(f"{width}x{height}, {count} faces: median {np.median(times):.2f} ms, 95 % below {np.quantile(times, 0.95):.2f} ms")
+            name = f"{width}x{height}, {count} faces{', the bar' if with_bar else ''}"
+            print(f"{name}: median {np.median(times):.2f} ms, 95 % below {np.quantile(times, 0.95):.2f} ms")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,13 @@ formats=/proc/sys/fs/binfmt_misc
 
 if [ ! -e "$root/ready" ]; then
     rm -rf "$root"
+<<<<<<< HEAD
     # Only what docs/raspberry-pi.md names for a fresh system. The font is for --lang zh and ja.
     debootstrap --arch=arm64 --variant=minbase --include=ca-certificates,python3,python3-venv,libgl1,libglib2.0-0,fonts-wqy-microhei bookworm "$root" "$mirror"
+=======
+    # Only what the README names for a fresh system. The font is for --lang zh and ja.
+    debootstrap --arch=arm64 --variant=minbase --include=ca-certificates,python3,python3-venv,fonts-wqy-microhei bookworm "$root" "$mirror"
+>>>>>>> cfc80c4 (Buttons in live and calibrate, tests with a real mouse, OpenCV without windows)
     touch "$root/ready"
 fi
 # If this machine reaches the package registries through a proxy, the emulated system must trust the proxy's certificate too.
