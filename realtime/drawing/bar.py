@@ -94,7 +94,7 @@ def _draw_button(action: str, on: bool, pointed: bool, side: int) -> np.ndarray:
     share = symbol(action, on, side - 2 * margin)[:, :, None]
     ink = RED if action == "record" and not on else WHITE
     inner = button[margin : side - margin, margin : side - margin]
-    inner[:] = (share * np.float32(ink) + (1 - share) * inner).round()
+    inner[:] = (share * np.array(ink, np.float32) + (1 - share) * inner).round()
     return button
 
 

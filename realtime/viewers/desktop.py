@@ -48,6 +48,7 @@ class DesktopWindow:
         self.filled = False
         """Whether the window fills the screen."""
         self._window: pygame.Window | None = None
+        self._windowed: tuple[Size, Point] = ((0, 0), (0, 0))
         self._picture = np.zeros((1, 1, 3), np.uint8)
 
     def size(self, picture_wh: Size) -> Size:
@@ -80,12 +81,17 @@ class DesktopWindow:
 
     def fill(self) -> None:
         """Switches between full screen and window."""
-        if self._window is not None:
-            self.filled = not self.filled
-            if self.filled:
-                self._window.set_fullscreen(desktop=True)
-            else:
-                self._window.set_windowed()
+        if self._window is None:
+            return
+        self.filled = not self.filled
+        if self.filled:
+            self._windowed = self._window.size, self._window.position
+            # Without a window manager, as in a kiosk, X has no full screen: the window itself must be as large.
+            self._window.position, self._window.size = (0, 0), _screen_size()
+            self._window.set_fullscreen(desktop=True)
+        else:
+            self._window.set_windowed()
+            self._window.size, self._window.position = self._windowed
 
     def wait(self) -> list[Input]:
         """Keeps the window alive while there is nothing new to show; gives what `show` gives."""
