@@ -91,6 +91,14 @@ def test_neither_labels_nor_lines_lie_under_the_bar():
     assert (without[y : y + tall, x : x + wide] == 120).all(), "lines at the edge would have to move for the bar"
 
 
+def test_the_help_makes_room_for_the_bar():
+    buttons = place_buttons((640, 480), 1.0, [])
+    lower = slice(outline(buttons)[1], 480)
+    shown = annotate(blank((640, 480)), [], Hud(25, 20, help=True, bar=Bar(buttons)))
+    alone = annotate(blank((640, 480)), [], Hud(25, 20, bar=Bar(buttons)))
+    assert (shown[lower] == alone[lower]).all() and (shown != alone).any()
+
+
 def test_the_bar_comes_with_the_mouse_and_goes_and_its_first_touch_does_nothing():
     clock = FakeClock(10.0)
     mouse = Mouse(clock)

@@ -111,7 +111,9 @@ def draw_first(picture: np.ndarray, hud: Hud, unit: float, faces: Sequence[Area]
 def draw_rest(picture: np.ndarray, hud: Hud, unit: float, occupied: Sequence[Area], words: Words) -> None:
     """Draws what may be left out if there is no room: messages, status line, the key for help."""
     if hud.help:
-        _draw_help(picture, unit, words)
+        # Above the bar, where that is below the middle.
+        height, bar_top = picture.shape[0], outline(hud.bar.buttons)[1] if hud.bar is not None else 0
+        _draw_help(picture[:bar_top] if bar_top > height // 2 else picture, unit, words)
         return
     occupied = list(occupied)
     if hud.message:
