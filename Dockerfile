@@ -3,7 +3,7 @@
 FROM debian:bookworm-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends python3-venv
 COPY . /source
-RUN python3 -m venv /opt/expressions && EXPRESSIONS_HEADLESS=1 /opt/expressions/bin/pip install --no-cache-dir /source
+RUN python3 -m venv /opt/expressions && /opt/expressions/bin/pip install --no-cache-dir /source
 
 FROM debian:bookworm-slim
 # The font is for `--lang zh` and `ja`.

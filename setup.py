@@ -3,13 +3,9 @@
 In this folder the parts of the program are packages of their own: `realtime`, `calibration`, `models`. Such names must not land beside the
 packages of others. So each part becomes a package within `expressions`, and its absolute imports are changed accordingly. Of `models/` only
 the files that running needs are taken, not the code that makes them.
-
-With EXPRESSIONS_HEADLESS=1 in the environment, the package asks for an OpenCV without windows. An extra could not do that: extras add
-packages, and the two OpenCVs overwrite each other.
 """
 
 import ast
-import os
 import re
 from pathlib import Path
 from shutil import rmtree
@@ -27,10 +23,8 @@ RUN = re.compile(r"(?:python )?\brun\.py\b")
 
 
 def requirements() -> list[str]:
-    """The packages that requirements.txt names, with the OpenCV that the environment asks for."""
-    headless = os.environ.get("EXPRESSIONS_HEADLESS", "") not in ("", "0")
-    lines = [line for line in Path("requirements.txt").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-    return [re.sub(r"^opencv-python\b", "opencv-python-headless", line) for line in lines] if headless else lines
+    """The packages that requirements.txt names."""
+    return [line for line in Path("requirements.txt").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
 
 
 def moved_imports(source: str) -> str:

@@ -33,7 +33,7 @@ class Installation(NamedTuple):
 
 
 def environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "EXPRESSIONS_HEADLESS")}
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -154,12 +154,7 @@ def test_an_import_that_cannot_be_moved_ends_the_build(setup, line):
         setup.moved_imports(f"x = 1\n{line}\n")
 
 
-@pytest.mark.parametrize(("value", "opencv"), [(None, "opencv-python"), ("0", "opencv-python"), ("1", "opencv-python-headless")])
-def test_exactly_one_opencv_is_asked_for(setup, monkeypatch, value, opencv):
-    if value is None:
-        monkeypatch.delenv("EXPRESSIONS_HEADLESS", raising=False)
-    else:
-        monkeypatch.setenv("EXPRESSIONS_HEADLESS", value)
+def test_exactly_one_opencv_is_asked_for(setup):
     needed = setup.requirements()
-    assert [line.split(">")[0] for line in needed if line.startswith("opencv")] == [opencv]
+    assert [line.split(">")[0] for line in needed if line.startswith("opencv")] == ["opencv-python-headless"]
     assert len(needed) == len(re.findall(r"^\w", (ROOT / "requirements.txt").read_text(), re.M))
