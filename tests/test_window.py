@@ -302,7 +302,7 @@ def test_wheel_and_drag_change_nothing_and_the_bar_goes(screen, tmp_path):
     assert wait_for(lambda: has_bar(screen), 10)
     # Over a button the wheel and the other buttons press nothing.
     screen.xdotool("mousemove", *button("quit"), "click", "4", "click", "5", "click", "3", "click", "2")
-    screen.xdotool("mousedown", "1", "mousemove", "100", "300", "mousemove", "200", "300", "mouseup", "1")
+    screen.xdotool("mousemove", "300", "200", "mousedown", "1", "mousemove", "100", "300", "mousemove", "200", "300", "mouseup", "1")
     assert wait_for(lambda: (part()[:, :300] == before[:, :300]).all() and has_bar(screen), 5)
     screen.xdotool("mousemove", "1000", "760")
     assert wait_for(lambda: not has_bar(screen), 10)

@@ -169,6 +169,8 @@ def _library() -> Any:
         if pygame.display.get_driver() == "x11":
             # X shows pictures by itself. OpenGL in between, without a graphics card, takes four times the processor time and 90 MB.
             os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
+        # As it was with OpenCV's window: the screen sleeps and is locked as the user has set it.
+        pygame.display.set_allow_screensaver(True)
         # An input method would take the letters, and ask which Chinese one is meant.
         pygame.key.stop_text_input()
     return pygame
