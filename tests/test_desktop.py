@@ -1,9 +1,11 @@
 import socket
 
+import numpy as np
 import pygame
 import pytest
 
-from realtime.viewers.desktop import has_display, picture_point, typed
+from realtime.base.errors import Trouble
+from realtime.viewers.desktop import DesktopWindow, has_display, picture_point, typed
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,8 @@ def test_no_screen_is_noticed(monkeypatch, display):
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert not has_display()
+    with pytest.raises(Trouble, match="there is no display"):
+        DesktopWindow("nowhere").show(np.zeros((4, 4, 3), np.uint8))
 
 
 def test_a_compositor_of_wayland_is_a_screen_while_it_listens(monkeypatch, tmp_path):

@@ -118,6 +118,9 @@ class DesktopWindow:
             _library().display.quit()
 
     def _open(self, picture_wh: Size) -> None:
+        if not has_display():
+            # SDL would open a window that nobody can see.
+            raise Trouble(NO_WINDOW.format(reason="there is no display"))
         library = _library()
         try:
             with quiet():
