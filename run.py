@@ -121,7 +121,7 @@ def live(
     host: o.Host = "127.0.0.1",
     port: o.Port = WebSettings.port,
     token: o.TokenFile = None,
-    lang: o.Lang = "en",
+    lang: o.ScreenLang = None,
     osc: o.Osc = None,
     lsl: o.Lsl = False,
     mqtt: o.Mqtt = None,
@@ -132,6 +132,7 @@ def live(
     from realtime.base.machine import small_board
     from realtime.commands.choose import choose_model, choose_profile
     from realtime.commands.live import LiveOptions, LiveSession
+    from realtime.drawing.words import system_language
     from realtime.outputs.choices import OutputChoices
 
     console, interrupted = TextConsole(), stop_on_signal()
@@ -147,7 +148,7 @@ def live(
         record=record,
         overwrite=overwrite,
         microphone=mic,
-        choices=o.choices_of(overlay, clean, privacy, size, fps, csv, srt, lang),
+        choices=o.choices_of(overlay, clean, privacy, size, fps, csv, srt, lang or system_language()),
         window=window,
         web=web,
         host=host,
@@ -232,11 +233,13 @@ def calibrate(
     agreed: o.Agreed = False,
     window: o.CaptureWindow = None,
     model: o.SuitedModel = None,
+    lang: o.ScreenLang = None,
 ) -> None:
     """Learn a face: a guided capture, a profile for `live --profile NAME`, and the proof that it helps."""
     from calibration.command import CaptureOptions, calibrate_person, delete_person, merge_people
     from realtime.base.machine import small_board
     from realtime.commands.choose import choose_model
+    from realtime.drawing.words import system_language
 
     if delete is not None:
         delete_person(delete)
@@ -246,7 +249,8 @@ def calibrate(
         return
     # A profile belongs to a model: the one that live will take.
     model, _ = choose_model(model, small_board(), tell)
-    options = CaptureOptions(name, plan, tuple(source or ()), anonymous, practising, agreed, window is not False, model)
+    sources, spoken = tuple(source or ()), lang or system_language()
+    options = CaptureOptions(name, plan, sources, anonymous, practising, agreed, window is not False, model, spoken)
     calibrate_person(options, TextConsole(), stop_on_signal())
 
 

@@ -11,14 +11,18 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from calibration.ending import Ending, describe_practice
 from calibration.enrol import TakeWriter, read_rest
 from calibration.guide import Guide
+from calibration.observation import Observation
 from calibration.plan import PRACTICE, ROOM, Prompt, make_practice_prompts, make_prompts
-from calibration.practice import describe_attempt, read_attempts, score_attempt, store_attempt, tabulate
+from calibration.practice import Attempt, describe_attempt, read_attempts, score_attempt, store_attempt, tabulate
+from calibration.refusal import plainly_shown
 from calibration.rest import OwnRest
 from calibration.room import FurtherCamera
-from calibration.session import CaptureSession, Observation
+from calibration.session import NEUTRAL, CaptureSession
 from calibration.session_folder import SessionFolder
+from calibration.words import CaptureWords
 from realtime.base.messages import Message
 from realtime.config import CameraSettings, CaptureSettings, Choices, ClassifierSettings, Settings
 from realtime.expression.classifier import EmotionClassifier
@@ -47,6 +51,7 @@ class CaptureRequest:
         consent: the text that the person has agreed to; None: nothing is stored.
         windowed: show a window if there is a display, else guide in the terminal.
         model: the classifier's file.
+        lang: the language of the screen and of what is printed, one of `calibration.words.TEXTS`.
         capture: durations, and what a take requires.
     """
 
@@ -56,11 +61,21 @@ class CaptureRequest:
     consent: str | None
     windowed: bool
     model: Path
+    lang: str = "en"
     capture: CaptureSettings = field(default_factory=CaptureSettings)
 
 
-def run_capture(request: CaptureRequest, console: Console, stopped: Callable[[], bool], root: Path = PEOPLE) -> str | None:
-    """Runs a guided capture.
+def run_capture(
+    request: CaptureRequest,
+    console: Console,
+    stopped: Callable[[], bool],
+    root: Path = PEOPLE,
+    conclude: Callable[[str], Ending] | None = None,
+) -> str | None:
+    """Runs a guided capture to its last screen.
+
+    Args:
+        conclude: called with the person once the plan is complete; makes the profile, and gives what the last screen says.
 
     Returns:
         The person of whose takes a profile can be made; None if none were stored, or the plan is not complete.
@@ -68,21 +83,41 @@ def run_capture(request: CaptureRequest, console: Console, stopped: Callable[[],
     Raises:
         Trouble: no source opens, or a take cannot be written; the takes before it are kept.
     """
-    capture, practising = request.capture, request.plan == PRACTICE
-    prompts = _choose_prompts(request)
     # Nobody can calibrate for the people of the demo clip.
     texts = list(request.sources[:1]) or [text for text in usual_sources() if text != "demo"]
     folder = _open_folder(request, request.sources or texts, console, root)
+    try:
+        return _run(request, texts, folder, console, stopped, root, conclude)
+    finally:
+        if folder:
+            folder.erase_if_empty()
+
+
+def _run(
+    request: CaptureRequest,
+    texts: list[str],
+    folder: SessionFolder | None,
+    console: Console,
+    stopped: Callable[[], bool],
+    root: Path,
+    conclude: Callable[[str], Ending] | None,
+) -> str | None:
+    capture, practising, words = request.capture, request.plan == PRACTICE, CaptureWords(request.lang)
+    prompts = _choose_prompts(request)
     rest = OwnRest(read_rest(root, folder.person, EmotionClassifier(request.model)) if practising and folder else None)
     cameras = _Cameras(request, folder, console, stopped)
     source = cameras.open_source(texts, cameras.idle)
     further = cameras.further_cameras()
     writer = TakeWriter(folder, lambda: source.current, prompts, capture, further) if folder else None
-    practice = _Practice(folder.path.parents[1] if folder else None, capture, console) if practising else None
+    practice = _Practice(folder.path.parents[1] if folder else None, capture, console, words) if practising else None
 
     def keep(prompt: Prompt, frames: Sequence[Observation]) -> None:
         if practice:
             practice.add(prompt, frames, rest.logs)
+            probs = [frame.probs for frame in frames if frame.probs is not None]
+            if prompt.expression != NEUTRAL and plainly_shown(prompt.expression, probs, rest.logs, capture):
+                # A try that failed is no take of what was asked for.
+                return
         if writer:
             writer.keep(prompt, frames)
 
@@ -90,23 +125,32 @@ def run_capture(request: CaptureRequest, console: Console, stopped: Callable[[],
         if writer:
             writer.drop(prompt)
 
-    session = CaptureSession(prompts, capture, cameras.settings.quality, keep, drop, writer.earlier if writer else (), rest)
-    title = f"{folder.person if folder else 'nothing is kept'}, {request.plan}"
-    screen = DesktopWindow("Calibration") if request.windowed and has_display() else None
-    guide = cameras.guide = Guide(session, capture, lambda: source.mirror, title, console, screen, practising)
-    pipeline = cameras.build_pipeline()
+    earlier = writer.earlier if writer else ()
+    session = CaptureSession(prompts, capture, cameras.settings.quality, keep, drop, earlier, rest, practising)
+    title = f"{folder.person if folder else words.text('not_kept')}, {words.text(f'plan_{request.plan}')}"
     with ExitStack() as stack:
-        for camera in further:
-            stack.enter_context(camera)
-        run_loop(source, pipeline, Sinks([guide, *cameras.films(1, pipeline)]), cameras.ended)
-    if practice:
-        practice.print_table()
-    if not session.complete:
-        console.print(f"left after {len(folder.takes)} takes, which are kept; the same command goes on" if folder else "left")
-        return None
-    if folder:
-        folder.finish()
-    return folder.person if folder else None
+        screen = DesktopWindow("Calibration") if request.windowed and has_display() else None
+        if screen:
+            stack.callback(screen.close)
+        guide = cameras.guide = Guide(session, capture, lambda: source.mirror, title, console, screen, words)
+        pipeline = cameras.build_pipeline()
+        with ExitStack() as running:
+            for camera in further:
+                running.enter_context(camera)
+            run_loop(source, pipeline, Sinks([guide, *cameras.films(1, pipeline)]), cameras.ended)
+        if practice:
+            practice.print_table()
+        count = len(folder.takes) if folder else 0
+        if folder and session.complete and count:
+            folder.finish()
+        if folder and not practising and (not session.complete or not count):
+            console.print(words.text("left", count=count) if count else words.text("nothing_taken"))
+        if not session.complete:
+            return None
+        ending = practice.ending() if practice else conclude(folder.person) if conclude and folder and count else None
+        if ending:
+            guide.end(ending, stopped)
+    return folder.person if folder and count else None
 
 
 def _choose_prompts(request: CaptureRequest) -> tuple[Prompt, ...]:
@@ -124,7 +168,7 @@ def _open_folder(request: CaptureRequest, sources: Sequence[str], console: Conso
     folder = None if request.plan == PRACTICE else SessionFolder.unfinished(root, request.who, request.plan)
     if folder is None:
         return SessionFolder.create(root, request.who, request.plan, request.consent, sources, datetime.now().astimezone())
-    console.print(f"going on with the session in {folder.path}: {len(folder.takes)} takes are kept")
+    console.print(CaptureWords(request.lang).text("going_on", folder=folder.path, count=len(folder.takes)))
     return folder
 
 
@@ -183,17 +227,24 @@ class _Cameras:
 class _Practice:
     """The attempts of a person, or of nobody: then they are not stored."""
 
-    def __init__(self, person: Path | None, settings: CaptureSettings, console: Console):
-        self.person, self.settings, self.console = person, settings, console
-        self._attempts = read_attempts(person) if person else []
+    def __init__(self, person: Path | None, settings: CaptureSettings, console: Console, words: CaptureWords):
+        self.person, self.settings, self.console, self.words = person, settings, console, words
+        self._earlier = read_attempts(person) if person else []
+        self._attempts: list[Attempt] = []
 
     def add(self, prompt: Prompt, frames: Sequence[Observation], rest: np.ndarray | None) -> None:
         attempt = score_attempt(prompt, frames, rest, self.settings)
         self._attempts.append(attempt)
-        self.console.print(describe_attempt(attempt))
+        self.console.print(describe_attempt(attempt, self.words))
         if self.person:
             store_attempt(self.person, attempt)
 
     def print_table(self) -> None:
-        if self._attempts:
-            self.console.print(table("asked for, and recognised as", ("asked for", *LABELS, "match"), tabulate(self._attempts)))
+        attempts, words = [*self._earlier, *self._attempts], self.words
+        if attempts:
+            head = (words.text("asked_column"), *map(words.label, LABELS), words.text("match"))
+            self.console.print(table(words.text("table"), head, tabulate(attempts, words)))
+
+    def ending(self) -> Ending | None:
+        """What the last screen says of the attempts of this session; None without any."""
+        return Ending(describe_practice(self._attempts)) if self._attempts else None

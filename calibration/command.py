@@ -11,18 +11,14 @@ from rich.console import Console
 
 from calibration import people_folders
 from calibration.capture import CaptureRequest, run_capture
+from calibration.ending import Ending, describe_fit
 from calibration.enrol import enrol
-from calibration.proof import as_text
+from calibration.words import CaptureWords, remark
 from realtime.base.errors import Trouble
 from realtime.base.output import tell
 from realtime.config import SHIPPED, FitSettings
 from realtime.expression.classifier import EmotionClassifier
 from realtime.expression.people import PEOPLE, checked
-
-CONSENT = (
-    "Small pictures of the face and its surroundings are kept in the folder people/ on this computer, and nowhere else. They make the "
-    "profile for this face, and can train a model if you give them away. `run.py calibrate --delete NAME` erases all of them."
-)
 
 
 @dataclass(frozen=True)
@@ -38,6 +34,7 @@ class CaptureOptions:
         agreed: whether consent has been given on the command line.
         window: whether a window may be shown.
         model: the classifier whose profile is wanted.
+        lang: the language, one of `calibration.words.TEXTS`.
     """
 
     name: str | None
@@ -48,6 +45,7 @@ class CaptureOptions:
     agreed: bool
     window: bool
     model: Path
+    lang: str
 
 
 def calibrate_person(options: CaptureOptions, console: Console, interrupted: Callable[[], bool]) -> None:
@@ -65,38 +63,44 @@ def calibrate_person(options: CaptureOptions, console: Console, interrupted: Cal
     person = None if options.anonymous else checked("me" if options.name is None else options.name)
     # Practice leaves nothing behind, unless a name is given.
     stores_takes = not options.practising or options.name is not None or options.anonymous
+    words = CaptureWords(options.lang)
     if stores_takes and not options.agreed:
-        ask_consent()
+        ask_consent(words)
     plan = "practice" if options.practising else options.plan
-    request = CaptureRequest(person, plan, options.sources, CONSENT if stores_takes else None, options.window, options.model)
-    owner = run_capture(request, console, interrupted)
-    if owner is not None:
-        install_profiles(owner, options.model, console)
+    consent = words.text("consent") if stores_takes else None
+    request = CaptureRequest(person, plan, options.sources, consent, options.window, options.model, options.lang)
+
+    def conclude(owner: str) -> Ending:
+        return install_profiles(owner, options.model)
+
+    owner = run_capture(request, console, interrupted, PEOPLE, conclude)
+    if owner is not None and options.practising:
+        try:
+            install_profiles(owner, options.model)
+        except Trouble as trouble:
+            console.print(str(trouble))
 
 
-def install_profiles(person: str, model: Path, console: Console) -> None:
-    """Makes the profiles of a person for `model` and for the other shipped models, and shows what the first is good for."""
-    installed = False
-    for file in [model, *(shipped for shipped in SHIPPED.values() if shipped != model)]:
-        fit, picture = enrol(PEOPLE, person, EmotionClassifier(file), FitSettings())
-        if file == model and fit.proofs:
-            console.print(as_text(fit.proofs[-1]))
-        console.print(f"{file.stem}: {fit.why}" + (f" (as a picture: {picture})" if picture else ""))
-        installed = installed or fit.profile is not None
-    if installed:
-        console.print(f"use it with: run.py live --profile {shlex.quote(person)}")
+def install_profiles(person: str, model: Path) -> Ending:
+    """Makes the profiles of a person for `model` and for the other shipped models; tells what the first is good for."""
+    fit, proof = enrol(PEOPLE, person, EmotionClassifier(model), FitSettings())
+    for file in SHIPPED.values():
+        if file != model:
+            enrol(PEOPLE, person, EmotionClassifier(file), FitSettings())
+    use = remark("end_use", command=f"run.py live --profile {shlex.quote(person)}")
+    return Ending(describe_fit(fit), (*([use] if fit.profile else []), remark("end_proof", file=proof)))
 
 
-def ask_consent() -> None:
+def ask_consent(words: CaptureWords) -> None:
     """Asks whether pictures may be kept.
 
     Raises:
         Trouble: they may not, or nobody can be asked.
     """
-    print(CONSENT)
+    tell(words.text("consent"))
     if not sys.stdin.isatty():
         raise Trouble("nobody can be asked here whether pictures may be kept: agree with --yes")
-    if not typer.confirm("Do you agree?"):
+    if not typer.confirm(words.text("agree")):
         raise Trouble("without consent nothing is taken; `calibrate --practice` keeps nothing")
 
 

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 
 from calibration.fit import Fit, Takes, fit
+from calibration.observation import Observation, average_measures
 from calibration.plan import FRONT, SIDE, Prompt
-from calibration.proof import as_picture
+from calibration.proof import as_picture, as_text
 from calibration.rest import average_logs
 from calibration.room import FurtherCamera
-from calibration.session import Observation, average_measures
 from calibration.session_folder import SessionFolder
 from calibration.stored_sessions import read_person_takes
 from calibration.takes import StoredTake, Take, TakePicture, cut_surroundings
@@ -135,11 +135,11 @@ def read_rest(root: Path, name: str, classifier: EmotionClassifier) -> np.ndarra
     return np.mean(logs, axis=0) if logs else None
 
 
-def enrol(root: Path, name: str, classifier: EmotionClassifier, settings: FitSettings) -> tuple[Fit, Path | None]:
+def enrol(root: Path, name: str, classifier: EmotionClassifier, settings: FitSettings) -> tuple[Fit, Path]:
     """Fits a profile to all takes of a person, and installs it if it helps.
 
     Returns:
-        The fit, and the picture of its proof, if there is one.
+        The fit, and its proof as a text file; a picture of it lies beside it.
 
     Raises:
         Trouble: there are too few takes, or a file cannot be written.
@@ -148,12 +148,12 @@ def enrol(root: Path, name: str, classifier: EmotionClassifier, settings: FitSet
     path = profile_path(root, name, classifier.path)
     if result.profile:
         save(result.profile, path)
-    if not result.proofs:
-        return result, None
-    picture = path.with_name(f"{path.stem}_proof.png")
+    text, picture = (path.with_name(f"{path.stem}_proof{ending}") for ending in (".txt", ".png"))
     _, png = cv2.imencode(".png", as_picture(result.proofs[-1]))
-    try:
-        replace_file(picture, png.tobytes(), private=True)
-    except OSError as error:
-        raise Trouble(f"cannot write {picture} ({reason(error)}): free the place; the profile itself is not concerned") from error
-    return result, picture
+    words = f"{path.stem}: {result.why}\n\n{as_text(result.proofs[-1])}\n"
+    for file, content in ((text, words.encode()), (picture, png.tobytes())):
+        try:
+            replace_file(file, content, private=True)
+        except OSError as error:
+            raise Trouble(f"cannot write {file} ({reason(error)}): free the place; the profile itself is not concerned") from error
+    return result, text

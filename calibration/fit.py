@@ -91,11 +91,19 @@ class Proof:
 
 @dataclass(frozen=True)
 class Fit:
-    """A profile or None, one line that says why, and the proofs of all steps that were tried, the last one's at the end."""
+    """The result of all steps.
+
+    Attributes:
+        profile: what is to be installed, or None.
+        why: one line that says why.
+        proofs: of all steps that were tried, the last one's at the end; one at least.
+        is_good_already: whether there is no profile because a resting face alone is read rightly without.
+    """
 
     profile: Profile | None
     why: str
     proofs: tuple[Proof, ...]
+    is_good_already: bool = False
 
 
 Correction = tuple[np.ndarray, np.ndarray | None]
@@ -189,13 +197,21 @@ def _list_folds(takes: Takes) -> list[tuple[str, np.ndarray]]:
 
 
 def _fit_rest_alone(name: str, model: str, takes: Takes, settings: FitSettings, fit_step: Step) -> Fit:
-    """A profile of resting faces alone. Nothing can be held out of one take, so a face that is read rightly gets no profile."""
+    """A profile of resting faces alone, if more of their frames are read as neutral with it.
+
+    Nothing can be held out of one take, so a face that is read rightly gets no profile.
+    """
     correction = fit_step(takes)
     before, after = score(takes.probs, takes), score(apply_correction(correction, takes), takes)
-    gain = before.log_loss - after.log_loss
-    if before.accuracy >= 0.9 or gain <= TINY:
-        return Fit(None, f"no profile installed: the resting face is read as neutral in {before.accuracy:.0%} of the frames already", ())
-    proof = Proof("resting", "nothing", before, after, gain, np.inf, None)
+    good = before.accuracy >= 0.9
+    refusal = None
+    if good:
+        refusal = f"the resting face is read as neutral in {before.accuracy:.0%} of the frames already"
+    elif after.accuracy <= before.accuracy + TINY:
+        refusal = f"the resting face is read as neutral in {before.accuracy:.0%} of the frames, and with a profile in no more"
+    proof = Proof("resting", "nothing", before, after, before.log_loss - after.log_loss, np.inf, refusal)
+    if refusal is not None:
+        return Fit(None, f"no profile installed: {refusal}", (proof,), good)
     why = f"resting helps: read as neutral in {after.accuracy:.0%} of the frames ({before.accuracy:.0%}); the same frames, nothing held out"
     return Fit(_make_profile(name, model, "resting", correction, takes, settings, [proof]), why, (proof,))
 

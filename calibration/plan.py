@@ -10,17 +10,6 @@ PRACTICE, ROOM = "practice", "room"
 ORDER = ("neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust")
 """In a plan, from the resting face over what everybody can do to what is hard to show."""
 
-HOW = {
-    "anger": "Draw your brows down and together, stare, and press your lips shut.",
-    "disgust": "Wrinkle your nose and lift your upper lip, as at a foul smell.",
-    "fear": "Raise your brows and draw them together, eyes wide, mouth stretched to the sides.",
-    "happiness": "Smile broadly, with cheeks and eyes.",
-    "sadness": "Raise the inner ends of your brows and let the corners of your mouth sink.",
-    "surprise": "Raise your brows high, open your eyes wide, and let your jaw drop.",
-    "neutral": "Let your whole face rest, with your mouth closed.",
-}
-"""What the muscles do in each expression, after Ekman and Friesen's Facial Action Coding System (1978)."""
-
 
 @dataclass(frozen=True)
 class Prompt:

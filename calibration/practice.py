@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from calibration.observation import Observation
 from calibration.plan import Prompt
 from calibration.rest import choose_shown, match_target
-from calibration.session import Observation
+from calibration.words import CaptureWords
 from realtime.base.errors import Trouble, reason
 from realtime.base.files import read_regular
 from realtime.base.json_values import parse_json
@@ -49,12 +50,12 @@ def score_attempt(prompt: Prompt, frames: Sequence[Observation], rest: np.ndarra
     return Attempt(target, answer, round(match, 4), rest is not None)
 
 
-def describe_attempt(attempt: Attempt) -> str:
+def describe_attempt(attempt: Attempt, words: CaptureWords) -> str:
     """An attempt in one line; says where the own rest was not known."""
-    line = f"{attempt.expression}: recognised as {attempt.answer}, match {attempt.match:.0%}"
+    line = words.text("attempt", asked=attempt.expression, answer=attempt.answer, match=f"{attempt.match:.0%}")
     if attempt.rest_known:
         return line
-    return f"{line} (by everybody's rest: yours {'is known from now on' if attempt.expression == 'neutral' else 'is not known yet'})"
+    return f"{line} ({words.text('rest_learned' if attempt.expression == 'neutral' else 'rest_unknown')})"
 
 
 def store_attempt(person: Path, attempt: Attempt) -> None:
@@ -94,7 +95,7 @@ def read_attempts(person: Path) -> list[Attempt]:
     return attempts
 
 
-def tabulate(attempts: Sequence[Attempt]) -> list[tuple[str, ...]]:
+def tabulate(attempts: Sequence[Attempt], words: CaptureWords) -> list[tuple[str, ...]]:
     """A row for each expression that was asked for: how often each of `LABELS` was the answer, and the mean match.
 
     The mean is over the attempts with a known rest, as the others' match is a probability; empty where there are none.
@@ -106,5 +107,5 @@ def tabulate(attempts: Sequence[Attempt]) -> list[tuple[str, ...]]:
             counts = (sum(attempt.answer == answer for attempt in mine) for answer in LABELS)
             matches = [attempt.match for attempt in mine if attempt.rest_known]
             mean = f"{np.mean(matches):.0%}" if matches else ""
-            table.append((expression, *(str(count) if count else "" for count in counts), mean))
+            table.append((words.label(expression), *(str(count) if count else "" for count in counts), mean))
     return table

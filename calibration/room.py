@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from calibration.session import Observation, observe
+from calibration.observation import Observation, observe
 from realtime.base.errors import Trouble
 from realtime.config import CaptureSettings
 from realtime.loop import Sink, Sinks, Tap, run_loop

@@ -3,7 +3,7 @@
     light -> ready -> countdown -> take -> review -> the next prompt's light ... -> done
 
 It asks for a prompt, waits until face, light and pose are as required, counts down, collects the frames of the take, shows them, and
-keeps the take.
+keeps the take. One that plainly shows another expression (`calibration.refusal`) is asked for again, unless the user keeps it.
 """
 
 import math
@@ -13,49 +13,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from calibration.observation import Observation, average_measures, light_changed
 from calibration.plan import FRONT, Prompt
-from calibration.rest import OwnRest, match_needed, match_target
+from calibration.refusal import plainly_shown
+from calibration.rest import OwnRest, choose_shown, match_needed, match_target
+from calibration.words import Remark, remark
 from realtime.config import CaptureSettings, QualitySettings
-from realtime.expression.quality import MIDDLE, eye_distance, texture, turn
-from realtime.faces.align import enlarge, sample, similarity
-from realtime.values import Box, Face, Frame, Reading
+from realtime.faces.align import enlarge
+from realtime.values import Box
 
 LIGHT, READY, COUNTDOWN, TAKE, REVIEW, DONE = "light", "ready", "countdown", "take", "review", "done"
+GOOD, WRONG, QUIET = "good", "wrong", "quiet"
+"""The tones of a view."""
 NEVER = -math.inf
+NEUTRAL = "neutral"
 ROUNDING_S = 1e-6
 """Times of frames are sums of fractions: two may differ by this much less than they should."""
 
 
 @dataclass(frozen=True)
-class Observation:
-    """The person in one frame.
-
-    Attributes:
-        t: the frame's, in seconds.
-        other_faces: how many other faces there are that are about as large.
-        image: (h, w, 3) BGR uint8, the frame's.
-        face, face_crop, probs: of the largest face: the face, its crop (48, 48) uint8 and its shown probabilities (7,); None without one.
-        doubt: why the face's chip should not be believed, in one word.
-        measures: of the largest face, by name: see `measure`.
-    """
-
-    t: float
-    other_faces: int
-    image: np.ndarray
-    face: Face | None = None
-    face_crop: np.ndarray | None = None
-    probs: np.ndarray | None = None
-    doubt: str | None = None
-    measures: dict[str, float] | None = None
-
-
-@dataclass(frozen=True)
 class Requirement:
-    """One thing that a take requires: its name on the screen, whether it is met, and what the user should do if it is not."""
+    """One thing that a take requires: the key of its name on the screen, whether it is met, and what the user should do if it is not."""
 
     name: str
     is_met: bool
-    remedy: str
+    remedy: Remark | None
 
 
 @dataclass(frozen=True)
@@ -75,6 +57,9 @@ class View:
         match_needed: the match from which on the expression counts as shown; None as long as no rest is known.
         box: the person's face.
         message: what the user should do now, one sentence.
+        tone: GOOD if all is as asked for, WRONG if something is to be changed, QUIET if nothing is to be said about the face.
+        refused: the expression that the take in review plainly shows instead of the one that was asked for; None: it will be kept.
+        refusals: how many takes in a row were so.
     """
 
     step: str
@@ -88,73 +73,10 @@ class View:
     match: float | None = None
     match_needed: float | None = None
     box: Box | None = None
-    message: str = ""
-
-
-def observe(frame: Frame, gray: np.ndarray, readings: Sequence[Reading], settings: CaptureSettings) -> Observation:
-    """The person in a frame, of its gray picture (h, w) uint8 and its readings: the person's face is the largest one."""
-    by_size = sorted(readings, key=lambda reading: _area(reading.face.box), reverse=True)
-    if not by_size:
-        return Observation(frame.t, 0, frame.image)
-    largest, *others = by_size
-    similar = sum(_area(reading.face.box) * settings.alone > _area(largest.face.box) for reading in others)
-    points = largest.face.points
-    crop = sample(gray, similarity(points))
-    # A tie is a doubt about the label, not about the chip.
-    doubt = None if largest.unsure == "tie" else largest.unsure
-    return Observation(frame.t, similar, frame.image, largest.face, crop, largest.probs, doubt, measure(gray, enlarge(crop), points))
-
-
-def measure(gray: np.ndarray, chip: np.ndarray, points: np.ndarray) -> dict[str, float]:
-    """Quality measures of one frame of a take.
-
-    Args:
-        gray: (h, w) uint8, the frame.
-        chip: (64, 64) uint8.
-        points: (5, 2) in pixels of the frame.
-
-    Returns:
-        - brightness: of the face, mean grey level.
-        - contrast, detail, grain: of the chip, as in `realtime.expression.quality.Texture`.
-        - turn: of the head, as in `realtime.expression.quality.turn`.
-        - eyes_px: distance between the eyes.
-        - balance: mean grey level of the chip's left half minus that of its right half: where the light comes from.
-        - room: mean grey level of the whole frame.
-    """
-    face = chip[MIDDLE].astype(np.float32)
-    half = face.shape[1] // 2
-    contrast, detail, grain = texture(chip)
-    return {
-        "brightness": float(face.mean()),
-        "contrast": contrast,
-        "detail": detail,
-        "grain": grain,
-        "turn": turn(points),
-        "eyes_px": eye_distance(points),
-        "balance": float(face[:, :half].mean() - face[:, half:].mean()),
-        "room": float(gray[::8, ::8].mean()),
-    }
-
-
-def average_measures(frames: Sequence[Observation]) -> dict[str, float]:
-    """Means of the measures of frames, by name; one frame at least must have a face."""
-    measures = [frame.measures for frame in frames if frame.measures is not None]
-    return {name: float(np.mean([values[name] for values in measures])) for name in measures[0]}
-
-
-def light_changed(now: dict[str, float], before: dict[str, float], settings: CaptureSettings, darker: bool = False) -> bool:
-    """Whether two takes are lit differently: face, frame, or one side of the face against the other. `darker`: only less light counts.
-
-    A camera that sets its own exposure hides part of a change of strength. It cannot hide from which side the light comes.
-    """
-    if darker:
-        return before["room"] - now["room"] >= settings.change or before["brightness"] - now["brightness"] >= settings.change
-    limits = {"brightness": settings.change, "room": settings.change, "balance": settings.change_side}
-    return any(abs(now[name] - before[name]) >= limit for name, limit in limits.items())
-
-
-def _area(box: Box) -> float:
-    return (box.x1 - box.x0) * (box.y1 - box.y0)
+    message: Remark | None = None
+    tone: str = QUIET
+    refused: str | None = None
+    refusals: int = 0
 
 
 class CaptureSession:
@@ -172,6 +94,7 @@ class CaptureSession:
         drop: Callable[[Prompt], None],
         earlier: Sequence[tuple[Prompt, dict[str, float]]] = (),
         rest: OwnRest | None = None,
+        practice: bool = False,
     ):
         """
         Args:
@@ -179,9 +102,10 @@ class CaptureSession:
             drop: called with a prompt whose stored take is to be erased, as it will be repeated.
             earlier: the stored takes of a session that is continued, each with its mean measures.
             rest: what is known of the person's resting face; this session's takes are added to it.
+            practice: whether the user tries what is recognised: then of all takes only one of the resting face can be refused.
         """
         self.prompts, self.settings, self.quality = tuple(prompts), settings, quality
-        self.keep, self.drop = keep, drop
+        self.keep_take, self.drop, self.practice = keep, drop, practice
         self._measures = dict(earlier)
         """Of the stored takes."""
         self._rest = rest or OwnRest()
@@ -190,9 +114,12 @@ class CaptureSession:
         self._unmet_since: float | None = None
         self._met_since: float | None = None
         self._frames: list[Observation] = []
+        self._refused: str | None = None
+        self._refusals = 0
         self._positions: deque[tuple[float, np.ndarray]] = deque()
         self._has_begun = False
         self._now = NEVER
+        self._prompt: Prompt | None = None
         self._begin(self._next_prompt())
 
     @property
@@ -220,8 +147,12 @@ class CaptureSession:
             self._count_down(all_met)
         elif self._step == TAKE:
             self._collect(observation, all_met)
-        elif self._step == REVIEW and self._step_s() >= self.settings.review_s:
-            self._accept()
+        elif self._step == REVIEW and self._step_s() >= self._review_s():
+            if self._refused is None:
+                self.keep()
+            else:
+                self._refusals += 1
+                self._begin(self._prompt)
         return self._view(observation, requirements)
 
     def repeat(self) -> None:
@@ -236,12 +167,21 @@ class CaptureSession:
             self.drop(before[-1])
             self._begin(before[-1])
 
+    def keep(self) -> None:
+        """In review: keeps the take at once, whatever it seems to show."""
+        if self._prompt is None or self._step != REVIEW:
+            return
+        self.keep_take(self._prompt, self._frames)
+        self._measures[self._prompt] = average_measures(self._frames)
+        self._rest.add(self._prompt, _probs_of(self._frames))
+        self._begin(self._next_prompt())
+
     def skip(self) -> None:
-        """Leaves out the current prompt; in the step light, leaves out the change of light; in review, keeps the take at once."""
+        """Leaves out the current prompt; in the step light, the change of light; in review, keeps a take that is not refused at once."""
         if self._prompt is None:
             return
-        if self._step == REVIEW:
-            self._accept()
+        if self._step == REVIEW and self._refused is None:
+            self.keep()
         elif self._step == LIGHT:
             self._enter(READY)
         else:
@@ -253,6 +193,9 @@ class CaptureSession:
 
     def _begin(self, prompt: Prompt | None) -> None:
         lights = [stored.light for stored in self._measures]
+        self._refused = None
+        if prompt != self._prompt:
+            self._refusals = 0
         self._prompt = prompt
         if prompt is None:
             self._enter(DONE)
@@ -292,14 +235,19 @@ class CaptureSession:
             # Copied, as the source may use the frame's memory again.
             self._frames.append(replace(observation, image=observation.image.copy()))
         if self._prompt is not None and self._step_s() >= self._prompt.seconds:
-            self._enter(REVIEW if len(self._frames) >= self.settings.least else READY)
+            enough = len(self._frames) >= self.settings.least
+            self._refused = self._plainly_shown(self._prompt, _probs_of(self._frames)) if enough else None
+            self._enter(REVIEW if enough else READY)
 
-    def _accept(self) -> None:
-        if self._prompt is not None:
-            self.keep(self._prompt, self._frames)
-            self._measures[self._prompt] = average_measures(self._frames)
-            self._rest.add(self._prompt, [frame.probs for frame in self._frames if frame.probs is not None])
-        self._begin(self._next_prompt())
+    def _plainly_shown(self, prompt: Prompt, probs: list[np.ndarray]) -> str | None:
+        """Why a take of a prompt would be refused: the other expression that its frames' probabilities (7,) plainly show."""
+        if not probs or (self.practice and prompt.expression != NEUTRAL):
+            return None
+        return plainly_shown(prompt.expression, probs, self._rest.logs, self.settings)
+
+    def _review_s(self) -> float:
+        """How long the take is shown."""
+        return self.settings.review_s if self._refused is None else self.settings.refused_s
 
     def _check_requirements(self, observation: Observation) -> tuple[Requirement, ...]:
         """The requirements of a take; those come first that the others depend on."""
@@ -307,34 +255,33 @@ class CaptureSession:
             return ()
         settings, measures, doubt = self.settings, observation.measures, observation.doubt
         visible = observation.face is not None and doubt != "covered"
-        if visible:
-            remedy = "One person at a time, please."
-        else:
-            remedy = "Come into the picture, facing the camera." if observation.face is None else "Uncover your face."
-        face = Requirement("face", visible and not observation.other_faces, remedy)
+        remedy = remark("one_person" if visible else "come_in" if observation.face is None else "uncover")
+        face = Requirement("need_face", visible and not observation.other_faces, remedy)
         if measures is None:
             self._positions.clear()
-            return (face, *(Requirement(name, False, "") for name in ("size", "light", "sharp", "pose", "still")))
+            return (face, *(Requirement(f"need_{name}", False, None) for name in ("size", "light", "sharp", "pose", "still")))
         too_bright = measures["brightness"] > settings.glare
         lit = doubt != "dark" and settings.dim <= measures["brightness"] <= settings.glare
         still = self._speed(observation) <= settings.still
         return (
             face,
-            Requirement("size", measures["eyes_px"] >= settings.eyes_px and doubt != "small", "Come closer."),
-            Requirement("light", lit, "Less light on your face." if too_bright else "More light on your face."),
-            Requirement("sharp", doubt != "blurred", "Hold still; if that does not help, wipe the lens."),
+            Requirement("need_size", measures["eyes_px"] >= settings.eyes_px and doubt != "small", remark("closer")),
+            Requirement("need_light", lit, remark("face_darker" if too_bright else "face_brighter")),
+            Requirement("need_sharp", doubt != "blurred", remark("wipe_lens")),
             self._check_pose(self._prompt, measures["turn"]),
-            self._check_other_light(self._prompt, measures) if self._step == LIGHT else Requirement("still", still, "Hold still."),
+            self._check_other_light(self._prompt, measures)
+            if self._step == LIGHT
+            else Requirement("need_still", still, remark("hold_still")),
         )
 
     def _check_pose(self, prompt: Prompt, turn: float) -> Requirement:
         if prompt.pose == FRONT or self._step == LIGHT:
-            return Requirement("pose", abs(turn) <= self.settings.front, "Look straight into the camera.")
+            return Requirement("need_pose", abs(turn) <= self.settings.front, remark("straight"))
         # All frames of a take show the same side: it is stored as left or right.
         other_side = any(frame.measures is not None and frame.measures["turn"] * turn < 0 for frame in self._frames[:1])
         if abs(turn) < self.settings.side or (self._step == TAKE and other_side):
-            return Requirement("pose", False, "Turn your head to one side, until one ear is hidden.")
-        return Requirement("pose", abs(turn) < self.quality.turned, "Turn back a little.")
+            return Requirement("need_pose", False, remark("turn_side"))
+        return Requirement("need_pose", abs(turn) < self.quality.turned, remark("turn_back"))
 
     def _check_other_light(self, prompt: Prompt, measures: dict[str, float]) -> Requirement:
         """Compares with the first take of each earlier light; those takes were all seen from the front."""
@@ -342,7 +289,7 @@ class CaptureSession:
         earlier = [next(values for stored, values in self._measures.items() if stored.light == light) for light in lights]
         darker = prompt.light == "weak"
         changed = all(light_changed(measures, values, self.settings, darker) for values in earlier)
-        return Requirement("another light", changed, "Less light, please." if darker else "Switch a lamp, or turn to a window.")
+        return Requirement("need_other_light", changed, remark("room_darker" if darker else "other_light"))
 
     def _speed(self, observation: Observation) -> float:
         """How fast the face moves, in eye distances a second."""
@@ -363,6 +310,7 @@ class CaptureSession:
             REVIEW: settings.review_s,
         }.get(self._step, 0.0)
         remaining_s = max(0.0, duration_s - self._step_s()) if duration_s else 0.0
+        message, tone = self._speech(observation, requirements)
         crops = [frame.face_crop for frame in self._frames if frame.face_crop is not None] if self._step == REVIEW else []
         return View(
             step=self._step,
@@ -376,17 +324,48 @@ class CaptureSession:
             match=None if prompt is None or probs is None else match_target(prompt.expression, [probs], rest, settings),
             match_needed=None if prompt is None or rest is None else match_needed(prompt.expression, settings),
             box=observation.face.box if observation.face else None,
-            message=self._message(requirements),
+            message=message,
+            tone=tone,
+            refused=self._refused,
+            refusals=self._refusals,
         )
 
-    def _message(self, requirements: tuple[Requirement, ...]) -> str:
-        remedy = next((requirement.remedy for requirement in requirements if not requirement.is_met), None)
-        messages = {
-            LIGHT: remedy or "Another light: good. Keep it so.",
-            READY: remedy or "Good. Stay like this.",
-            COUNTDOWN: "Get ready to hold it.",
-            TAKE: remedy or "Hold it.",
-            REVIEW: "This is what was taken.",
-            DONE: "Done.",
-        }
-        return messages[self._step]
+    def _speech(self, observation: Observation, requirements: tuple[Requirement, ...]) -> tuple[Remark, str]:
+        """What is to be said now, and its tone."""
+        prompt = self._prompt
+        if prompt is None:
+            return remark("done"), GOOD
+        if self._step == REVIEW:
+            return self._say_review(prompt)
+        unmet = next((requirement for requirement in requirements if not requirement.is_met), None)
+        # During the countdown the place of the face does not matter, if only it is back in time.
+        if unmet is not None and unmet.remedy is not None and self._step != COUNTDOWN:
+            return unmet.remedy, WRONG
+        probs = [] if observation.probs is None else [observation.probs]
+        # Before the countdown only the resting face is to be shown already.
+        if self._step != LIGHT and (self._step != READY or prompt.expression == NEUTRAL):
+            other = self._plainly_shown(prompt, probs)
+            if other is not None:
+                return remark("looks_like", seen=other, asked=prompt.expression), WRONG
+        said = remark({LIGHT: "light_good", READY: "ready", COUNTDOWN: "get_ready"}.get(self._step, "hold"))
+        if unmet is not None:
+            return said, WRONG
+        if not self.practice or (probs and choose_shown(prompt.expression, probs, self._rest.logs, self.settings) == prompt.expression):
+            return said, GOOD
+        return said, QUIET
+
+    def _say_review(self, prompt: Prompt) -> tuple[Remark, str]:
+        """What is to be said of a take, and the tone."""
+        if self._refused is not None:
+            return remark("refused", seen=self._refused, asked=prompt.expression), WRONG
+        if not self.practice:
+            return remark("review"), GOOD
+        probs, rest = _probs_of(self._frames), self._rest.logs
+        answer = choose_shown(prompt.expression, probs, rest, self.settings)
+        match = match_target(prompt.expression, probs, rest, self.settings)
+        return remark("recognised", answer=answer, match=f"{match:.0%}"), GOOD if answer == prompt.expression else WRONG
+
+
+def _probs_of(frames: Sequence[Observation]) -> list[np.ndarray]:
+    """The probabilities (7,) of the frames with a face."""
+    return [frame.probs for frame in frames if frame.probs is not None]

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
@@ -121,6 +122,15 @@ class SessionFolder:
     def takes(self) -> list[StoredTake]:
         """The stored takes, in the order in which they were added."""
         return list(self._takes)
+
+    def erase_if_empty(self) -> None:
+        """Erases the session if it has no take, and the folders around it that hold nothing else."""
+        if self._takes:
+            return
+        with suppress(OSError):
+            shutil.rmtree(self.path)
+            for folder in (self.path.parent, self.path.parents[1], self.path.parents[2]):
+                folder.rmdir()
 
     def add(self, take: Take, moment: int | None = None) -> StoredTake:
         """Stores a take.

@@ -349,6 +349,9 @@ class CaptureSettings:
     change_side: float = 30.0  # the same for one side of the face against the other, which a turned head changes more
     alone: float = 2.0  # times as large as any other face that the person's must be, by area
     practice_rounds: int = 2  # of seven expressions
+    plain: float = 0.9  # probability from which on a laugh is a laugh, whatever was asked for: see calibration/refusal.py
+    refused_s: float = 3.0  # s in which a take that is plainly something else is shown and can be kept all the same
+    tries: int = 3  # such takes in a row after which the terminal, which has no keys, leaves the expression out
     risen: float = 3.5  # nats above the own rest from which on what was asked for counts: see docs/practice.md
     risen_unasked: float = 7.0  # the same for another expression; also a match of 1: the median of London's smiles is 8.4, with nano 7.2
 

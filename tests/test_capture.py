@@ -26,9 +26,9 @@ from realtime.values import LABELS
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = CaptureSettings(
-    hold_s=0.4, rest_s=0.4, settle_s=0.1, countdown_s=0.2, review_s=0.1, front=0.3, side=0.32, still=20.0, practice_rounds=1
+    hold_s=0.4, rest_s=0.4, settle_s=0.1, countdown_s=0.2, review_s=0.1, front=0.3, side=0.32, still=20.0, practice_rounds=1, plain=2.0
 )
-"""Short; the film's portraits are turned by up to 0.2, and jump from one to the other."""
+"""Short; the film's portraits are turned by up to 0.2, and jump from one to the other. One smiles: what it plainly shows is left alone."""
 CONSENT = "my face may be kept"
 
 
@@ -52,7 +52,7 @@ def person(tmp_path_factory):
 
 
 def make_request(person, who="ada", plan="quick", consent=CONSENT, further=(), capture=QUICK):
-    return CaptureRequest(who, plan, (str(person), *map(str, further)), consent, False, SHIPPED["nano"], capture)
+    return CaptureRequest(who, plan, (str(person), *map(str, further)), consent, False, SHIPPED["nano"], capture=capture)
 
 
 def capture(request, root, stopped=lambda: False):
@@ -80,8 +80,8 @@ def test_the_quick_plan_runs_unattended_and_makes_a_profile_or_says_why_not(pers
     assert len(rows) == sum(len(take.files) for take in takes) and set(rows.labels) == set(range(7))
     chips = np.concatenate([take.chips() for take in takes])
     assert (rows.probs == np.concatenate([classifier.read(chip[None]).probs for chip in chips])).all()
-    result, picture = enrol(tmp_path, "ada", classifier, FitSettings())
-    assert picture is not None and cv2.imread(str(picture)).shape[2] == 3
+    result, proof = enrol(tmp_path, "ada", classifier, FitSettings())
+    assert proof.read_text().startswith(f"emotion_nano: {result.why}") and cv2.imread(str(proof.with_suffix(".png"))).shape[2] == 3
     assert (result.profile is None) == ("no profile installed" in result.why)
     assert ProfileSwitch(classifier, tmp_path).names() == (["ada"] if result.profile else [])
     assert not any(path.stat().st_mode & 0o077 for path in tmp_path.rglob("*") if path.is_file())
@@ -96,6 +96,36 @@ def test_a_capture_that_is_left_goes_on_after_its_takes(person, tmp_path):
     assert [take.expression for take in read_person_takes(tmp_path, "ada")] == list(ORDER)
     assert len(times) >= 3 * 3 * 2
     assert times == [path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("00[123]-*.png"))]
+
+
+def test_leaving_without_a_take_leaves_no_folder(person, tmp_path):
+    who, text = capture(make_request(person), tmp_path / "people", lambda: True)
+    assert who is None and "nothing was taken, and nothing is kept" in text and list(tmp_path.iterdir()) == []
+    with pytest.raises(Trouble, match="no such file"):
+        capture(make_request(tmp_path / "none.mp4"), tmp_path / "people")
+    assert list(tmp_path.iterdir()) == []
+    # What was there before stays.
+    capture(make_request(person, plan="neutral"), tmp_path / "people")
+    before = sorted(tmp_path.rglob("*"))
+    capture(make_request(person), tmp_path / "people", lambda: True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_laugh_is_not_taken_for_a_resting_face(person, tmp_path):
+    """The film's first portrait laughs, the second speaks; in the terminal nobody can insist on it."""
+    laughs = replace(QUICK, plain=0.9, refused_s=0.1, rest_s=0.2)
+    film = tmp_path / "laugh.mp4"
+    with av.open(str(person)) as source, av.open(str(film), "w") as made:
+        stream = made.add_stream("libx264", 30, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        for frame in list(source.decode(video=0))[:29]:
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="bgr24"), "bgr24")))
+        made.mux(stream.encode())
+    who, text = capture(make_request(film, plan="neutral", capture=laughs), tmp_path / "people")
+    assert who is None and not (tmp_path / "people").exists()
+    assert text.count("This looks like happiness. Asked for: neutral. Once more.") == 3 and "nothing was taken" in text
+    who, _ = capture(make_request(film, plan="neutral", capture=replace(laughs, plain=2.0)), tmp_path / "people")
+    assert who == "ada"
 
 
 def test_nobody_who_is_anonymous_is_named(person, tmp_path):

@@ -3,8 +3,8 @@ import pytest
 from sessions import begin_session
 
 from calibration.enrol import TakeWriter, number_moments
+from calibration.observation import Observation
 from calibration.plan import FRONT, SIDE, Prompt
-from calibration.session import Observation
 from calibration.session_folder import SessionFolder
 from calibration.stored_sessions import read_person_takes
 from realtime.config import CaptureSettings

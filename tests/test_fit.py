@@ -86,12 +86,20 @@ def test_a_blink_among_the_frames_is_no_resting_face():
 
 
 def test_resting_faces_alone_make_a_profile_that_says_what_it_did_not_prove():
-    result = fit("ada", MODEL, person([NEUTRAL], SAD * 3, frames=90), SETTINGS, RESTING)
+    result = fit("ada", MODEL, person([NEUTRAL], SAD * 2, frames=90), SETTINGS, RESTING)
     assert result.profile.step == "resting"
     assert "nothing held out" in result.why
     refused = fit("ada", MODEL, person([NEUTRAL], np.eye(7)[6] * 3, frames=90), SETTINGS, RESTING)
     assert refused.profile is None
     assert "is read as neutral in 100% of the frames already" in refused.why
+
+
+def test_resting_faces_of_which_no_more_are_read_as_neutral_get_no_profile():
+    """So far from neutral that the largest correction does not bring it back, though the log loss falls."""
+    result = fit("ada", MODEL, person([NEUTRAL], SAD * 9, frames=90), SETTINGS, RESTING)
+    assert result.profile is None and not result.is_good_already
+    assert result.proofs[0].gain > 1 and result.proofs[0].after.accuracy == result.proofs[0].before.accuracy == 0
+    assert "in 0% of the frames, and with a profile in no more" in result.why
 
 
 def test_the_first_step_that_helps_is_taken_and_proved_on_held_out_takes_and_lights(tmp_path):

@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
 
+from calibration.observation import Observation
 from calibration.plan import FRONT, Prompt
 from calibration.practice import Attempt, describe_attempt, read_attempts, score_attempt, store_attempt, tabulate
 from calibration.rest import average_logs
-from calibration.session import Observation
+from calibration.words import CaptureWords
 from realtime.base.errors import Trouble
 from realtime.config import CaptureSettings
 from realtime.values import LABELS
 
-SETTINGS = CaptureSettings()
+SETTINGS, ENGLISH = CaptureSettings(), CaptureWords("en")
 
 
 def frame(**probs: float) -> Observation:
@@ -21,9 +22,9 @@ def test_without_a_rest_an_attempt_is_scored_by_the_mean_of_its_frames():
     prompt = Prompt("fear", FRONT, "first", 1.5)
     attempt = score_attempt(prompt, [frame(fear=0.6, surprise=0.4), frame(fear=0.2, surprise=0.8)], None, SETTINGS)
     assert attempt == Attempt("fear", "surprise", pytest.approx(0.4), rest_known=False)
-    assert describe_attempt(attempt) == "fear: recognised as surprise, match 40% (by everybody's rest: yours is not known yet)"
+    assert describe_attempt(attempt, ENGLISH) == "fear: recognised as surprise, match 40% (by everybody's rest: yours is not known yet)"
     rest = score_attempt(Prompt("neutral", FRONT, "first", 1.5), [frame(neutral=0.3, sadness=0.7)], None, SETTINGS)
-    assert describe_attempt(rest).endswith("sadness, match 30% (by everybody's rest: yours is known from now on)")
+    assert describe_attempt(rest, ENGLISH).endswith("sadness, match 30% (by everybody's rest: yours is known from now on)")
 
 
 def test_with_a_rest_a_faint_smile_counts_and_a_frame_without_a_face_does_not():
@@ -32,7 +33,7 @@ def test_with_a_rest_a_faint_smile_counts_and_a_frame_without_a_face_does_not():
     attempt = score_attempt(prompt, [nobody, frame(neutral=0.89, happiness=0.1, sadness=0.01)], rest, SETTINGS)
     # ln(0.1 / 0.9) - ln(0.002 / 0.998), of 7 nats
     assert attempt == Attempt("happiness", "happiness", pytest.approx(0.574, abs=0.001), rest_known=True)
-    assert describe_attempt(attempt) == "happiness: recognised as happiness, match 57%"
+    assert describe_attempt(attempt, ENGLISH) == "happiness: recognised as happiness, match 57%"
 
 
 def test_attempts_are_stored_over_the_days_and_damaged_lines_are_left_out(tmp_path):
@@ -64,7 +65,7 @@ def test_the_table_counts_the_answers_to_each_expression():
         Attempt("fear", "surprise", 0.1),
         Attempt("neutral", "neutral", 1.0),
     ]
-    assert tabulate(attempts) == [
+    assert tabulate(attempts, ENGLISH) == [
         ("fear", "", "", "1", "", "", "2", "", "40%"),
         ("neutral", "", "", "", "", "", "", "1", ""),
     ]

@@ -177,6 +177,15 @@ Lang = Annotated[
     Literal["en", "zh", "es", "de", "fr", "ja"],
     typer.Option(help="Language of the words on the picture; files keep the English ones.", rich_help_panel="Screen and page"),
 ]
+ScreenLang = Annotated[
+    Literal["en", "zh", "es", "de", "fr", "ja"] | None,
+    typer.Option(
+        "--lang",
+        help="Language of the screen; files keep the English words.",
+        show_default="the system's",
+        rich_help_panel="Screen and page",
+    ),
+]
 TargetFps = Annotated[
     float | None,
     typer.Option(

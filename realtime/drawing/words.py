@@ -1,5 +1,8 @@
 """The words on the picture, in six languages. Files and the terminal keep the English ones, which programs read."""
 
+import locale
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -297,3 +300,17 @@ LANGUAGES = {
     ),
 }
 ENGLISH = LANGUAGES["en"]
+
+
+def system_language(environment: Mapping[str, str] = os.environ, system: str = sys.platform) -> str:
+    """The language of `LANGUAGES` that the user's system speaks; English if it speaks none of them.
+
+    POSIX systems name it in the environment: LC_ALL before LC_MESSAGES before LANG. Windows has it in its settings.
+    """
+    name = next((environment[key] for key in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(key)), "")
+    if not name and system == "win32":
+        import ctypes
+
+        name = locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "")  # type: ignore[attr-defined]
+    language = name[:2].lower()
+    return language if language in LANGUAGES else "en"
