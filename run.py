@@ -293,15 +293,16 @@ def cameras(as_json: o.JsonForAll = False) -> None:
 def doctor(as_json: o.JsonChecks = False, model: o.SuitedModel = None) -> None:
     """Look at all that a session needs: a line each, with what helps; exit code 1 if something will not work."""
     from realtime.base.machine import small_board
+    from realtime.base.output import terminal_width
     from realtime.commands.choose import choose_model
-    from realtime.commands.doctor import examine
+    from realtime.commands.doctor import describe_check, examine
 
-    checks = []
+    checks, console = [], TextConsole()
     model, efforts = choose_model(model, small_board(), lambda line: None)
     for check in examine(Settings(efforts, classifier=ClassifierSettings(model)), Path(__file__).parent / "requirements.txt", RECORDINGS):
         checks.append(check)
         if not as_json:
-            tell(f"{check.state:8}{check.name:15} {check.said}" + (f"\n{'':23} {check.remedy}" if check.remedy else ""))
+            console.print(describe_check(check, terminal_width(sys.stdout)))
     if as_json:
         print(json.dumps([asdict(check) for check in checks], ensure_ascii=False, indent=1))
     if any(check.state == "fault" for check in checks):

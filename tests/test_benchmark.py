@@ -1,4 +1,5 @@
 import errno
+import io
 import json
 import os
 from copy import deepcopy
@@ -15,8 +16,10 @@ from fakes import BoxPoints, FakeClock, ScriptedClassifier, ScriptedDetector, al
 from realtime.base.errors import Trouble
 from realtime.base.governor import FixedEffort
 from realtime.base.machine import describe_machine
+from realtime.base.output import TextConsole
 from realtime.base.timing import StageTimer
 from realtime.base.version import __version__
+from realtime.commands.bench import MEANINGS, print_report
 from realtime.commands.benchmark import (
     STAGES,
     Clocks,
@@ -153,6 +156,13 @@ def test_the_report_says_what_ran_on_what():
     assert read["settings"]["classifier"]["model"] == "emotion.tflite"
     assert {"find", "points", "classify", "display", "frame"} < {row[0] for row in table_rows(full)}
     assert rate_line(full).startswith("50 frames a second (capture 100, processing 100, ")
+    out = io.StringIO()
+    print_report(full, "demo.mp4", TextConsole(file=out))
+    said = out.getvalue()
+    assert f"{full['machine']['cores']} cores" in said and f"Python {full['machine']['python']}" in said
+    assert "\ndemo.mp4 " in said
+    assert all(f"\n  {stage}: {MEANINGS[stage]}\n" in said for stage, *_ in table_rows(full))
+    assert set(MEANINGS) == set(full["stages"])
 
 
 @pytest.mark.parametrize(("count", "size_wh"), [(1, (640, 480)), (8, (320, 240)), (8, (640, 480)), (4, (1280, 720))])

@@ -1,3 +1,4 @@
+import io
 import json
 from dataclasses import replace
 
@@ -6,8 +7,9 @@ import pytest
 from test_run import run
 
 from realtime.base.machine import Heat
+from realtime.base.output import TextConsole
 from realtime.commands import doctor
-from realtime.commands.doctor import Check, draw_sample, probe_disk, probe_encoder, probe_speed
+from realtime.commands.doctor import Check, describe_check, draw_sample, probe_disk, probe_encoder, probe_speed
 from realtime.config import ClassifierSettings, RecorderSettings, Settings
 from realtime.sources.cameras import Format, Measurement
 
@@ -79,6 +81,30 @@ def test_every_finding_has_its_state_and_its_remedy(check: Check, state, text):
     assert text in f"{check.said} {check.remedy}"
     assert (check.remedy == "") == (state == "ok")
     assert "\n" not in check.said + check.remedy
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200, None])
+def test_a_check_fits_into_any_terminal_and_hangs_under_its_finding(width):
+    check = doctor.check_camera(None, None, None, 30, "linux")
+    lines = describe_check(check, width).plain.splitlines()
+    column = 24 if width is None or width >= 72 else 8
+    assert max(map(len, lines)) <= (width or 1000)
+    assert lines[0].startswith("warning camera") and all(line.startswith(" " * column) and line[column] != " " for line in lines[1:])
+    assert "".join(lines).count("group") == 1 and (len(lines) == 2) == (width is None)
+
+
+@pytest.mark.parametrize(("name", "code"), [("python", "32"), ("camera, none", "33"), ("python, old", "1;31")])
+def test_the_state_has_its_colour_unless_nobody_wants_it(name, code, monkeypatch):
+    def printed(**options) -> str:
+        out = io.StringIO()
+        TextConsole(file=out, color_system="standard", **options).print(describe_check(CASES[name][0], None))
+        return out.getvalue()
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    state = CASES[name][1]
+    assert printed(force_terminal=True).startswith(f"\x1b[{code}m{state}\x1b[0m")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert code[-2:] + "m" not in printed(force_terminal=True)
 
 
 def test_the_real_encoder_speed_and_disk_are_looked_at(tmp_path):

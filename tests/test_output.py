@@ -7,8 +7,9 @@ import sys
 
 import pytest
 from conftest import ROOT
+from rich.cells import cell_len
 
-from realtime.base.output import EnduringStream, TextConsole, one_line, shown
+from realtime.base.output import EnduringStream, TextConsole, folded, one_line, shown, tell, tell_trouble, terminal_width
 
 
 def test_nothing_in_a_name_is_obeyed_by_the_terminal():
@@ -24,6 +25,57 @@ def test_a_console_prints_names_as_they_are(name):
     out = io.StringIO()
     TextConsole(file=out).print(f"wrote {name}")
     assert out.getvalue() == f"wrote {name}\n"
+
+
+class Screen(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_lines_are_broken_between_words_and_what_follows_hangs():
+    said = "    1920x1080 MJPG, 30 frames a second, which is what was asked for"
+    assert folded(said, None) == said
+    assert folded(said, 30).splitlines() == ["    1920x1080 MJPG, 30 frames", "        a second, which is", "        what was asked for"]
+    assert folded("one two three", 8, 2).splitlines() == ["one two", "  three"]
+    # A path stays whole: it can be copied.
+    assert folded("wrote /home/ada/recordings/film.mp4 today", 12).splitlines() == [
+        "wrote",
+        "    /home/ada/recordings/film.mp4",
+        "    today",
+    ]
+    for width in (1, 10, 40, 60, 80, 200):
+        assert folded(said, width).split() == said.split()
+
+
+def test_chinese_and_japanese_break_between_letters_but_not_before_punctuation():
+    lines = folded("「喜び」に見えます。求めているのは「無表情」です。", 20, 0).splitlines()
+    assert "".join(lines) == "「喜び」に見えます。求めているのは「無表情」です。"
+    assert all(cell_len(line) <= 20 for line in lines) and len(lines) == 3
+    assert not any(line[0] in "」。" or line[-1] == "「" for line in lines)
+
+
+def test_only_terminals_and_columns_have_a_width(monkeypatch, capsys):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert terminal_width(io.StringIO()) is None
+    assert terminal_width(Screen()) >= 1
+    said = "no camera is found: check the cable"
+    tell(said)
+    monkeypatch.setenv("COLUMNS", "20")
+    assert terminal_width(io.StringIO()) == terminal_width(Screen()) == 20
+    tell(said)
+    tell_trouble(said)
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [said, "no camera is found:", "    check the cable"]
+    # What programs read of a fault stays one line.
+    assert err == said + "\n"
+    monkeypatch.setattr("sys.stderr", Screen())
+    tell_trouble(said)
+    assert sys.stderr.getvalue().splitlines() == ["no camera is found:", "    check the cable"]
+    out = io.StringIO()
+    TextConsole(file=out).print(said)
+    assert out.getvalue().splitlines() == ["no camera is found:", "    check the cable"]
 
 
 class Lost(io.StringIO):

@@ -5,16 +5,16 @@ from fakes import FakeClock, a_reading, controls
 from rich.console import Console
 
 from realtime.base.messages import message
-from realtime.values import Frame
-from realtime.viewers.terminal import Bar, Bars, Line, summary, table
+from realtime.values import LABELS, Frame
+from realtime.viewers.terminal import Bar, Bars, Line, bars, summary, table
 
 
 def frame(t: float, index: int = 0) -> Frame:
     return Frame(np.zeros((4, 4, 3), np.uint8), t, index)
 
 
-def console(terminal: bool) -> Console:
-    return Console(file=io.StringIO(), force_terminal=terminal, width=100, color_system=None, legacy_windows=False)
+def console(terminal: bool, height: int = 25) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, width=100, height=height, color_system=None, legacy_windows=False)
 
 
 def test_all_faces_in_one_line():
@@ -46,7 +46,7 @@ def test_a_new_face_is_told_at_once():
     assert [line.split(" ms ")[1].strip() for line in lines] == ["no face", "1 happiness 88%", "1 happiness 88%   2 fear 88%"]
 
 
-def test_a_terminal_gets_one_line_that_is_written_over_and_then_taken_away():
+def test_a_terminal_gets_bars_that_are_written_over_and_then_taken_away():
     clock, out = FakeClock(), console(terminal=True)
     with Line(out, clock, controls(clock)) as line:
         for i in range(10):
@@ -55,9 +55,45 @@ def test_a_terminal_gets_one_line_that_is_written_over_and_then_taken_away():
     text = out.file.getvalue()
     assert "anger 88%" in text
     assert "fear 88%" in text
-    # One line only, and at the end the codes that go up to it and erase it.
-    assert text.count("\n") == 1
-    assert text.endswith("\x1b[1A\x1b[2K")
+    # A line for the speed, one for the face, seven bars; each picture goes over the one before, and at the end all of them are erased.
+    assert text.count("\x1b[1A") == 8 * 10 + 9
+    assert text.endswith("\x1b[1A\x1b[2K" * 9)
+
+
+def test_a_bar_is_as_long_as_its_share():
+    for width, full in ((40, 20), (80, 40), (200, 40)):
+        lines = bars(a_reading(), width, blocks=False).plain.splitlines()[1:]
+        assert [line.split()[0] for line in lines] == list(LABELS) and max(map(len, lines)) <= width
+        shares = dict(zip(LABELS, a_reading().probs.tolist(), strict=True))
+        assert {line.split()[0]: line.count("#") for line in lines} == {name: round(share * full) for name, share in shares.items()}
+    assert "█" in bars(a_reading(), 80, blocks=True).plain
+
+
+def test_bars_are_left_out_where_the_terminal_is_full():
+    clock, out = FakeClock(), console(terminal=True, height=20)
+    with Line(out, clock, controls(clock)) as line:
+        line.write(frame(0.0), [a_reading(id=i) for i in range(1, 4)])
+    first = out.file.getvalue().split("\x1b[1A")[0]
+    assert [first.count(f"{i} happiness") for i in (1, 2, 3)] == [1, 1, 1]
+    assert first.count("surprise") == 2
+
+
+def test_a_dumb_terminal_gets_plain_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    clock, out = FakeClock(10.0), console(terminal=True)
+    with Line(out, clock, controls(clock)) as line, Bar(out, lambda: 40, None) as bar:
+        for i in range(3):
+            clock.now = 10 + i
+            for sink in (line, bar):
+                sink.write(frame(clock.now, i), [a_reading()])
+    text = out.file.getvalue()
+    assert "\x1b" not in text and [line.split(" ms ")[1].strip() for line in text.splitlines()] == ["1 happiness 88%"] * 3
+
+
+def test_tables_fit_into_narrow_terminals():
+    out = Console(file=io.StringIO(), width=40)
+    out.print(table("9 fps", ("stage", "median ms", "p95 ms", "p99 ms"), [("personalise", "10.00", "20.00", "30.00")]))
+    assert "personalise" in out.file.getvalue() and "…" not in out.file.getvalue()
 
 
 def test_the_bar_counts_frames_and_tells_the_speed():

@@ -2,13 +2,16 @@
 
 import os
 import re
+import shutil
 import sys
 from typing import Any, TextIO, cast
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from realtime.base.errors import reason
+from realtime.base.wrapping import wrap
 
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but tab and line feed, marks that turn the direction of writing, and the bytes of a name that is not UTF-8."""
@@ -31,24 +34,51 @@ def _escaped(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
+def terminal_width(stream: Any) -> int | None:
+    """How many columns a terminal has; None for files and pipes, which programs read line by line. COLUMNS says otherwise for both."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def folded(text: str, width: int | None, hang: int | None = None) -> str:
+    """Text whose lines are broken between words at so many columns; None leaves them as they are.
+
+    Args:
+        hang: by how many columns what follows a break is indented; None: four more than the line.
+    """
+    if width is None:
+        return text
+    lines = []
+    for line in text.split("\n"):
+        indent = len(line) - len(line.lstrip(" ")) + 4 if hang is None else hang
+        lines += wrap(line, width, cell_len, " " * min(indent, width // 2))
+    return "\n".join(lines)
+
+
 def tell(line: str) -> None:
     """Prints a line, as text."""
-    print(shown(line), flush=True)
+    print(folded(shown(line), terminal_width(sys.stdout)), flush=True)
 
 
 def tell_trouble(line: str) -> None:
-    """Prints a line to standard error, as text."""
-    print(one_line(line), file=sys.stderr, flush=True)
+    """Prints a line to standard error, as text; where no terminal shows it, it stays one line."""
+    print(folded(one_line(line), terminal_width(sys.stderr) if sys.stderr.isatty() else None), file=sys.stderr, flush=True)
 
 
 class TextConsole(Console):
-    """A console whose strings are text and nothing else: brackets are no markup, colons no emoji, controls are escaped."""
+    """A console whose strings are text and nothing else: brackets are no markup, colons no emoji, controls are escaped.
+
+    Strings are broken between words where a terminal ends.
+    """
 
     def __init__(self, **options: Any):
         super().__init__(highlight=False, soft_wrap=True, **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        super().print(*(Text(shown(one)) if isinstance(one, str) else one for one in objects), **options)
+        width = terminal_width(self.file)
+        super().print(*(Text(folded(shown(one), width)) if isinstance(one, str) else one for one in objects), **options)
 
 
 class EnduringStream:

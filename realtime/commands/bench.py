@@ -33,6 +33,24 @@ from realtime.sources.playing import Paced, Repeated, Retimed
 from realtime.sources.source import Source
 from realtime.viewers.terminal import table
 
+MEANINGS = {
+    "capture": "the next picture comes out of the film",
+    "gray": "the picture becomes gray",
+    "cut": "looks whether the film has cut to another scene",
+    "find": "faces are searched; a large picture is searched beside the frames, and only its handing over counts",
+    "points": "a face is followed by its five points",
+    "check": "looks whether a followed face is still there",
+    "track": "all that follows faces: points, checks, who is who",
+    "align": "the face is cut out, upright, as the chip that the model reads",
+    "classify": "the model reads the chips",
+    "personalise": "a person's profile corrects the model",
+    "quality": "how small, dark, blurred or turned a face is",
+    "smooth": "readings are smoothed over time",
+    "label": "the label is chosen",
+    "display": "boxes, bars and labels are drawn",
+    "frame": "the whole, from one picture to the next",
+}
+"""What each stage of a report does."""
 WARMUP_S = 1.0
 """Of a run, what is not counted: caches fill, and the first search finds the faces."""
 CROWD_WH = (640, 480)
@@ -145,7 +163,11 @@ def _played(film: VideoFile, pipeline: Pipeline, options: BenchOptions) -> Sourc
 
 def print_report(result: dict[str, Any], name: str, console: Console) -> None:
     """A report for people; `name` is what was played."""
-    console.print(table(rate_line(result), ("stage", "median ms", "p95 ms", "p99 ms"), table_rows(result)))
+    rows = table_rows(result)
+    console.print(table(rate_line(result), ("stage", "median ms", "p95 ms", "p99 ms"), rows))
+    for stage, *_ in rows:
+        console.print(f"  {stage}: {MEANINGS[stage]}")
+    console.print("half of the frames take less than the median, 95 of 100 less than p95, 99 of 100 less than p99")
     size, latency, model = "x".join(map(str, result["size"])), result["latency"], result["model"]
     console.print(f"{name} {size}, {result['frames']} frames, {result['dropped']} dropped, {result['faces_per_frame']:.2f} faces a frame")
     console.print(
@@ -156,7 +178,9 @@ def print_report(result: dict[str, Any], name: str, console: Console) -> None:
         f"{result['cpu_percent']:.0f} % of one core, peak memory {result['peak_memory_mb']} MB; "
         f"{model['name']} {model['sha256'][:12]} in {model['runtime']}"
     )
-    heat_c = result["machine"]["temperature_c"]
-    machine = {**result["machine"], "temperature_c": None if heat_c is None else f"{heat_c:.0f} °C"}
+    cores, heat_c = result["machine"]["cores"], result["machine"]["temperature_c"]
+    heat = None if heat_c is None else f"{heat_c:.0f} °C"
+    named = {"temperature_c": heat, "cores": cores and f"{cores} cores", "python": f"Python {result['machine']['python']}"}
+    machine = {**result["machine"], **named}
     console.print(", ".join(str(value) for value in machine.values() if value is not None))
     console.print(", ".join(f"{package} {version}" for package, version in result["versions"].items()))

@@ -19,10 +19,12 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from rich.text import Text
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.installation import REINSTALL, REMEDY
 from realtime.base.machine import Heat, read_heat
+from realtime.base.output import folded, shown
 from realtime.base.timing import summary_ms
 from realtime.base.version import RELEASE
 from realtime.config import CameraSettings, RecorderSettings, Settings
@@ -65,6 +67,28 @@ class Check:
     state: State
     said: str
     remedy: str = ""
+
+
+COLOURS: dict[State, str] = {"ok": "green", "warning": "yellow", "fault": "bold red"}
+NARROW = 72
+"""Columns below which the findings begin beside the state, not in a column of their own."""
+
+
+def describe_check(check: Check, width: int | None) -> Text:
+    """A check for the terminal: state and name, what was found, what helps; the state in its colour.
+
+    Args:
+        width: of the terminal, in columns; None: lines are not broken.
+    """
+    narrow = width is not None and width < NARROW
+    column = 8 if narrow else 24
+    head = f"{check.state:8}{check.name}: " if narrow else f"{check.state:8}{check.name:15} "
+    lines = [folded(shown(head + check.said), width, column)]
+    if check.remedy:
+        lines.append(folded(shown(" " * column + check.remedy), width, column))
+    text = Text("\n".join(lines))
+    text.stylize(COLOURS[check.state], 0, len(check.state))
+    return text
 
 
 def check_python(version: tuple[int, int], bits: int) -> Check:
