@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from calibration import people_folders
 from calibration.capture import CaptureRequest, run_capture
 from calibration.ending import Ending, describe_fit
 from calibration.enrol import enrol
+from calibration.fit import TooFewTakes
 from calibration.words import CaptureWords, remark
 from realtime.base.errors import Trouble
 from realtime.base.output import tell
@@ -71,14 +73,15 @@ def calibrate_person(options: CaptureOptions, console: Console, interrupted: Cal
     request = CaptureRequest(person, plan, options.sources, consent, options.window, options.model, options.lang)
 
     def conclude(owner: str) -> Ending:
-        return install_profiles(owner, options.model)
+        try:
+            return install_profiles(owner, options.model)
+        except TooFewTakes:
+            return Ending(remark("end_few"))
 
     owner = run_capture(request, console, interrupted, PEOPLE, conclude)
     if owner is not None and options.practising:
-        try:
+        with suppress(TooFewTakes):
             install_profiles(owner, options.model)
-        except Trouble as trouble:
-            console.print(str(trouble))
 
 
 def install_profiles(person: str, model: Path) -> Ending:

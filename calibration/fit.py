@@ -22,6 +22,10 @@ TINY = 1e-9
 """Smaller differences are rounding; also keeps divisors above 0."""
 
 
+class TooFewTakes(Trouble):
+    """There are too few takes for a profile: the person has left most of them out."""
+
+
 @dataclass(frozen=True)
 class Takes:
     """Frames of one person, one row each.
@@ -123,7 +127,7 @@ def fit(name: str, model: str, takes: Takes, settings: FitSettings, resting: np.
         resting: (7,) mean log-probabilities of everybody's resting face; None: unknown for this model, the first step is left out.
 
     Raises:
-        Trouble: there are too few takes.
+        TooFewTakes: of fewer expressions than `settings.least_expressions`, and not of a resting face alone.
     """
     expressions = set(takes.labels.tolist())
     steps: dict[str, Step] = {}
@@ -133,7 +137,7 @@ def fit(name: str, model: str, takes: Takes, settings: FitSettings, resting: np.
         return _fit_rest_alone(name, model, takes, settings, steps["resting"])
     if len(expressions) < settings.least_expressions:
         names = ", ".join(LABELS[label] for label in sorted(expressions)) or "none"
-        raise Trouble(
+        raise TooFewTakes(
             f"too few takes for a profile ({names}): it needs {settings.least_expressions} expressions, or {settings.least_frames} frames "
             "of resting face with a model that knows everybody's; show more with `run.py calibrate`"
         )

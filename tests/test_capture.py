@@ -111,21 +111,37 @@ def test_leaving_without_a_take_leaves_no_folder(person, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_laugh_is_not_taken_for_a_resting_face(person, tmp_path):
-    """The film's first portrait laughs, the second speaks; in the terminal nobody can insist on it."""
-    laughs = replace(QUICK, plain=0.9, refused_s=0.1, rest_s=0.2)
-    film = tmp_path / "laugh.mp4"
+LAUGHS = replace(QUICK, plain=0.9, refused_s=0.1, rest_s=0.2)
+
+
+def cut_laugh(person: Path, folder: Path) -> Path:
+    """The film's first portrait, which laughs."""
+    film = folder / "laugh.mp4"
     with av.open(str(person)) as source, av.open(str(film), "w") as made:
         stream = made.add_stream("libx264", 30, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
         for frame in list(source.decode(video=0))[:29]:
             made.mux(stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="bgr24"), "bgr24")))
         made.mux(stream.encode())
-    who, text = capture(make_request(film, plan="neutral", capture=laughs), tmp_path / "people")
+    return film
+
+
+def test_a_laugh_is_not_taken_for_a_resting_face(person, tmp_path):
+    """In the terminal nobody can insist on it."""
+    film = cut_laugh(person, tmp_path)
+    who, text = capture(make_request(film, plan="neutral", capture=LAUGHS), tmp_path / "people")
     assert who is None and not (tmp_path / "people").exists()
     assert text.count("This looks like happiness. Asked for: neutral. Once more.") == 3 and "nothing was taken" in text
-    who, _ = capture(make_request(film, plan="neutral", capture=replace(laughs, plain=2.0)), tmp_path / "people")
+    who, _ = capture(make_request(film, plan="neutral", capture=replace(LAUGHS, plain=2.0)), tmp_path / "people")
     assert who == "ada"
+
+
+def test_a_laugh_counts_in_practice_as_a_try_but_not_as_a_take_of_what_was_asked_for(person, tmp_path):
+    film = cut_laugh(person, tmp_path)
+    capture(make_request(film, plan=PRACTICE, capture=LAUGHS), tmp_path / "people")
+    tries = [json.loads(line) for line in (tmp_path / "people" / "ada" / "practice.jsonl").read_text().splitlines()]
+    assert {line["asked"] for line in tries} == set(LABELS) - {"neutral"} and {line["shown"] for line in tries} == {"happiness"}
+    assert [take.expression for take in read_person_takes(tmp_path / "people", "ada")] == ["happiness"]
 
 
 def test_nobody_who_is_anonymous_is_named(person, tmp_path):

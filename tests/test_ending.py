@@ -30,6 +30,13 @@ def test_the_shares_are_those_of_the_installed_step():
     assert str(describe_fit(result)) == (
         f"Before, {proof.before.accuracy:.0%} of your pictures were read as you meant them; now it is {proof.after.accuracy:.0%}."
     )
+    # Where several things were held out, the least gain is told.
+    better = replace(proof, gain=proof.gain + 1, after=replace(proof.after, accuracy=0.5))
+    assert (
+        describe_fit(replace(result, proofs=(better, proof)))
+        == describe_fit(replace(result, proofs=(proof, better)))
+        == describe_fit(result)
+    )
     same = replace(proof, after=replace(proof.after, accuracy=proof.before.accuracy))
     assert "As before, " in str(describe_fit(replace(result, proofs=(same,))))
 

@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from calibration.fit import NEUTRAL, Takes, fit, fit_head, fit_offsets, fit_resting, prove, score
+from calibration.fit import NEUTRAL, Takes, TooFewTakes, fit, fit_head, fit_offsets, fit_resting, prove, score
 from calibration.proof import as_picture, as_text
-from realtime.base.errors import Trouble
 from realtime.config import FitSettings
 from realtime.expression.classifier import softmax
 from realtime.expression.profile import load, personal, save
@@ -167,7 +166,7 @@ def test_a_profile_that_breaks_an_expression_is_refused():
 
 @pytest.mark.parametrize(("labels", "names"), [([], "none"), ([3, 3], "happiness"), ([3, 6], "happiness, neutral")])
 def test_too_few_takes(labels, names):
-    with pytest.raises(Trouble, match=rf"too few takes for a profile \({names}\): it needs 3 expressions"):
+    with pytest.raises(TooFewTakes, match=rf"too few takes for a profile \({names}\): it needs 3 expressions"):
         fit("ada", MODEL, person(labels), SETTINGS)
 
 

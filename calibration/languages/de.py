@@ -76,6 +76,7 @@ TEXTS = {
         "Vorher wie nachher wird das ruhende Gesicht in {before} der Bilder als neutral gelesen: kein Profil. Versuche --plan quick."
     ),
     "end_none": "{before} der Bilder werden so gelesen, wie sie gemeint waren, und kein Profil liest sie besser: nichts ändert sich.",
+    "end_few": "Zu wenige Aufnahmen für ein Profil: mindestens drei Ausdrücke zeigen, oder das ruhende Gesicht.",
     "end_practice": "{right} von {count} Gesichtern wurden als das erkannt, was gefragt war.",
     "end_use": "So wird es benutzt: {command}",
     "end_proof": "Der Nachweis mit allen Zahlen: {file}",

@@ -76,6 +76,7 @@ TEXTS = {
         "Before and after, your resting face is read as neutral in {before} of the pictures: no profile is made. Try --plan quick."
     ),
     "end_none": "{before} of your pictures are read as you meant them, and no profile reads them better: nothing changes.",
+    "end_few": "Too few takes for a profile: show three expressions at least, or your resting face.",
     "end_practice": "{right} of {count} faces were recognised as what was asked for.",
     "end_use": "Use it with: {command}",
     "end_proof": "The proof, with all numbers: {file}",

@@ -76,6 +76,7 @@ TEXTS = {
         "Antes y después, tu cara en reposo se lee como neutral en el {before} de las imágenes: no se crea un perfil. Prueba --plan quick."
     ),
     "end_none": "Se lee bien el {before} de tus imágenes, y ningún perfil las lee mejor: nada cambia.",
+    "end_few": "Muy pocas tomas para un perfil: muestra al menos tres expresiones, o tu cara en reposo.",
     "end_practice": "Se reconocieron {right} de {count} caras como se pidió.",
     "end_use": "Se usa con: {command}",
     "end_proof": "La prueba, con todas las cifras: {file}",

@@ -76,6 +76,7 @@ TEXTS = {
         "Avant comme après, votre visage au repos est lu comme neutre dans {before} des images : aucun profil. Essayez --plan quick."
     ),
     "end_none": "{before} de vos images sont lues comme vous le vouliez, et aucun profil ne fait mieux : rien ne change.",
+    "end_few": "Trop peu de prises pour un profil : montrez au moins trois expressions, ou votre visage au repos.",
     "end_practice": "{right} visages sur {count} ont été reconnus comme demandé.",
     "end_use": "À utiliser avec : {command}",
     "end_proof": "La preuve, avec tous les chiffres : {file}",

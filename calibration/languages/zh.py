@@ -74,6 +74,7 @@ TEXTS = {
     "end_rest_fine": "你的自然表情已有 {before} 读作中性: 不需要改变。",
     "end_rest_none": "前后一样, 你的自然表情有 {before} 读作中性: 没有建立个人配置。请试试 --plan quick。",
     "end_none": "你的图片有 {before} 读对, 个人配置不会更好: 没有改变。",
+    "end_few": "次数太少, 不能建立个人配置: 至少做三种表情, 或自然表情。",
     "end_practice": "{count} 个表情中有 {right} 个识别正确。",
     "end_use": "使用方法: {command}",
     "end_proof": "依据和全部数字: {file}",
