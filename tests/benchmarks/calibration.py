@@ -392,9 +392,10 @@ TRIED = """\
   On photos that the models learned from, 0.3 to 0.5 are alike. All this was measured under the class mix of the training data. Under the
   prior of use less is lost by a bias, and less of it comes back: with 0.5 in place of 0.4 54 and 48 %, everyday, of 100 people of each
   kind.
-- **When a resting face alone gets a profile.** At first: if its log loss fell. Some were installed with which no more of its frames were read
-  as neutral. Now that share must rise. Of 100 people of each kind 73 to 74 % of those who rest sad or angry get one (75 to 78 %), who then
-  gain 6.9 to 9.2 points everyday (7.4 to 9.4), and others as many as before. The tables above are of the first rule, which is nearly the same.
+- **When a resting face alone gets a profile.** At first: if its log loss fell. Some were installed with which no more of its frames
+  were read as neutral. Now that share must rise. Of 100 people of each kind 73 to 74 % of those who rest sad or angry get one (75 to 78
+  %), who then gain 6.9 to 9.2 points everyday (7.4 to 9.4), and others as many as before. The tables above are of the first rule, which
+  is nearly the same.
 - **Offsets against a balanced prior**, so that takes teach nothing about how often expressions occur: nobody was harmed either, and
   five takes gained people who need no help 1.5 points in place of 4.3 (alike), and 0.8 in place of 1.5 (everyday)."""
 
