@@ -436,7 +436,9 @@ def test_several_recordings_are_one_table(recorded, opened):
     path = recorded("morning")
     page_of(path, recorded("evening"))
     page = opened(path.with_name("page.html"))
-    rows = page.locator(".compare tbody tr").evaluate_all("rows => rows.map((row) => [...row.children].map((cell) => cell.textContent))")
+    rows = page.locator(".compare tbody tr:not(.sum)").evaluate_all(
+        "rows => rows.map((row) => [...row.children].map((cell) => cell.textContent))"
+    )
     people = [["10.0 s", "1", "10 %"], ["3.3 s", "0", "0 %"]]
     assert [row[0] for row in rows] == [f"{name}, Person {i}" for name in ("morning", "evening") for i in (1, 2)]
     assert [row[2:] for row in rows] == people * 2
@@ -679,3 +681,57 @@ def test_a_page_without_a_video_works_by_itself(tmp_path, opened):
     page.locator(".chart .plot").first.click(position={"x": 0.2 * box["width"], "y": 50})
     assert page.evaluate("data[0].time") == pytest.approx(2.0, abs=0.05)
     assert page.locator(".now .who").first.inner_text() == "Person 1: happiness"
+
+
+def test_several_recordings_have_sums_of_everybody_and_of_names_that_readers_gave(recorded, opened):
+    path = recorded("morning")
+    page_of(path, recorded("evening"))
+    page = opened(path.with_name("page.html"))
+
+    def sums() -> list[list[str]]:
+        return page.locator(".compare tbody tr.sum").evaluate_all(
+            "rows => rows.map((row) => [...row.children].filter((_, i) => i !== 1).map((cell) => cell.textContent))"
+        )
+
+    everybody = ["2 recordings, everybody", "26.7 s", "2"]
+    assert [row[:3] for row in sums()] == [everybody]
+    for i in (0, 1):
+        page.evaluate(f"writeAddress(data[{i}], readAddress(data[{i}]).map((one) => one.ids[0] === 1 ? {{ ...one, name: 'Ada' }} : one))")
+        until(page, f"data[{i}].people[0].title === 'Ada'")
+    assert [row[:3] for row in sums()] == [["2 recordings, Ada", "20.0 s", "2"], everybody]
+    with page.expect_download() as download:
+        page.locator(".compare > button").click()
+    content = Path(download.value.path()).read_text()
+    assert [line.split(",")[:3] for line in content.splitlines()[-2:]] == [
+        ["2 recordings", "Ada", "20.000"],
+        ["2 recordings", "everybody", "26.666"],
+    ]
+
+
+def test_two_fingers_zoom_and_the_times_under_them_stay(recorded, browser):
+    path = recorded()
+    page_of(path)
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(path.with_name("page.html").as_uri())
+    plot = page.locator(".plot").first
+    # Below the film, which stays in sight.
+    plot.evaluate("plot => scrollBy(0, plot.getBoundingClientRect().top - 560)")
+    box, touch = plot.bounding_box(), context.new_cdp_session(page)
+
+    def at(*shares: float) -> list[dict[str, float]]:
+        return [{"x": box["x"] + share * box["width"], "y": box["y"] + 60, "id": i} for i, share in enumerate(shares)]
+
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": at(0.4, 0.6)})
+    for step in range(1, 6):
+        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": at(0.4 - 0.04 * step, 0.6 + 0.04 * step)})
+    # From 4 to 6 s lay under the fingers, which are three times as far apart now.
+    until(page, "data[0].range.max - data[0].range.min < 3.5")
+    shown = page.evaluate("[data[0].range.min, data[0].range.max]")
+    assert shown == pytest.approx([5 - 5 / 3, 5 + 5 / 3], abs=0.1)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": at(0.5)})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": at(0.9)})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert page.evaluate("[data[0].range.min, data[0].range.max]") == shown
+    context.close()

@@ -224,24 +224,36 @@ const HOW = `Each row is an expression, its height the probability; the row on t
 const GUESS = `A face that was lost and found again is taken for the same person where it came back within 10 s, near its old place and at about
 its old size. No picture is compared and no identity is kept, so after a cut this may be wrong: split or merge people below their charts.`;
 
-// Several bars of one row for each film and person, and their sum.
+// The sums across films: of each name that readers gave in several, and of everybody. None where the films' labels differ.
+function acrossFilms(sessions) {
+  const [first] = sessions, people = sessions.flatMap((session) => session.people), most = `${sessions.length} recordings`;
+  if (sessions.length < 2 || sessions.some(({ labels }) => labels.join() !== first.labels.join())) return [];
+  const sum = (some) => total(first, some.map((person) => person.all));
+  const films = (name) => sessions.filter((session) => session.people.some((person) => person.name === name)).length;
+  const names = [...new Set(people.map(({ name }) => name))].filter((name) => name && films(name) > 1);
+  return [...names.map((name) => ({ films: `${films(name)} recordings`, title: name, all: sum(people.filter((person) => person.name === name)) })),
+    { films: most, title: "everybody", all: sum(people) }];
+}
+
+// One row for each film and person, and for the sums across films.
 function comparison(sessions) {
   const labels = [...new Set(sessions.flatMap((session) => session.labels))], rows = [], table = [["recording", "person", "seen s",
     ...labels.map((label) => `${label} share`), "unsure share", "switches"]];
-  for (const session of sessions) {
+  const across = acrossFilms(sessions);
+  for (const session of [...sessions, { ...sessions[0], people: across }]) {
     for (const person of session.people) {
-      const sums = person.all, percent = percentages(sums), count = sums.switches.reduce((a, b) => a + b, 0);
+      const name = person.films ?? session.name, sums = person.all, percent = percentages(sums), count = sums.switches.reduce((a, b) => a + b, 0);
       const bars = session.labels.map((label, i) => percent[i] ? make("i",
         { style: `width:${percent[i]}%;background:${session.colours[i]}`, title: `${label} ${percent[i]} %` },
         percent[i] >= 25 ? label : percent[i] >= 15 ? `${percent[i]} %` : "") : "");
       if (percent.at(-1)) bars.push(make("i", { class: "unsure", style: `width:${percent.at(-1)}%`, title: `unsure ${percent.at(-1)} %` }));
-      rows.push(make("tr", {}, make("th", { scope: "row" }, button(session.name, () => session.root.scrollIntoView(), { class: "link" }),
-        `, ${person.title}`),
+      const film = person.films ?? button(name, () => session.root.scrollIntoView(), { class: "link" });
+      rows.push(make("tr", person.films ? { class: "sum" } : {}, make("th", { scope: "row" }, film, `, ${person.title}`),
         make("td", { class: "wide-bar" }, make("span", { class: "stack", role: "img", "aria-label": tallyInWords(session, person.title,
           sums) }, ...bars)),
         make("td", {}, span(sums.seen)), make("td", {}, String(count)), make("td", {}, `${percent.at(-1)} %`)));
       const share = (label) => { const i = session.labels.indexOf(label); return i < 0 || !sums.seen ? "" : (sums.shown[i] / sums.seen).toFixed(4); };
-      table.push([session.name, person.title, sums.seen.toFixed(3), ...labels.map(share),
+      table.push([name, person.title, sums.seen.toFixed(3), ...labels.map(share),
         sums.seen ? (sums.doubt / sums.seen).toFixed(4) : "", count]);
     }
   }

@@ -96,6 +96,28 @@ class Chart {
       if (Math.abs(event.clientX - end) < DRAG) this.on.seek(this.timeAt(event.clientX));
     });
     plot.addEventListener("dblclick", () => this.on.zoom(0, this.session.duration));
+    this.listenToFingers();
+  }
+
+  // Two fingers zoom: the times under them stay under them.
+  listenToFingers() {
+    const fingers = new Map(), places = () => [...fingers.values()].sort((a, b) => a - b);
+    let held = null;
+    const lift = (event) => { fingers.delete(event.pointerId); held = null; };
+    this.plot.addEventListener("pointerdown", (event) => {
+      if (event.pointerType !== "touch") return;
+      fingers.set(event.pointerId, event.clientX);
+      held = fingers.size === 2 ? places().map((x) => this.timeAt(x)) : null;
+    });
+    this.plot.addEventListener("pointermove", (event) => {
+      if (!fingers.has(event.pointerId)) return;
+      fingers.set(event.pointerId, event.clientX);
+      const [left, right] = places();
+      if (!held || right - left < DRAG) return;
+      const perPx = (held[1] - held[0]) / (right - left), min = held[0] - (left - this.plot.getBoundingClientRect().left) * perPx;
+      this.on.zoom(min, min + this.width * perPx);
+    });
+    for (const kind of ["pointerup", "pointercancel"]) this.plot.addEventListener(kind, lift);
   }
 
   // Shows the part that is being selected, from one place to another on the screen.
