@@ -735,3 +735,66 @@ def test_two_fingers_zoom_and_the_times_under_them_stay(recorded, browser):
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     assert page.evaluate("[data[0].range.min, data[0].range.max]") == shown
     context.close()
+
+
+def notes_of(page) -> list[tuple[str, str]]:
+    rows = page.locator(".notes li")
+    return [(row.locator("button").first.text_content(), row.locator("span").text_content()) for row in rows.all()]
+
+
+def test_notes_are_written_by_key_and_kept_in_the_address(recorded, opened):
+    path = recorded()
+    page_of(path)
+    page = opened(path.with_name("page.html"))
+    page.evaluate("seek(data[0], 6.5)")
+    page.keyboard.press("e")
+    until(page, "document.querySelectorAll('.notes li').length === 1")
+    page.evaluate("seek(data[0], 3.2)")
+    page.keyboard.press("n")
+    page.keyboard.type('she says "no" & <b>leaves</b>, n_e')
+    page.keyboard.press("Enter")
+    until(page, "document.querySelectorAll('.notes li').length === 2")
+    assert notes_of(page) == [("0:03.2", 'she says "no" & <b>leaves</b>, n e'), ("0:06.5", "event")]
+    assert page.locator(".overview .mark").count() == 2
+    table = list(csv.reader(io.StringIO(saved(page, "Save as CSV", 0).decode())))
+    assert table == [["recording", "time s", "note"], ["a", "3.200", 'she says "no" & <b>leaves</b>, n e'], ["a", "6.500", "event"]]
+    page.reload()
+    assert len(notes_of(page)) == 2
+    page.locator(".notes li button").first.click()
+    until(page, "Math.abs(data[0].time - 3.2) < 0.05")
+    page.locator("[aria-label='Delete the note at 0:03.2']").click()
+    until(page, "document.querySelectorAll('.notes li').length === 1")
+    page.go_back()
+    until(page, "document.querySelectorAll('.notes li').length === 2")
+
+
+@pytest.mark.parametrize("text", ["*", "1*a_2", "99999*late", "1e9*x", "-1*x", "1.5*<img src=x onerror=window.hacked=1>", "_" * 5000])
+def test_no_note_of_an_address_breaks_the_page(recorded, opened, text):
+    path = recorded()
+    page_of(path)
+    page = opened(path.with_name("page.html"))
+    page.evaluate("(text) => { location.hash = new URLSearchParams({ s0n: text }).toString(); }", text)
+    page.reload()
+    assert page.locator(".person").count() > 0
+    assert page.locator(".notes li").count() == int(text.startswith(("1*a", "1.5*")))
+    assert page.evaluate("window.hacked === undefined")
+
+
+def test_many_people_have_a_heat_map(tmp_path, opened):
+    def faces(i):
+        return [a_face("happiness" if id == 3 else "neutral", id=id) | {"box": [100.0 * id, 20, 100.0 * id + 50, 70]} for id in (1, 2, 3)]
+
+    path = write_readings(tmp_path / "a.jsonl", as_lines(TIMES, faces), width=640, height=480)
+    page_of(path)
+    page = opened(path.with_name("page.html"))
+    page.locator("summary", has_text="Everybody over time").click()
+    page.locator("[aria-label='Expression of the heat map']").select_option(label="happiness")
+    cells = page.locator("[aria-label^='Heat map of happiness'] rect[fill-opacity]")
+    told = cells.evaluate_all("cells => cells.map((cell) => [cell.getAttribute('fill-opacity'), cell.textContent.split(',')[0]])")
+    assert {(opacity, who) for opacity, who in told} == {("0.88", "Person 3"), ("0.02", "Person 1"), ("0.02", "Person 2")}
+    assert len(told) == 3 * 10
+    picture = cv2.imdecode(np.frombuffer(saved(page, "Save as PNG"), np.uint8), cv2.IMREAD_COLOR)
+    assert picture.std() > 20
+    few = write_readings(tmp_path / "b.jsonl", as_lines(TIMES), width=640, height=480)
+    page_of(few, out=tmp_path / "few.html")
+    assert opened(tmp_path / "few.html").locator("summary", has_text="Everybody over time").count() == 0

@@ -171,6 +171,8 @@ def page(sections: Sequence[ReportSection]) -> str:
         "chart_js": (PAGE / "chart.js").read_text(encoding="utf-8"),
         "people_js": (PAGE / "people.js").read_text(encoding="utf-8"),
         "cards_js": (PAGE / "cards.js").read_text(encoding="utf-8"),
+        "notes_js": (PAGE / "notes.js").read_text(encoding="utf-8"),
+        "heat_js": (PAGE / "heat.js").read_text(encoding="utf-8"),
         "js": (PAGE / "page.js").read_text(encoding="utf-8"),
     }
     # In one pass, so that inserted text is not searched for placeholders.
@@ -298,6 +300,7 @@ def _stage(section: ReportSection) -> str:
 <output></output></div>{OVERVIEW}
 </div>
 {'<div class="card now"></div>' if section.tracks else ""}
+<div class="card notes" role="group" aria-label="Notes"></div>
 </div>"""
 
 

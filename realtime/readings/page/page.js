@@ -169,8 +169,10 @@ function build(session) {
     const sum = numbersPart(session, `${session.name} everybody`, () => total(session, session.people.map((person) => tally(session,
       person.runs, session.range.min, session.range.max))));
     session.renewals.push(sum.renew);
+    const heat = heatPart(session);
+    if (heat) session.renewals.push(heat.refresh);
     parts.unshift(make("div", { class: "card person everybody" }, make("h3", {}, `Everybody: ${session.people.length} people`), make("div",
-      {}, ...sum.parts), ...sum.more));
+      {}, ...sum.parts), ...(heat ? [heat.details] : []), ...sum.more));
   }
   if (fold) {
     const seconds = fold === 1 ? "1 person was" : `${fold} people were`, folder = make("details", { class: "brief" }, make("summary", {},
@@ -191,6 +193,7 @@ function build(session) {
   for (const person of session.people) person.numbers = nowPart(session, person);
   session.root.querySelector(".now")?.replaceChildren(...session.people.map((person) => person.numbers.box));
   drawOverview(session);
+  buildNotes(session, on.seek);
   for (const renew of session.renewals) renew();
   zoom(session, session.range.min, session.range.max);
   if (focus) session.root.querySelector(`[data-edit="${CSS.escape(focus)}"]`)?.focus();
@@ -229,6 +232,7 @@ function drawAll() {
 data.forEach(connect);
 buildAll();
 addEventListener("hashchange", buildAll);
+connectNoteKeys(data);
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll(".facts:not([open]), .brief:not([open])")) {
     details.open = true;
