@@ -35,10 +35,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def terminal_width(stream: Any) -> int | None:
-    """How many columns a terminal has; None for files and pipes, which programs read line by line. COLUMNS says otherwise for both."""
-    asked = os.environ.get("COLUMNS", "")
-    if asked.isdecimal() and int(asked):
-        return int(asked)
+    """How many columns a terminal has, or COLUMNS in its stead; None for files and pipes, which programs read line by line."""
     return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
@@ -64,7 +61,7 @@ def tell(line: str) -> None:
 
 def tell_trouble(line: str) -> None:
     """Prints a line to standard error, as text; where no terminal shows it, it stays one line."""
-    print(folded(one_line(line), terminal_width(sys.stderr) if sys.stderr.isatty() else None), file=sys.stderr, flush=True)
+    print(folded(one_line(line), terminal_width(sys.stderr)), file=sys.stderr, flush=True)
 
 
 class TextConsole(Console):
