@@ -316,12 +316,13 @@ def test_the_buttons_of_calibration_can_be_clicked(screen, tmp_path):
     process = subprocess.Popen(command, env=screen.environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     painted(screen, "Calibration", process)
     assert wait_for(lambda: (screen.picture() == COLOURS["neutral"]).all(axis=2).sum() > 3000, 20)
-    # The picture of 1200 x 600 is shown smaller: the button that leaves is at its lower edge, right of the middle of the panel.
+    # The picture of 1200 x 600 is shown smaller, in the middle of a black screen: the button that leaves is at the panel's lower edge.
     shown = screen.picture().any(axis=2)
-    wide, tall = int(np.nonzero(shown.any(axis=0))[0].max()) + 1, int(np.nonzero(shown.any(axis=1))[0].max()) + 1
-    screen.xdotool("mousemove", str(wide * 1050 // 1200), str(tall * 580 // 600), "click", "1")
+    columns, rows = np.flatnonzero(shown.any(axis=0)), np.flatnonzero(shown.any(axis=1))
+    x, y = columns[0] + len(columns) * 1006 // 1200, rows[0] + len(rows) * 580 // 600
+    screen.xdotool("mousemove", str(x), str(y), "click", "1")
     out, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (0, "") and "left after 0 takes" in out
+    assert (process.returncode, err) == (0, "") and "nothing was taken" in out
 
 
 def test_calibration_leads_through_its_plan_in_a_window(screen, tmp_path):
@@ -332,7 +333,7 @@ def test_calibration_leads_through_its_plan_in_a_window(screen, tmp_path):
     assert wait_for(lambda: (screen.picture() == COLOURS["neutral"]).all(axis=2).sum() > 3000, 20)
     screen.xdotool("key", "--window", window, "q")
     out, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (0, "") and "left after 0 takes" in out
+    assert (process.returncode, err) == (0, "") and "nothing was taken" in out
 
 
 def test_with_covered_faces_no_snapshot_shows_them(screen, tmp_path):
