@@ -81,7 +81,7 @@ SLOW = {
     "test_newest.py::test_idle_is_called_*": WAITS,
     "test_newest.py::test_leaving_a_camera_that_hangs_*": WAITS,
     "test_output_docs.py::test_the_receiver_*": WAITS,
-    "test_output_readings.py::*": WAITS,
+    "test_output_readings.py::*": PROCESS,
     "test_outputs.py::test_a_link_that_fails_*": WAITS,
     "test_outputs.py::test_the_end_waits_*": WAITS,
     "test_pack_lesson.py::*": WORK,

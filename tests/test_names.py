@@ -24,8 +24,7 @@ def run(*args: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        (b"12:30 talk", b"12:30 talk"),
-        (b"-x 100%d #1", b"-x 100%d #1"),
+        (b"-x 12:30 100%d #1", b"-x 12:30 100%d #1"),
         (b"Title [abc] :smile:", b"Title [abc] :smile:"),
         (b"caf\xe9", b"caf\\xe9"),
         (b"red \x1b[31m\n", b"red \\x1b[31m\\n"),

@@ -347,7 +347,7 @@ def test_whoever_has_no_full_screen_gets_the_whole_page(local, browser):
     page.close()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", ["de", "ja"])
 def test_nothing_of_the_page_is_in_another_language(tmp_path, browser, language):
     with Running(tmp_path, "127.0.0.1", settings=PATIENT, language=language) as running:
         (tmp_path / "a.jsonl").write_text("x")
@@ -370,7 +370,7 @@ def test_nothing_of_the_page_is_in_another_language(tmp_path, browser, language)
     assert texts["token_help"] in entrance.replace("&quot;", '"').replace("&#x27;", "'")
 
 
-@pytest.mark.parametrize(("width", "dark"), [(320, False), (390, True), (768, False), (1280, True)])
+@pytest.mark.parametrize(("width", "dark"), [(320, False), (1280, True)])
 def test_axe_finds_no_serious_fault_with_recordings_and_dialogs(local, browser, recorded, width, dark):
     from axe_playwright_python.sync_playwright import Axe
 
@@ -443,7 +443,7 @@ PLACES = """() => Object.fromEntries([...document.querySelectorAll("header *, ma
 """Left, top, width and height in pixels of all elements but those whose text or length shows a number."""
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+@pytest.mark.parametrize("width", [320, 1280])
 def test_nothing_moves_while_faces_come_and_go(local, browser, recorded, width):
     put(local, recorded, "2026-11-27_21-14-05", "talk")
     local.snapshot()
