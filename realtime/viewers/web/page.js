@@ -222,7 +222,7 @@ function takeFaces(now) {
   while (slots.children.length > 1 && slots.lastElementChild.matches(".empty")) slots.lastElementChild.remove();
   if (!slots.children.length) slots.append(emptySlot());
   const ids = [...faces.keys()];
-  const text = ids.length ? say("free", { ids: ids.join(", ") }) : texts.nobody;
+  const text = ids.length ? say("free", { ids: ids.map((id) => `#${id}`).join(", ") }) : texts.nobody;
   for (const slot of slots.querySelectorAll(".empty")) if (slot.textContent !== text) slot.textContent = text;
 }
 
