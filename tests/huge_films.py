@@ -1,6 +1,13 @@
-"""Small films whose headers claim huge pictures."""
+"""Small films whose headers claim huge pictures, and one whose picture is.
+
+    python tests/huge_films.py FILM.ts SIDE
+
+writes a transport stream with one square picture of H.264, in a process of its own: where a stream was read, FFmpeg takes no more memory
+than streams may.
+"""
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -86,3 +93,18 @@ def huge_films(folder: Path) -> list[Path]:
     small = put_in(folder / "small.gif", "gif", "rgb8", pictures_of("gif", "rgb8"))
     (folder / "g.gif").write_bytes(gif(small.read_bytes()))
     return [*films, folder / "g.gif"]
+
+
+def write_huge_stream(path: Path, side: int) -> None:
+    """Takes half a gigabyte of memory for a side of 10,000 px."""
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("libx264", rate=25, options={"preset": "ultrafast", "threads": "1", "x264-params": "rc-lookahead=0"})
+        (stream.width, stream.height), stream.pix_fmt = (side, side), "yuv420p"
+        picture = av.VideoFrame(side, side, "yuv420p")
+        for plane in picture.planes:
+            plane.update(bytes([128]) * plane.buffer_size)
+        film.mux([*stream.encode(picture), *stream.encode(None)])
+
+
+if __name__ == "__main__":
+    write_huge_stream(Path(sys.argv[1]), int(sys.argv[2]))

@@ -280,7 +280,7 @@ def _section(section: ReportSection, several: bool) -> str:
     return f"""<section class="session" id="{section.key}" aria-label="{escape(section.name)}">
 {heading}{warnings}
 {_stage(section)}
-<div class="people"><div class="cards"></div>
+<div class="people"><div class="card notes" role="group" aria-label="Notes"></div><div class="cards"></div>
 {_others(section)}
 {_facts(section)}
 </div>
@@ -300,7 +300,6 @@ def _stage(section: ReportSection) -> str:
 <output></output></div>{OVERVIEW}
 </div>
 {'<div class="card now"></div>' if section.tracks else ""}
-<div class="card notes" role="group" aria-label="Notes"></div>
 </div>"""
 
 
