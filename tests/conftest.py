@@ -187,6 +187,19 @@ def pytest_report_header() -> list[str]:
     return [f"absent: {name}; skipped: tests of {tests}" for name, tests in absent().items()] or ["absent: nothing, all tests can run"]
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """The system's Chromium; without one the test is skipped."""
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
 @pytest.fixture(scope="session")
 def classifier() -> EmotionClassifier:
     """The shipped model."""

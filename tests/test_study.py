@@ -39,7 +39,7 @@ def test_a_person_is_counted_over_all_tracks(tmp_path):
     readings = read(a_day(tmp_path / "a.jsonl"))
     assert [ids for ids, _ in people_of(readings)] == [[1, 3], [2]]
     _, tracks = people_of(readings)[0]
-    one = whole(readings, tracks)
+    one = whole(readings, tracks, durations(readings.t))
     assert (one.first_s, one.last_s) == pytest.approx((0.0, 6.0))
     expected = {"seen_s": 5, "unsure_s": 1, "unsure_tie_s": 1, "unsure_dark_s": 0, "happiness_s": 1, "happiness_share": 0.2}
     expected |= {"sadness_s": 3, "sadness_share": 0.6, "switches": 1, "yaw_mean": 14, "yaw_sd": np.sqrt(24), "pitch_mean": -3}
@@ -51,7 +51,7 @@ def test_the_sums_are_those_of_the_report(tmp_path):
     readings = read(a_day(tmp_path / "a.jsonl"))
     each = durations(readings.t)
     for _, tracks in people_of(readings):
-        values = whole(readings, tracks).values
+        values = whole(readings, tracks, durations(readings.t)).values
         runs = [run for track in tracks for run in runs_of(readings, track, each)]
         assert values["seen_s"] == pytest.approx(sum(run.end - run.start for run in runs))
         for label in readings.labels:
@@ -61,9 +61,9 @@ def test_the_sums_are_those_of_the_report(tmp_path):
 def test_intervals_add_up_to_the_film(tmp_path):
     readings = read(a_day(tmp_path / "a.jsonl"))
     _, tracks = people_of(readings)[0]
-    found = dict(in_intervals(readings, tracks, 1.0))
+    found = dict(in_intervals(readings, tracks, durations(readings.t), 1.0))
     assert list(found) == [0, 1, 2, 4, 5]
-    film = whole(readings, tracks).values
+    film = whole(readings, tracks, durations(readings.t)).values
     for name in ("seen_s", "unsure_s", "happiness_s", "sadness_s", "switches"):
         assert sum(stretch.values[name] for stretch in found.values()) == pytest.approx(film[name])
     assert found[2].values["switches"] == 1

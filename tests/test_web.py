@@ -353,18 +353,6 @@ def program(tmp_path_factory):
         yield folder, address
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
-
-
 @contextmanager
 def opened(browser, address: str, width: int = 1280, height: int = 800, dark: bool = False):
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")

@@ -11,7 +11,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from conftest import CHROMIUM, ROOT
+from conftest import ROOT
 from fakes import a_reading
 from preview import SETTINGS, Running, picture_from
 
@@ -32,18 +32,6 @@ def local(tmp_path):
     with Running(tmp_path / "recordings", "127.0.0.1", settings=PATIENT) as running:
         running.folder.mkdir()
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from realtime.base.errors import Trouble, disk_remedy, reason
 from realtime.base.files import Exists, replacing
 from realtime.base.output import tell, tell_trouble
-from realtime.commands.files import READINGS, files_in
+from realtime.commands.files import READINGS, each_file, tell_failure
 from realtime.readings.file import Readings, quantity, read, readings_path
 from realtime.readings.study import cell, film_columns, film_s, in_intervals, interval_columns, people_of, whole
+from realtime.readings.summary import durations
 from realtime.recording.disk import make_folder
 
 TABLES = ("people", "intervals", "codebook")
@@ -38,7 +41,8 @@ def study_recordings(paths: Sequence[Path], out: Path, interval_s: float, overwr
     for table in tables:
         if table.exists() and not overwrite:
             raise Exists(table)
-    films, failed = _films(paths)
+    failures: list[Trouble] = []
+    films = _films(paths, failures)
     make_folder(out)
     try:
         with ExitStack() as stack:
@@ -48,8 +52,7 @@ def study_recordings(paths: Sequence[Path], out: Path, interval_s: float, overwr
                 try:
                     study.add(name, read(path))
                 except Trouble as trouble:
-                    tell_trouble(f"run.py: {trouble}")
-                    failed += 1
+                    tell_failure(trouble, failures)
             if not study.films:
                 raise Trouble("no table is written, since no readings can be read: name readings (.jsonl) or a folder of them")
             _write_codebook(codebook, study.labels)
@@ -57,26 +60,21 @@ def study_recordings(paths: Sequence[Path], out: Path, interval_s: float, overwr
         raise Trouble(f"cannot write into {out} ({reason(error)}): {disk_remedy(error)}") from error
     seen = f"{quantity(study.films, 'film')}, {study.people} {'person' if study.people == 1 else 'people'}"
     tell(f"{seen}: wrote {', '.join(map(str, tables))}")
-    return failed
+    return len(failures)
 
 
-def _films(paths: Sequence[Path]) -> tuple[list[tuple[str, Path]], int]:
-    """The readings that the paths name, each once, with their names in the tables; and how many paths failed.
+def _films(paths: Sequence[Path], failures: list[Trouble]) -> list[tuple[str, Path]]:
+    """The readings that the paths name, each once, with their names in the tables; what fails is told and added to `failures`.
 
     The name is the path below the folder that was named, without its ending; of a file that was named itself, its own name.
     """
     films: dict[Path, str] = {}
-    failed = 0
     for path in paths:
-        try:
-            for file in files_in(path, READINGS):
-                found = readings_path(file)
-                name = found.relative_to(path) if path.is_dir() else Path(found.name)
-                films.setdefault(found.absolute(), name.with_suffix("").as_posix())
-        except Trouble as trouble:
-            tell_trouble(f"run.py: {trouble}")
-            failed += 1
-    return [(name, path) for path, name in films.items()], failed
+        for file in each_file([path], READINGS, failures):
+            found = readings_path(file)
+            name = found.relative_to(path) if path.is_dir() else Path(found.name)
+            films.setdefault(found.absolute(), name.with_suffix("").as_posix())
+    return [(name, path) for path, name in films.items()]
 
 
 @contextmanager
@@ -107,7 +105,9 @@ class _Study:
             Trouble: its labels are others than those of the films before it.
         """
         # Labels become names of columns: letters, digits and "_" alone are names in R, and no formulas.
-        readings = replace(readings, labels=tuple(re.sub(r"\W", "_", label) for label in readings.labels))
+        # Times that go back are damage, of which `run.py verify` tells.
+        labels, t = tuple(re.sub(r"\W", "_", label) for label in readings.labels), np.maximum.accumulate(readings.t)
+        readings, frames_s = replace(readings, labels=labels, t=t), durations(t)
         if not self.films:
             self.labels = readings.labels
             for table, columns in ((self._people, film_columns(self.labels)), (self._intervals, interval_columns(self.labels))):
@@ -122,24 +122,24 @@ class _Study:
         if not people:
             tell(f"{name}: nobody was seen, so it has no row")
         for ids, tracks in people:
-            self._add_person(name, readings, ids, tracks)
+            self._add_person(name, readings, frames_s, ids, tracks)
         self.people += len(people)
 
-    def _add_person(self, name: str, readings: Readings, ids: list[int], tracks: list[Any]) -> None:
-        facts, all_of_it = readings.facts, whole(readings, tracks)
+    def _add_person(self, name: str, readings: Readings, frames_s: np.ndarray, ids: list[int], tracks: list[Any]) -> None:
+        facts, all_of_it = readings.facts, whole(readings, tracks, frames_s)
         model = facts.get("model")
         about = {
             "source": facts.get("source"),
             "model": model.get("name") if isinstance(model, dict) else None,
             "started": facts.get("started"),
-            "film_s": film_s(readings),
+            "film_s": film_s(readings, frames_s),
             "tracks": " ".join(map(str, ids)),
             "first_s": all_of_it.first_s,
             "last_s": all_of_it.last_s,
         }
         who = {"film": name, "person": min(ids)}
         self._people.writerow(_cells({**who, **about, **all_of_it.values}))
-        for number, stretch in in_intervals(readings, tracks, self.interval_s):
+        for number, stretch in in_intervals(readings, tracks, frames_s, self.interval_s):
             times = {"from_s": number * self.interval_s, "to_s": (number + 1) * self.interval_s}
             self._intervals.writerow(_cells({**who, **times, **stretch.values}))
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from realtime.drawing.words import DOUBTS
 from realtime.readings.file import Person, Readings
-from realtime.readings.summary import durations
 from realtime.readings.tracks import likely_same
 from realtime.values import LABELS
 
@@ -107,26 +106,23 @@ def people_of(readings: Readings) -> list[tuple[list[int], list[Person]]]:
     return [([person.id for person in group], group) for group in groups]
 
 
-def film_s(readings: Readings) -> float:
-    """The length of a film in seconds: up to the end of its last frame."""
-    each = durations(np.maximum.accumulate(readings.t))
-    return float(readings.t.max() + each[-1]) if len(each) else 0.0
+def film_s(readings: Readings, frames_s: np.ndarray) -> float:
+    """The length of a film in seconds: up to the end of its last frame; `frames_s` are the `durations` of all frames."""
+    return float(readings.t[-1] + frames_s[-1]) if len(frames_s) else 0.0
 
 
-def whole(readings: Readings, tracks: list[Person]) -> Stretch:
-    """What a person showed in the whole film; `tracks` are never there at once."""
-    [(_, stretch)] = in_intervals(readings, tracks, None)
+def whole(readings: Readings, tracks: list[Person], frames_s: np.ndarray) -> Stretch:
+    """What a person showed in the whole film; `tracks` are never there at once, `frames_s` are the `durations` of all frames."""
+    [(_, stretch)] = in_intervals(readings, tracks, frames_s, None)
     return stretch
 
 
-def in_intervals(readings: Readings, tracks: list[Person], interval_s: float | None) -> Iterator[tuple[int, Stretch]]:
+def in_intervals(readings: Readings, tracks: list[Person], frames_s: np.ndarray, interval_s: float | None) -> Iterator[tuple[int, Stretch]]:
     """What a person showed in each interval of `interval_s` seconds (None: one that holds the film) in which the person was seen, in order,
-    each with the interval's number: interval k goes from k to k + 1 times `interval_s`.
+    each with the interval's number: interval k goes from k to k + 1 times `interval_s`. The times do not fall; `frames_s` as in `whole`.
     """
-    # Times that go back are damage, of which `run.py verify` tells.
-    film_t = np.maximum.accumulate(readings.t)
     rows = np.concatenate([person.rows for person in tracks])
-    t, each = film_t[rows], durations(film_t)[rows]
+    t, each = readings.t[rows], frames_s[rows]
     labels = np.concatenate([person.label_indices for person in tracks])
     reasons = np.concatenate([person.reason_indices for person in tracks])
     probs = np.concatenate([person.probs for person in tracks])
