@@ -12,6 +12,7 @@ from realtime.drawing.history import Span
 from realtime.drawing.hud import Hud, Rec
 from realtime.drawing.layout import area_of, overlap
 from realtime.drawing.palette import COLOURS, QUIET, TRACK
+from realtime.drawing.text import text_width
 from realtime.drawing.words import LANGUAGES
 from realtime.values import LABELS, Box, Reading
 
@@ -291,6 +292,25 @@ def test_a_card_gives_way_to_the_card_of_the_face_beside():
     # When it comes first, the second face has its card where the first one had its own.
     free, *_ = draw_cards(plain(), [readings[1], readings[0], *readings[2:]], 1.0, [], LANGUAGES["en"])
     assert overlap(first, free)
+
+
+@pytest.mark.parametrize("light", [0, 128, 255])
+def test_the_number_can_be_read_on_any_ground(light):
+    readings = [a_reading("fear", Box(60 + 150 * i, 200, 120 + 150 * i, 260)) for i in range(4)]
+    readings = [replace(reading, face=replace(reading.face, id=1 + i)) for i, reading in enumerate(readings)]
+    picture = np.full((480, 640, 3), light, np.uint8)
+    left, top, _, tall = draw_cards(picture, readings, 1.0, [], LANGUAGES["en"])[3]
+    # Right of the card's coloured edge stands the number, and nothing else for a while.
+    number = picture[top : top + tall, left + 4 : left + 4 + 4 + text_width("4", 11)]
+    ground, ink = (relative_luminance(int(value)) for value in (number.min(), number.max()))
+    # WCAG 2.2, 1.4.3: small letters need 4.5.
+    assert (ink + 0.05) / (ground + 0.05) >= 4.5
+
+
+def relative_luminance(gray: int) -> float:
+    """Of an sRGB gray 0 to 255, by WCAG 2.2; 0 to 1."""
+    value = gray / 255
+    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
 
 
 def test_there_is_a_number_where_there_are_several_and_letters_grow_with_the_face():

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from realtime.drawing.layout import Area, Size, area_of, attached, free, least
-from realtime.drawing.palette import COLOURS, EDGE, QUIET, TRACK, WHITE, Colour, fill, shade
+from realtime.drawing.palette import COLOURS, EDGE, PALE, QUIET, TRACK, WHITE, Colour, fill, shade
 from realtime.drawing.text import draw_text, text_width
 from realtime.drawing.words import ENGLISH, Words
 from realtime.values import LABELS, Reading
@@ -78,7 +78,7 @@ def _variants(reading: Reading, face: Area, count: int, unit: float, words: Word
     """The cards that a face could have, the best first."""
     whole = caption(reading, words)
     short = words.unsure if reading.unsure else words.labels[reading.label]
-    number = ((str(reading.face.id), QUIET, 400),) if count > 1 else ()
+    number = ((str(reading.face.id), PALE, 400),) if count > 1 else ()
     least_letters = min(LEAST_LETTERS, round(LETTERS * unit))
     # In steps, so that the kept masks of the letters serve a face that moves.
     letters = max(least_letters, min(round(LETTERS * unit), round(LETTERS_OF_FACE * face[2]) // 2 * 2))

@@ -16,6 +16,8 @@ COLOURS: dict[str, Colour] = {
     "neutral": (215, 215, 215),
 }
 QUIET: Colour = (150, 150, 150)
+PALE: Colour = (215, 215, 215)
+"""For letters that stand back behind white ones on a shaded ground: readable also where the picture itself is white."""
 WHITE: Colour = (245, 245, 245)
 RED: Colour = (60, 60, 230)
 TRACK: Colour = (78, 78, 78)
