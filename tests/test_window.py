@@ -286,6 +286,34 @@ def test_a_mouse_alone_can_do_everything(screen, tmp_path):
     assert readings.read_text().count("\n") > 5
 
 
+@pytest.fixture
+def manager(screen):
+    """A window manager, which puts frames around windows."""
+    if not shutil.which("openbox"):
+        pytest.skip("needs Debian's package openbox")
+    with subprocess.Popen(["openbox"], env=screen.environment, stderr=subprocess.DEVNULL) as process:
+        yield
+        process.terminate()
+
+
+def test_full_screen_and_back_leaves_the_window_where_it_was(screen, manager, tmp_path):
+    process, window = start(screen, tmp_path)
+    screen.xdotool("windowmove", "--sync", window, "200", "100")
+
+    def geometry() -> str:
+        return screen.xdotool("getwindowgeometry", window)
+
+    before = geometry()
+    assert "640x480" in before
+    for _ in range(2):
+        screen.xdotool("key", "f")
+        assert wait_for(lambda: "Position: 0,0 " in geometry() and "1024x768" in geometry(), 10)
+        screen.xdotool("key", "f")
+        assert wait_for(lambda: geometry() == before, 10), (geometry(), before)
+    screen.xdotool("key", "q")
+    finish(process)
+
+
 def test_wheel_and_drag_change_nothing_and_the_bar_goes(screen, tmp_path):
     film = tmp_path / "still.mp4"
     write_bright_film(film, (640, 480), 1800, dark=100)

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 BGRX = (0xFF0000, 0xFF00, 0xFF)
 """The masks of red, green and blue on screens whose pixels lie in memory as blue, green, red and a byte without meaning."""
+FRAMED_S = 1.0
+"""So long after full screen a window manager may take to put its frame around the window again."""
 NO_WINDOW = "no window can be opened ({reason}): run it on the desktop, or with --no-window or --web"
 
 
@@ -49,6 +52,7 @@ class DesktopWindow:
         """Whether the window fills the screen."""
         self._window: pygame.Window | None = None
         self._windowed: tuple[Size, Point] = ((0, 0), (0, 0))
+        self._framed_by = 0.0
         self._picture = np.zeros((1, 1, 3), np.uint8)
 
     def size(self, picture_wh: Size) -> Size:
@@ -84,6 +88,7 @@ class DesktopWindow:
         if self._window is None:
             return
         self.filled = not self.filled
+        self._framed_by = 0.0
         if self.filled:
             self._windowed = self._window.size, self._window.position
             # Without a window manager, as in a kiosk, X has no full screen: the window itself must be as large.
@@ -92,6 +97,7 @@ class DesktopWindow:
         else:
             self._window.set_windowed()
             self._window.size, self._window.position = self._windowed
+            self._framed_by = time.monotonic() + FRAMED_S
 
     def wait(self) -> list[Input]:
         """Keeps the window alive while there is nothing new to show; gives what `show` gives."""
@@ -104,6 +110,8 @@ class DesktopWindow:
                 self.closed = True
             elif event.type in (library.WINDOWEXPOSED, library.WINDOWSIZECHANGED):
                 self._paint()
+            elif event.type == library.WINDOWMOVED:
+                self._return()
             elif event.type == library.KEYDOWN and (letter := typed(event.key)):
                 inputs.append(Key(letter))
             elif event.type == library.MOUSEMOTION:
@@ -130,6 +138,12 @@ class DesktopWindow:
                 self._window.set_icon(library.image.frombuffer(icon.tobytes(), icon.shape[1::-1], "RGBA"))
         except library.error as error:
             raise Trouble(NO_WINDOW.format(reason=error)) from error
+
+    def _return(self) -> None:
+        """After full screen a window manager puts the frame around the window, and so moves it by the frame: here it goes back, once."""
+        if self._window is not None and time.monotonic() < self._framed_by:
+            self._framed_by = 0.0
+            self._window.position = self._windowed[1]
 
     def _point(self, at: Point) -> Point:
         assert self._window is not None
