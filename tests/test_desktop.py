@@ -16,17 +16,35 @@ from realtime.viewers.desktop import DesktopWindow, has_display, picture_point, 
         (pygame.K_SLASH, "/"),
         (pygame.K_ESCAPE, "\x1b"),
         (pygame.K_LEFT, ""),
-        (pygame.K_F1, ""),
+        (pygame.K_F1, "F1"),
+        (pygame.K_F2, ""),
         (pygame.K_LSHIFT, ""),
         (pygame.K_DELETE, ""),
-        (pygame.K_RETURN, ""),
-        (pygame.K_KP_ENTER, ""),
+        (pygame.K_RETURN, "\r"),
+        (pygame.K_KP_ENTER, "\r"),
         (0xE9, ""),
         (0, ""),
     ],
 )
 def test_arrows_and_their_like_are_no_letters(code, letter):
     assert typed(code) == letter
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "shift"),
+    [
+        (0xDF, "?", True),  # German
+        (pygame.K_COMMA, "?", True),  # French
+        (pygame.K_7, "?", True),  # Russian
+        (pygame.K_SLASH, "?", True),
+        (pygame.K_SLASH, "\uff1f", True),
+        # Shift and key came at once: what is typed was not yet told.
+        (pygame.K_SLASH, "/", True),
+    ],
+)
+def test_a_question_mark_is_one_on_any_layout(code, text, shift):
+    assert typed(code, text, shift) == "?"
+    assert typed(pygame.K_SLASH, "/") == "/"
 
 
 def test_a_point_of_the_window_is_found_in_the_picture_that_is_fitted_into_it():

@@ -314,6 +314,29 @@ def test_full_screen_and_back_leaves_the_window_where_it_was(screen, manager, tm
     finish(process)
 
 
+@pytest.mark.parametrize("layout", ["us", "de"])
+def test_a_question_mark_opens_the_help_on_any_layout_and_f1_and_h_do(screen, tmp_path, layout):
+    if not shutil.which("setxkbmap"):
+        pytest.skip("needs Debian's package x11-xkb-utils")
+    subprocess.run(["setxkbmap", layout], env=screen.environment, check=True)
+    film = tmp_path / "still.mp4"
+    write_bright_film(film, (640, 480), 1800)
+    process, _ = start(screen, tmp_path, source=str(film))
+
+    def helped() -> bool:
+        return (screen.picture()[150:330, 200:440] < 40).mean() > 0.3
+
+    question = "slash" if layout == "us" else "ssharp"
+    assert not helped()
+    for keys in (["keydown", "shift", "sleep", "0.5", "key", question, "keyup", "shift"], ["key", "F1"], ["key", "h"]):
+        screen.xdotool(*keys)
+        assert wait_for(helped, 10), keys
+        screen.xdotool("key", "Escape")
+        assert wait_for(lambda: not helped(), 10), keys
+    screen.xdotool("key", "q")
+    finish(process)
+
+
 def test_wheel_and_drag_change_nothing_and_the_bar_goes(screen, tmp_path):
     film = tmp_path / "still.mp4"
     write_bright_film(film, (640, 480), 1800, dark=100)

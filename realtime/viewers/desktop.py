@@ -16,7 +16,7 @@ from realtime.base.errors import Trouble
 from realtime.base.silence import quiet
 from realtime.drawing.fitting import fitted
 from realtime.drawing.symbols import window_icon
-from realtime.viewers.inputs import ESCAPE, Click, Input, Key, Move, Point
+from realtime.viewers.inputs import ENTER, ESCAPE, F1, Click, Input, Key, Move, Point
 from realtime.viewers.screen_size import Size, opening_size
 
 if TYPE_CHECKING:
@@ -29,9 +29,26 @@ FRAMED_S = 1.0
 NO_WINDOW = "no window can be opened ({reason}): run it on the desktop, or with --no-window or --web"
 
 
-def typed(code: int) -> str:
-    """What a key types without Shift on the keyboard's layout, by SDL's code, or `ESCAPE`; empty for arrows and their like."""
-    return chr(code) if code == ord(ESCAPE) or ord(" ") <= code < 0x7F else ""
+NAMED = {0x1B: ESCAPE, 0x0D: ENTER, 0x40000058: ENTER, 0x4000003A: F1}
+"""Keys without a letter that are told, by SDL's codes: Esc, Enter, that of the number pad, F1."""
+QUESTION_MARKS = ("?", "\uff1f")
+"""The usual one, and that of Chinese and Japanese."""
+
+
+def typed(code: int, text: str = "", shift: bool = False) -> str:
+    """What a key says.
+
+    Args:
+        code: SDL's code of the key, which is what it types without Shift on the keyboard's layout.
+        text: what was typed, where that is known.
+        shift: whether Shift was held.
+
+    Returns:
+        The `letter` of a `Key`; empty for arrows and their like.
+    """
+    if text in QUESTION_MARKS or (shift and code == ord("/")):
+        return "?"
+    return NAMED.get(code, chr(code) if ord(" ") <= code < 0x7F else "")
 
 
 def picture_point(at: Point, window_wh: Size, picture_wh: Size) -> Point:
@@ -112,7 +129,9 @@ class DesktopWindow:
                 self._paint()
             elif event.type == library.WINDOWMOVED:
                 self._return()
-            elif event.type == library.KEYDOWN and (letter := typed(event.key)):
+            elif event.type in (library.KEYDOWN, library.KEYUP) and event.key in (library.K_LSHIFT, library.K_RSHIFT):
+                _listen(to_text=event.type == library.KEYDOWN)
+            elif event.type == library.KEYDOWN and (letter := typed(event.key, event.unicode, bool(event.mod & library.KMOD_SHIFT))):
                 inputs.append(Key(letter))
             elif event.type == library.MOUSEMOTION:
                 inputs.append(Move(self._point(event.pos)))
@@ -188,9 +207,18 @@ def _library() -> Any:
             os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
         # As it was with OpenCV's window: the screen sleeps and is locked as the user has set it.
         pygame.display.set_allow_screensaver(True)
-        # An input method would take the letters, and ask which Chinese one is meant.
-        pygame.key.stop_text_input()
+        _listen(to_text=False)
     return pygame
+
+
+def _listen(to_text: bool) -> None:
+    """Whether SDL tells what is typed, and not only which keys are pressed.
+
+    Only while Shift is held, for the question mark: an input method would take the letters, and ask which Chinese one is meant.
+    """
+    import pygame
+
+    (pygame.key.start_text_input if to_text else pygame.key.stop_text_input)()
 
 
 def _screen_size() -> Size:

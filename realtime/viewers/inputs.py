@@ -5,6 +5,8 @@ from dataclasses import dataclass
 Point = tuple[int, int]
 """x and y in px of the picture that is shown."""
 ESCAPE = "\x1b"
+ENTER = "\r"
+F1 = "F1"
 
 
 @dataclass(frozen=True)
@@ -12,7 +14,7 @@ class Key:
     """A key that was pressed; one that is held down is one press.
 
     Attributes:
-        letter: what it types without Shift, such as a small letter, or `ESCAPE`.
+        letter: what it types without Shift, such as a small letter; "?", which most layouts have on Shift; `ESCAPE`, `ENTER` or `F1`.
     """
 
     letter: str

@@ -16,7 +16,7 @@ from realtime.drawing.layout import area_of
 from realtime.values import Frame, Reading
 from realtime.viewers.controls import Controls, Status
 from realtime.viewers.desktop import DesktopWindow
-from realtime.viewers.inputs import ESCAPE, Input, Key
+from realtime.viewers.inputs import ESCAPE, F1, Input, Key
 from realtime.viewers.mouse import Mouse
 
 NO_FACE_S = 3.0
@@ -35,8 +35,8 @@ LETTERS = {
     "i": "numbers",
     "f": "fill",
     "h": "help",
-    # The question mark of most keyboards, with Shift.
-    "/": "help",
+    "?": "help",
+    F1: "help",
 }
 """What the keys do, by the names of `realtime.drawing.words.KEYS`."""
 
