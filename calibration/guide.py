@@ -89,6 +89,8 @@ class Guide:
         if self.screen is None:
             return
         picture = draw_ending((self._last.shape[1], self._last.shape[0]), ending, self.title, self.words)
+        # What was pressed while the profile was made was not meant for this screen, which nobody could see yet.
+        self.screen.show(picture)
         while not (stopped() or self.screen.closed or any(isinstance(item, Key | Click) for item in self.screen.show(picture))):
             time.sleep(WAIT_S)
 

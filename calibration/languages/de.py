@@ -80,7 +80,7 @@ TEXTS = {
     "end_practice": "{right} von {count} Gesichtern wurden als das erkannt, was gefragt war.",
     "end_use": "So wird es benutzt: {command}",
     "end_proof": "Der Nachweis mit allen Zahlen: {file}",
-    "end_key": "Eine Taste drücken.",
+    "end_key": "Zum Schließen eine Taste drücken oder klicken.",
     "consent": (
         "Kleine Bilder des Gesichts und seiner Umgebung werden im Ordner people/ auf diesem Computer behalten, und nirgends "
         "sonst. Aus ihnen entsteht das Profil für dieses Gesicht, und sie können ein Modell trainieren, wenn du sie weggibst. "

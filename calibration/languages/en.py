@@ -80,7 +80,7 @@ TEXTS = {
     "end_practice": "{right} of {count} faces were recognised as what was asked for.",
     "end_use": "Use it with: {command}",
     "end_proof": "The proof, with all numbers: {file}",
-    "end_key": "Press any key.",
+    "end_key": "Press any key or click to close.",
     "consent": (
         "Small pictures of the face and its surroundings are kept in the folder people/ on this computer, and nowhere else. They "
         "make the profile for this face, and can train a model if you give them away. `run.py calibrate --delete NAME` erases "

@@ -80,7 +80,7 @@ TEXTS = {
     "end_practice": "Se reconocieron {right} de {count} caras como se pidió.",
     "end_use": "Se usa con: {command}",
     "end_proof": "La prueba, con todas las cifras: {file}",
-    "end_key": "Pulsa una tecla.",
+    "end_key": "Pulsa una tecla o haz clic para cerrar.",
     "consent": (
         "Se guardan pequeñas imágenes de la cara y de lo que la rodea en la carpeta people/ de este ordenador, y en ningún otro "
         "sitio. Con ellas se crea el perfil de esta cara, y pueden entrenar un modelo si las regalas. `run.py calibrate --delete "

@@ -80,7 +80,7 @@ TEXTS = {
     "end_practice": "{right} visages sur {count} ont été reconnus comme demandé.",
     "end_use": "À utiliser avec : {command}",
     "end_proof": "La preuve, avec tous les chiffres : {file}",
-    "end_key": "Appuyez sur une touche.",
+    "end_key": "Pour fermer, appuyez sur une touche ou cliquez.",
     "consent": (
         "De petites images du visage et de ses alentours sont gardées dans le dossier people/ de cet ordinateur, et nulle part "
         "ailleurs. Elles font le profil de ce visage, et peuvent entraîner un modèle si vous les donnez. `run.py calibrate "

@@ -78,7 +78,7 @@ TEXTS = {
     "end_practice": "{count} 个表情中有 {right} 个识别正确。",
     "end_use": "使用方法: {command}",
     "end_proof": "依据和全部数字: {file}",
-    "end_key": "请按任意键。",
+    "end_key": "按任意键或点击即可关闭。",
     "consent": (
         "脸和周围的小图片保存在本机的文件夹 people/ 中, "
         "不会送到别处。它们用来建立这张脸的个人配置; 如果你交给别人, 也能用来训练模型。`run.py "
