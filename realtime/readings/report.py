@@ -275,7 +275,10 @@ def _lead(section: ReportSection) -> str:
 
 
 def _section(section: ReportSection, several: bool) -> str:
-    heading = f"<h2>{escape(section.name)}</h2>\n<p class='note'>{escape(_lead(section))}</p>" if several else ""
+    # The one recording of a page has its name in the page's title; the cards below have headings of the third level.
+    heading = '<h2 class="unseen">People</h2>'
+    if several:
+        heading = f"<h2>{escape(section.name)}</h2>\n<p class='note'>{escape(_lead(section))}</p>"
     warnings = "".join(f'<p class="warning">{escape(problem)}</p>' for problem in section.problems)
     return f"""<section class="session" id="{section.key}" aria-label="{escape(section.name)}">
 {heading}{warnings}
