@@ -178,6 +178,7 @@ def absent() -> dict[str, str]:
         "Xvfb": (shutil.which("Xvfb"), "the window, and the screen as a source"),
         "mosquitto": (shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto"), "`live --mqtt`"),
         "xdotool": (shutil.which("xdotool"), "the window"),
+        "openbox": (shutil.which("openbox"), "the window in a frame"),
     }
     return {name: tests for name, (there, tests) in needs.items() if not there}
 
