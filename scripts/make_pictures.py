@@ -3,8 +3,8 @@
     .venv/bin/python scripts/make_pictures.py
 
 They go to docs/pictures/: `window.webp` moves; `page.webp` (two screens of a phone), `report.webp` and `calibration.webp` stand still.
-It needs tests/requirements.txt, Chromium, and a machine with nothing else to do: the page is photographed anew, a few times at most, where it
-says that frames were skipped. It takes about a minute. Look at each picture before it is committed.
+It needs tests/requirements.txt, Chromium, and a machine with nothing else to do: where the page says that frames were skipped, it is
+photographed anew, a few times at most. It takes about a minute. Look at each picture before it is committed.
 """
 
 import shutil
@@ -29,6 +29,7 @@ from calibration.observation import observe  # noqa: E402
 from calibration.plan import FRONT, Prompt  # noqa: E402
 from calibration.screen import draw_guide  # noqa: E402
 from calibration.session import TAKE, CaptureSession  # noqa: E402
+from calibration.words import CaptureWords  # noqa: E402
 from realtime.config import CaptureSettings, QualitySettings, Settings  # noqa: E402
 from realtime.drawing.draw import draw  # noqa: E402
 from realtime.drawing.fitting import fitted  # noqa: E402
@@ -129,7 +130,7 @@ def draw_calibration() -> np.ndarray:
         for frame in swaying():
             view = session.update(observe(frame, to_gray(frame.image), pipeline.read(frame), settings))
             if view.step == TAKE and all(requirement.is_met for requirement in view.requirements):
-                return draw_guide(frame.image, replace(view, number=2, of=7), True, "ana, quick")
+                return draw_guide(frame.image, replace(view, number=2, of=7), True, "ana, quick", CaptureWords("en"))
             if frame.t > 60:
                 break
     raise SystemExit("the guided capture never took a picture of the demo clip")
