@@ -28,6 +28,11 @@ def load_trained(weights: Path) -> ManyHeaded:
     return model.eval()
 
 
+def net_of(weights: Path) -> str:
+    """The name of the network of a `weights.pt`, for `build`."""
+    return str(torch.load(weights, map_location="cpu", weights_only=True)["net"])
+
+
 def save_trained(path: Path, net: str, settings: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
     """Writes a `weights.pt`: the network's name, the settings of its training, the version of torch and the weights."""
     save_whole({"net": net, "recipe": settings, "torch": str(torch.__version__), "weights": weights}, path)

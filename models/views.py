@@ -74,9 +74,13 @@ def batches(rows: Tensor, size: int) -> Iterator[Tensor]:
 
 def measured_chips(faces: MeasuredFaces, whole: bool, device: torch.device) -> Tensor:
     """The chips (n, 64, 64) uint8 of faces that are measured on: framed, or their whole crops."""
-    crops, framing = torch.from_numpy(faces.crops[:, None]).to(device).float(), torch.from_numpy(faces.framing).to(device)
-    chips = warp(crops, torch.eye(2, 3, device=device).expand_as(framing) if whole else framing)
-    return chips.round().clamp(0, 255).to(torch.uint8).squeeze(1)
+    crops, framing = torch.from_numpy(faces.crops[:, None]).to(device), torch.from_numpy(faces.framing).to(device)
+    return plain_chips(crops, torch.eye(2, 3, device=device).expand_as(framing) if whole else framing)
+
+
+def plain_chips(crops: Tensor, framing: Tensor) -> Tensor:
+    """The chips (n, 64, 64) uint8 of (n, 1, 48, 48) uint8 crops, framed by (n, 2, 3) and not changed."""
+    return warp(crops.float(), framing).round().clamp(0, 255).to(torch.uint8).squeeze(1)
 
 
 def cut(crops: Tensor, framing: Tensor, negative: bool = False) -> Tensor:

@@ -12,8 +12,7 @@ torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 from models import make, students, teachers  # noqa: E402
 from models.checkpoint import build, load_trained  # noqa: E402
 from models.examination import recalls  # noqa: E402
-from models.face_api import FaceApiNet  # noqa: E402
-from models.lesson import Lesson, MeasuredFaces, save_lesson  # noqa: E402
+from models.lesson import save_lesson  # noqa: E402
 from models.make import rounds_within  # noqa: E402
 from models.network import to_input  # noqa: E402
 from models.students import MeanAnswers, StudentPlan, TeachingSettings, face_targets  # noqa: E402
@@ -21,37 +20,7 @@ from models.teachers import TeacherPlan, TrainedNetwork, mean_answers, smooth_si
 from models.trainee import LearningSettings, Trainee, rate_factor  # noqa: E402
 from models.views import Faces  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
-
-FEAR, SURPRISE = 2, 5
-
-
-def half_dark(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 48, 48) uint8 pictures that are dark above, and then surprise, or dark below, and then fear; and their labels (n,) int8."""
-    draw = np.random.default_rng(seed)
-    above = draw.integers(0, 2, n) == 1
-    crops = draw.integers(150, 250, (n, 48, 48)).astype(np.uint8)
-    crops[above, :24] //= 5
-    crops[~above, 24:] //= 5
-    return crops, np.where(above, SURPRISE, FEAR).astype("i1")
-
-
-def small_lesson() -> Lesson:
-    crops, labels = half_dark(160, 0)
-    test, truth = half_dark(40, 1)
-    eye = np.broadcast_to(np.eye(2, 3, dtype="f4"), (160, 2, 3))
-    scenery = np.random.default_rng(2).integers(0, 256, (20, 6, 6), np.uint8).repeat(8, 1).repeat(8, 2)
-    adviser = {name: value.numpy() for name, value in FaceApiNet().state_dict().items()}
-    return Lesson(
-        crops=crops,
-        framing=eye,
-        distribution=np.eye(8, dtype="f4")[labels],
-        weight=np.ones(160, "f4"),
-        single=labels,
-        prior=np.full(7, 1 / 7, "f4"),
-        scenery=scenery,
-        tests={"halves": MeasuredFaces(test, eye[:40], truth, truth)},
-        starts={"face_api": adviser},
-    )
+from tests.lessons import half_dark, small_lesson  # noqa: E402
 
 
 def test_the_recipe_trains_teachers_and_students_to_its_end(tmp_path, monkeypatch):

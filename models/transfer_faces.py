@@ -1,0 +1,215 @@
+"""Makes faces to learn from: neutral faces of a lesson to which an expression is transferred, from faint to strong.
+
+    python -m models.transfer_faces --lesson runs/lesson.npz --mesh face_landmark.tflite --out runs/transferred.npz
+
+People who pose before a camera move their faces more clearly than most of FER2013's people, and with their mouths closed. The same change
+on many faces says what a frown is, whoever frowns. Takes about 10 minutes on two cores.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import typer
+from torch import Tensor
+
+from models.cli import one_line
+from models.face_mesh import LEFT_CHEEK, LEFT_EYE, LOWER_LIP, NOSE_TIP, RIGHT_CHEEK, RIGHT_EYE, UPPER_LIP, FaceMesh
+from models.lesson import Lesson, load_lesson
+from models.network import N_LOGITS
+from models.transfer import Average, Change, average_face, displacements, measured_change
+from models.views import plain_chips
+from realtime.base.files import replacing
+from realtime.values import CHIP, CROP, LABELS
+
+NEUTRAL = LABELS.index("neutral")
+
+WIDEST_MOUTH = {"anger": 0.08, "disgust": 0.3, "fear": 0.3, "happiness": 0.12, "sadness": 0.05, "surprise": 0.3}
+"""How far apart the lips may be in the faces that a change is measured on, in distances of the eyes. Moving points opens no mouth."""
+
+SHARES = {"anger": 0.27, "sadness": 0.22, "happiness": 0.13, "fear": 0.12, "disgust": 0.07, "surprise": 0.04, "neutral": 0.15}
+"""How often each expression is transferred. Neutral faces are changed too, so that no trace of the change speaks for an expression."""
+
+SCALES = {"anger": 1.0, "disgust": 1.0, "fear": 1.0, "happiness": 0.5, "sadness": 1.2, "surprise": 0.9}
+"""What a strength of 1 is, in mean changes: the average smile of FER2013 is broad, its average sad face faint."""
+
+STRENGTHS, POINTS, SHADING = (0.5, 2.2), (0.8, 1.6), (0.1, 1.1)
+"""Strengths, and by how much points and shading then change: shading depends on light and skin, so it is often weaker."""
+
+WHERE = ((1, 1, 1.0), (1, 0.15, 0.75), (0.15, 1, 0.75))
+"""Share of the change in the upper and in the lower half, and by how much the whole counts for less: both halves (7 of 10), one alone."""
+
+EVEN, SLOPE, SUREST = 0.85, 0.55, 0.92
+"""The strength at which the expression is as likely as neutral, how fast its probability rises, and its highest."""
+
+MODES, WIDTH = 15, 0.25
+"""How many ways in which neutral faces differ are varied, and by how much of their standard deviation."""
+
+STEP = 4
+"""Places are computed for every fourth pixel across and down; between these they are interpolated."""
+
+
+@dataclass(frozen=True)
+class Marked:
+    """The framed chips of a lesson's faces (n, 64, 64), and their points (n, 468, 2) with the mesh's scores (n,)."""
+
+    chips: np.ndarray
+    points: np.ndarray
+    scores: np.ndarray
+
+    @property
+    def mouth(self) -> np.ndarray:
+        """(n,): how far apart the lips are, in distances of the eyes."""
+        eyes = np.linalg.norm(self.points[:, LEFT_EYE] - self.points[:, RIGHT_EYE], axis=1)
+        return np.linalg.norm(self.points[:, UPPER_LIP] - self.points[:, LOWER_LIP], axis=1) / eyes
+
+    def frontal(self, tolerance: float, score: float) -> np.ndarray:
+        """(n,) bool: faces that the mesh is sure of, with the nose in the middle between the cheeks."""
+        nose, left, right = (self.points[:, point, 0] for point in (NOSE_TIP, LEFT_CHEEK, RIGHT_CHEEK))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            place = (nose - left) / (right - left)
+        return (np.abs(place - 0.5) < tolerance) & (self.scores > score)
+
+
+def marked(lesson: Lesson, mesh: FaceMesh) -> Marked:
+    """The chips of a lesson's faces with their points."""
+    chips = plain_chips(torch.from_numpy(lesson.crops[:, None]), torch.from_numpy(lesson.framing)).numpy()
+    points, scores = zip(*map(mesh.points, chips), strict=True)
+    return Marked(chips, np.array(points, np.float32), np.array(scores, np.float32))
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What is needed to draw faces: the average face, its changes by expression, how neutral faces differ, and which faces are changed."""
+
+    average: Average
+    changes: dict[str, Change]
+    modes: np.ndarray
+    bases: np.ndarray
+
+
+def prepare(lesson: Lesson, faces: Marked) -> Transfer:
+    """Measures the average face and its changes on a lesson's faces."""
+    truth, agreement = lesson.distribution[:, :-1].argmax(1), lesson.distribution[:, :-1].max(1)
+    straight = faces.frontal(0.1, 8)
+    plain = straight & (truth == NEUTRAL) & (agreement > 0.7) & (faces.mouth < 0.05)
+    average = average_face(faces.chips[plain], faces.points[plain])
+    changes = {}
+    for name, widest in WIDEST_MOUTH.items():
+        shown = straight & (truth == LABELS.index(name)) & (agreement > 0.55) & (faces.mouth < widest)
+        changes[name] = measured_change(faces.chips[shown], faces.points[shown], average)
+    differences = (faces.points[plain][:, average.centres] - average.points[average.centres]).reshape(int(plain.sum()), -1)
+    _, sizes, modes = np.linalg.svd(differences - differences.mean(0), full_matrices=False)
+    modes = modes[:MODES] * (sizes[:MODES, None] / np.sqrt(len(differences)))
+    bases = np.flatnonzero(faces.frontal(0.22, 6) & (truth == NEUTRAL) & (agreement > 0.5) & (faces.mouth < 0.1))
+    return Transfer(average, changes, modes.reshape(len(modes), -1, 2), bases)
+
+
+def drawn(transfer: Transfer, name: str, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One random change: how the centres (100, 2) move, the shading (64, 64), and the target (8,) float32."""
+    centres = transfer.average.centres
+    moved = np.tensordot(draw.normal(0, WIDTH, len(transfer.modes)), transfer.modes, 1)
+    target = np.zeros(N_LOGITS, np.float32)
+    if name == "neutral":
+        target[NEUTRAL] = 1
+        return moved, np.zeros((CHIP, CHIP)), target
+    strength = draw.uniform(*STRENGTHS)
+    points, shading = strength * draw.uniform(*POINTS), strength * draw.uniform(*SHADING)
+    above, below, counted = WHERE[draw.choice(len(WHERE), p=(0.7, 0.15, 0.15))]
+    moved = moved + transfer.changes[name].points[centres] * SCALES[name] * points * halves(
+        transfer.average.points[centres, 1], above, below
+    )
+    shaded = transfer.changes[name].shading * SCALES[name] * shading * halves(np.arange(CHIP), above, below)
+    probability = np.clip(0.5 + ((points + shading) / 2 * counted - EVEN) * SLOPE, 0.03, SUREST)
+    target[[LABELS.index(name), NEUTRAL]] = probability, 1 - probability
+    return moved, shaded, target
+
+
+def halves(y: np.ndarray, above: float, below: float) -> np.ndarray:
+    """(n, 1): the share of a change at heights y (n,): `above` at brows and eyes, `below` at the mouth, in between around the nose."""
+    upper = np.clip((36 - y) / 6 + 0.5, 0, 1)[:, None]
+    return upper * above + (1 - upper) * below
+
+
+def transferred(
+    crops: np.ndarray, framing: np.ndarray, points: np.ndarray, average: np.ndarray, moved: np.ndarray, shading: np.ndarray
+) -> np.ndarray:
+    """Crops (n, 48, 48) uint8 whose faces have changed.
+
+    Args:
+        crops: (n, 48, 48) uint8.
+        framing: (n, 2, 3) how each crop is sampled to frame its face.
+        points: (n, k, 2) the centres in the framed chip.
+        average: (k, 2) the same points of the average face, where the shading is known.
+        moved: (n, k, 2) by how much they move.
+        shading: (n, 64, 64) what is added there, in standard deviations of the crop.
+    """
+    n = len(crops)
+    faces, known, frames = torch.from_numpy(crops[:, None]).float(), torch.from_numpy(points).float(), torch.from_numpy(framing).float()
+    move = torch.from_numpy(moved).float()
+    turn, shift = frames[:, :, :2].mT, frames[:, None, :, 2]
+    axis = (torch.arange(CROP, dtype=torch.float32) + 0.5) * (2 / CROP) - 1
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    places = (torch.stack([x, y], 2).reshape(1, -1, 2) - shift) @ torch.linalg.inv(turn)  # of each pixel in the chip, from -1 to 1
+    places = (places + 1) * (CHIP / 2) - 0.5
+    rough = F.avg_pool2d(_as_picture(places, CROP), STEP)
+    side = rough.shape[-1]
+    rough = rough.permute(0, 2, 3, 1).reshape(n, -1, 2)
+    away = displacements(known, known + move, rough)
+    fetched = places + _between(away, side) * ((places - CHIP / 2).abs().amax(2, keepdim=True) < CHIP * 0.7)
+    to_average = displacements(torch.from_numpy(average).float().expand_as(known), known, rough + away)
+    on_average = fetched + _between(to_average, side)
+    sampled = ((fetched + 0.5) * (2 / CHIP) - 1) @ turn + shift
+    changed = _sampled(faces, sampled, "border")
+    added = _sampled(torch.from_numpy(shading[:, None]).float(), (on_average + 0.5) * (2 / CHIP) - 1, "zeros")
+    return (changed + faces.std((2, 3), keepdim=True) * added).round().clamp(0, 255)[:, 0].numpy().astype(np.uint8)
+
+
+def _as_picture(values: Tensor, side: int) -> Tensor:
+    """(n, side * side, 2) -> (n, 2, side, side)."""
+    return values.reshape(len(values), side, side, 2).permute(0, 3, 1, 2)
+
+
+def _between(values: Tensor, side: int) -> Tensor:
+    """Values (n, side * side, 2) of a rough grid at each pixel of a crop: (n, 48 * 48, 2)."""
+    fine = F.interpolate(_as_picture(values, side), size=(CROP, CROP), mode="bicubic", align_corners=False)
+    return fine.permute(0, 2, 3, 1).reshape(len(values), -1, 2)
+
+
+def _sampled(pictures: Tensor, places: Tensor, padding: str) -> Tensor:
+    """Pictures (n, 1, h, w) sampled at (n, 48 * 48, 2) places between -1 and 1: (n, 1, 48, 48)."""
+    return F.grid_sample(pictures, places.reshape(-1, CROP, CROP, 2), mode="bilinear", padding_mode=padding, align_corners=False)
+
+
+@one_line
+def main(
+    mesh: Annotated[Path, typer.Option(help="The file face_landmark.tflite of mediapipe 0.10.21.")],
+    lesson: Annotated[Path, typer.Option(help="The file that models.pack_lesson wrote.")] = Path("runs/lesson.npz"),
+    count: Annotated[int, typer.Option(help="How many faces to make.", min=1)] = 16_000,
+    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 7,
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/transferred.npz"),
+) -> None:
+    """Makes the faces."""
+    whole = load_lesson(lesson)
+    faces = marked(whole, FaceMesh(mesh))
+    transfer, draw = prepare(whole, faces), np.random.default_rng(seed)
+    centres, crops, targets = transfer.average.centres, [], []
+    rows = draw.choice(transfer.bases, count)
+    names = draw.choice(list(SHARES), count, p=list(SHARES.values()))
+    for part in np.array_split(np.arange(count), -(-count // 100)):
+        moved, shading, target = map(np.array, zip(*(drawn(transfer, names[i], draw) for i in part), strict=True))
+        picked = rows[part]
+        points = faces.points[picked][:, centres]
+        crops.append(transferred(whole.crops[picked], whole.framing[picked], points, transfer.average.points[centres], moved, shading))
+        targets.append(target)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(out) as file:
+        np.savez(file, crops=np.concatenate(crops), framing=whole.framing[rows], target=np.concatenate(targets))
+    print(f"wrote {out}: {count} faces made from {len(transfer.bases)} neutral ones")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,78 @@
+"""A further course: what is learned from, and that it is learned."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
+
+from models import course  # noqa: E402
+from models.checkpoint import build, load_trained, save_trained  # noqa: E402
+from models.course import Answers, CourseSettings, load_transferred, mean_weights  # noqa: E402
+from models.face_api import FaceApiNet  # noqa: E402
+from models.lesson import save_lesson  # noqa: E402
+from models.network import to_input  # noqa: E402
+from models.trainee import LearningSettings  # noqa: E402
+from models.views import Blend, faces_of, plain_chips  # noqa: E402
+from realtime.base.errors import Trouble  # noqa: E402
+from realtime.config import PRIOR_OF_USE  # noqa: E402
+from tests.lessons import FEAR, SURPRISE, half_dark, small_lesson  # noqa: E402
+
+CPU = torch.device("cpu")
+
+
+def write_transferred(path) -> None:
+    """Forty transferred faces: half dark ones, with the drawn target of their label."""
+    crops, labels = half_dark(40, 3)
+    np.savez(path, crops=crops, framing=np.broadcast_to(np.eye(2, 3, dtype="f4"), (40, 2, 3)), target=np.eye(8, dtype="f4")[labels])
+
+
+def test_half_of_a_target_is_the_votes_under_the_prior_of_use():
+    torch.manual_seed(0)
+    lesson, net = small_lesson(), build("nano").eval()
+    faces, weights = faces_of(lesson, CPU), torch.arange(1.0, 9)
+    answers = Answers(net, FaceApiNet().eval(), faces, weights, 0.5)
+    rows = torch.arange(5)
+    targets = answers.of(rows, Blend(rows, torch.ones(5)), torch.full((2, 8), 0.125))
+    with torch.no_grad():
+        own = net(to_input(plain_chips(faces.crops, faces.framing)[:5]))[0].softmax(1)
+    expected = (own + faces.distribution[:5]) / 2 * weights
+    assert torch.allclose(targets.votes[:5], expected, atol=1e-5)
+    assert torch.allclose(targets.votes[5:], torch.full((2, 8), 0.125))
+    # The other heads know nothing of transferred faces.
+    assert targets.original[:5].sum(1) == pytest.approx(1, abs=1e-4) and not targets.original[5:].any() and not targets.opinion[5:].any()
+
+
+def test_the_mean_of_weights_brings_the_start_under_the_same_prior():
+    start = {"head.bias": torch.zeros(8), "body": torch.tensor([1.0]), "count": torch.tensor(3)}
+    end = {"head.bias": torch.ones(8), "body": torch.tensor([3.0]), "count": torch.tensor(5)}
+    mean = mean_weights(start, end, 0.25, torch.full((7,), 4.0))
+    assert mean["head.bias"].tolist() == [1.75] * 7 + [0.75]
+    assert mean["body"].tolist() == [2.5] and mean["count"] == 5
+
+
+def test_a_course_learns_what_it_is_shown(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    save_lesson(small_lesson(), tmp_path / "lesson.npz")
+    write_transferred(tmp_path / "transferred.npz")
+    start = tmp_path / "start.pt"
+    save_trained(start, "nano", {}, build("nano").state_dict())
+    quick = LearningSettings(learning_rate=0.05, average_decay=0.5)
+    monkeypatch.setattr(
+        course, "CourseSettings", partial(CourseSettings, faces=24, transferred=12, negatives=18, learning=quick, start_share=0.0)
+    )
+    course.main(start, tmp_path / "end.pt", tmp_path / "lesson.npz", tmp_path / "transferred.npz", 40)
+    net, (crops, labels) = load_trained(tmp_path / "end.pt"), half_dark(40, 1)
+    faces = faces_of(small_lesson(), CPU)
+    with torch.no_grad():
+        answers = net(to_input(plain_chips(torch.from_numpy(crops[:, None]), faces.framing[:40])))[0].numpy()
+    right = (answers[:, FEAR] > answers[:, SURPRISE]) == (labels == FEAR)
+    assert right.mean() > 0.9
+    recipe = torch.load(tmp_path / "end.pt", weights_only=True)["recipe"]
+    assert recipe["prior"] == list(PRIOR_OF_USE) and recipe["steps"] == 40
+
+
+def test_a_missing_file_of_transferred_faces_is_told(tmp_path):
+    with pytest.raises(Trouble, match=r"cannot be read .*: make it with `python -m models\.transfer_faces`"):
+        load_transferred(tmp_path / "none.npz")

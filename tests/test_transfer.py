@@ -1,0 +1,123 @@
+"""Expressions that are transferred to faces: points move where they are told to, and shading comes to the right place."""
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
+
+from models.face_mesh import POINTS, FaceMesh  # noqa: E402
+from models.transfer import (  # noqa: E402
+    CENTRES,
+    Average,
+    Change,
+    average_face,
+    chosen_points,
+    displacements,
+    measured_change,
+    mirrored_points,
+    reshaped,
+)
+from models.transfer_faces import SUREST, Marked, Transfer, drawn, halves, transferred  # noqa: E402
+from realtime.base.errors import Trouble  # noqa: E402
+from realtime.values import LABELS  # noqa: E402
+
+
+def face_points(seed: int = 0) -> np.ndarray:
+    """(468, 2) places spread over a chip, each with its mirror image."""
+    half = np.random.default_rng(seed).uniform([6, 6], [31, 58], (POINTS // 2, 2))
+    return np.concatenate([half, [63, 0] + half * [-1, 1]]).astype(np.float32)
+
+
+def spot(x: float, y: float) -> np.ndarray:
+    """A (64, 64) chip with one bright spot."""
+    column, row = np.meshgrid(np.arange(64), np.arange(64))
+    return (20 + 200 * np.exp(-((column - x) ** 2 + (row - y) ** 2) / 8)).astype(np.float32)
+
+
+def brightest(chip: np.ndarray) -> tuple[float, float]:
+    """Where a chip is brightest, x and y: the mean place, weighted by what is above the ground."""
+    weight = np.clip(chip.astype(float) - chip.min() - 20, 0, None)
+    column, row = np.meshgrid(np.arange(chip.shape[1]), np.arange(chip.shape[0]))
+    return float((column * weight).sum() / weight.sum()), float((row * weight).sum() / weight.sum())
+
+
+@pytest.mark.parametrize("move", [(0, 4), (-3, 0), (2, -3)])
+def test_what_lies_at_a_point_comes_to_its_new_place(move):
+    grid = torch.cartesian_prod(*[torch.arange(8.0, 60, 8)] * 2)[None]
+    moved = grid.clone()
+    moved[0, ((grid[0] - 32).abs() <= 8).all(1)] += torch.tensor(move, dtype=torch.float32)
+    chip = reshaped(torch.from_numpy(spot(32, 32))[None, None], grid, moved)[0, 0].numpy()
+    assert brightest(chip) == pytest.approx((32 + move[0], 32 + move[1]), abs=0.5)
+
+
+def test_nothing_moves_where_no_point_does():
+    points = torch.from_numpy(face_points()[None, :CENTRES])
+    assert displacements(points, points, torch.rand(1, 50, 2) * 64).abs().max() < 1e-3
+
+
+def test_each_point_has_its_mirror_image():
+    points = face_points()
+    mirrored = mirrored_points(points)
+    assert (mirrored == np.roll(np.arange(POINTS), POINTS // 2)).all()
+    assert len(set(chosen_points(points))) == CENTRES
+
+
+def test_the_change_of_an_expression_is_found_again():
+    points = face_points()
+    few = np.random.default_rng(1).normal(0, 0.2, (40, POINTS, 2)).astype(np.float32)
+    plain, lit = np.stack([spot(32, 50)] * 40), np.stack([spot(32, 52) + spot(32, 14)] * 40)
+    average = average_face(plain, points + few)
+    change = measured_change(lit, points + few + np.float32([0, 2]), average)
+    assert change.points.mean(0) == pytest.approx([0, 2], abs=0.1)
+    # What lies at (32, 14) of the raised points is at (32, 12) of the average face.
+    assert brightest(np.where(change.shading > 0.5, change.shading * 100, 0)) == pytest.approx((32, 12), abs=1.5)
+
+
+def test_a_transferred_face_moves_within_its_crop_and_takes_on_the_shading():
+    points, crop = face_points()[None, :CENTRES], np.full((1, 48, 48), 100, np.uint8)
+    crop[0] = cv2.resize(spot(32, 40), (48, 48), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    framing, still, dark = np.eye(2, 3, dtype=np.float32)[None], np.zeros((1, CENTRES, 2)), np.zeros((1, 64, 64))
+    same = transferred(crop, framing, points, points[0], still, dark)
+    assert np.abs(same.astype(int) - crop).max() <= 2
+    lower = transferred(crop, framing, points, points[0], still + np.array([0, 4]), dark)
+    assert brightest(lower[0])[1] - brightest(crop[0])[1] == pytest.approx(3, abs=0.7)
+    dark[0, 8:14, 28:36] = 1
+    shaded = transferred(crop, framing, points, points[0], still, dark).astype(int) - crop
+    assert shaded[0, 7:10, 22:26].min() > 10
+    assert np.abs(shaded[0, 20:]).max() <= 2
+
+
+def test_a_stronger_change_is_a_surer_expression():
+    points = face_points().astype(float)
+    average = Average(points, np.zeros((64, 64)), chosen_points(points), mirrored_points(points))
+    changes = {"anger": Change(np.full((POINTS, 2), [0.0, 1.0]), np.zeros((64, 64)))}
+    transfer, draw = Transfer(average, changes, np.zeros((1, CENTRES, 2)), np.zeros(1, int)), np.random.default_rng(0)
+    moved, shading, target = drawn(transfer, "neutral", draw)
+    assert not moved.any() and not shading.any() and target[LABELS.index("neutral")] == 1
+    seen = [drawn(transfer, "anger", draw) for _ in range(200)]
+    sizes, probabilities = np.array([m[:, 1].mean() for m, _, _ in seen]), np.array([t[LABELS.index("anger")] for _, _, t in seen])
+    assert np.corrcoef(sizes, probabilities)[0, 1] > 0.6
+    assert (
+        all(t.sum() == pytest.approx(1) for _, _, t in seen) and probabilities.max() == pytest.approx(SUREST) and probabilities.min() < 0.4
+    )
+
+
+def test_a_half_changes_alone():
+    assert halves(np.array([10.0, 60.0]), 1, 0.15)[:, 0] == pytest.approx([1, 0.15])
+
+
+def test_faces_that_turn_or_open_their_mouths_are_told_apart():
+    points = np.zeros((2, POINTS, 2), np.float32)
+    points[:, [234, 454, 33, 263], 0] = [0, 60, 10, 50]
+    points[:, 1, 0], points[:, 14, 1] = [30, 50], [2, 8]
+    faces = Marked(np.zeros((2, 64, 64), np.uint8), points, np.array([20.0, 20.0]))
+    assert faces.frontal(0.1, 8).tolist() == [True, False] and not faces.frontal(0.1, 30).any()
+    assert faces.mouth == pytest.approx([0.05, 0.2])
+
+
+def test_another_file_than_the_mesh_is_refused(tmp_path):
+    other = tmp_path / "mesh.tflite"
+    other.write_bytes(b"TFL3")
+    with pytest.raises(Trouble, match=r"mesh\.tflite is not the face mesh of mediapipe"):
+        FaceMesh(other)
