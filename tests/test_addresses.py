@@ -1,11 +1,7 @@
 """No part of a password is left of an address, however it is written."""
 
-import os
-import subprocess
-import sys
-
 import pytest
-from conftest import ROOT
+from command_line import call
 
 from realtime.base.addresses import hide_secrets, is_broken_address, without_secrets
 from realtime.base.errors import Trouble
@@ -84,16 +80,12 @@ PASSWORD, QUERY = "rtsp://admin:se/cret@127.0.0.1:9/x", "http://127.0.0.1:9/x?to
     ],
 )
 def test_no_command_prints_a_password(arguments, address, tmp_path):
-    command = [sys.executable, str(ROOT / "run.py"), *(argument.format(address) for argument in arguments)]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, env=wide())
-    assert run.returncode
-    assert "secret" not in run.stdout + run.stderr
-    assert "cret" not in (run.stdout + run.stderr).replace("secrets", "")
-
-
-def wide() -> dict[str, str]:
-    """The environment with a terminal so wide that no message is wrapped."""
-    return os.environ | {"COLUMNS": "500"}
+    # So wide that no message is wrapped.
+    done = call(*(argument.format(address) for argument in arguments), cwd=tmp_path, COLUMNS="500")
+    assert done.returncode
+    assert done.stdout + done.stderr
+    assert "secret" not in done.stdout + done.stderr
+    assert "cret" not in (done.stdout + done.stderr).replace("secrets", "")
 
 
 def test_a_page_is_offered_cameras_without_passwords():

@@ -1,7 +1,5 @@
 import io
 import json
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +8,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from command_line import call
 from rich.console import Console
 
 from calibration.capture import CaptureRequest, run_capture
@@ -199,11 +198,6 @@ def test_a_disk_that_refuses_is_one_line_and_keeps_the_takes(person, tmp_path):
     assert count_takes(tmp_path) == 2
 
 
-def run(*args: object, cwd: Path) -> subprocess.CompletedProcess:
-    line = [sys.executable, str(ROOT / "run.py"), *map(str, args)]
-    return subprocess.run(line, capture_output=True, text=True, cwd=cwd, stdin=subprocess.DEVNULL, timeout=100)
-
-
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -218,24 +212,24 @@ def run(*args: object, cwd: Path) -> subprocess.CompletedProcess:
     ],
 )
 def test_impossible_requests_are_told_in_one_line(tmp_path, args, message):
-    result = run("calibrate", *args, cwd=tmp_path)
+    result = call("calibrate", *args, cwd=tmp_path)
     assert result.returncode == 1 and message in result.stderr and result.stderr.count("\n") == 1, result
 
 
 def test_a_profile_is_used_by_name_or_the_base_model_reads(person, tmp_path):
     photo = ROOT / "tests" / "data" / "obama2.jpg"
-    plain = run("image", photo, "--json", cwd=tmp_path)
-    assert "no profile of ada" in run("image", photo, "--profile", "ada", cwd=tmp_path).stderr
+    plain = call("image", photo, "--json", cwd=tmp_path)
+    assert "no profile of ada" in call("image", photo, "--profile", "ada", cwd=tmp_path).stderr
     folder = tmp_path / "people" / "ada"
     folder.mkdir(parents=True)
     card = json.loads(SHIPPED["emotion"].with_suffix(".json").read_text())
     content = {"schema": "profile/1", "name": "ada", "model": card["sha256"], "labels": list(LABELS), "step": "offsets", "notes": {}}
     content |= {"offsets": [0, 0, 0, 0, 20, 0, 0], "weights": None}
     (folder / "emotion.json").write_text(json.dumps(content))
-    result = run("image", photo, "--profile", "ada", "--json", cwd=tmp_path)
+    result = call("image", photo, "--profile", "ada", "--json", cwd=tmp_path)
     assert json.loads(result.stdout)["face"]["label"] == "sadness" and result.stderr == ""
     (folder / "emotion.json").write_text(json.dumps(content | {"model": "0" * 64}))
-    result = run("image", photo, "--profile", "ada", "--json", cwd=tmp_path)
+    result = call("image", photo, "--profile", "ada", "--json", cwd=tmp_path)
     assert result.returncode == 0 and result.stdout == plain.stdout
     assert "made for another model" in result.stderr and "base model" in result.stderr and result.stderr.count("\n") == 1
 
@@ -243,13 +237,13 @@ def test_a_profile_is_used_by_name_or_the_base_model_reads(person, tmp_path):
 def test_delete_leaves_nothing_behind(person, tmp_path):
     capture(make_request(person, plan="neutral", capture=replace(QUICK, rest_s=1.5)), tmp_path / "people")
     enrol(tmp_path / "people", "ada", EmotionClassifier(SHIPPED["nano"]), FitSettings())
-    result = run("calibrate", "--delete", "ada", cwd=tmp_path)
+    result = call("calibrate", "--delete", "ada", cwd=tmp_path)
     assert result.returncode == 0 and "erased all of ada" in result.stdout
     assert list(tmp_path.rglob("*")) == []
 
 
 def test_the_takes_of_another_folder_can_be_added(person, tmp_path):
     capture(make_request(person, plan="neutral"), tmp_path / "theirs")
-    result = run("calibrate", "--merge", tmp_path / "theirs", cwd=tmp_path)
+    result = call("calibrate", "--merge", tmp_path / "theirs", cwd=tmp_path)
     assert "1 sessions were added" in result.stdout, result
     assert len(read_person_takes(tmp_path / "people", "ada")) == 1

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_run import run
+from command_line import call
 
 from realtime.base.machine import Heat
 from realtime.base.output import TextConsole
@@ -123,7 +123,7 @@ def test_the_model_runs_in_the_fast_kernels(classifier):
 
 def test_doctor_prints_a_line_for_each_check_and_ends_with_its_exit_code(tmp_path):
     """Which faults this machine has cannot be known; that the exit code follows them can."""
-    result = run("doctor", cwd=tmp_path)
+    result = call("doctor", cwd=tmp_path)
     assert result.stderr == ""
     states = [line[:8].strip() for line in result.stdout.splitlines() if line[:8].strip()]
     names = [line[8:24].strip() for line in result.stdout.splitlines() if line[:8].strip()]
@@ -140,7 +140,7 @@ def test_doctor_as_json_fails_with_a_damaged_model(tmp_path):
     card = json.loads(model.with_suffix(".json").read_text())
     (tmp_path / "mine.json").write_text(json.dumps(card))
     (tmp_path / "mine.tflite").write_bytes(model.read_bytes()[:-8] + b"damaged!")
-    result = run("doctor", "--json", "--model", tmp_path / "mine.tflite", cwd=tmp_path)
+    result = call("doctor", "--json", "--model", tmp_path / "mine.tflite", cwd=tmp_path)
     assert result.returncode == 1
     checks = {check["name"]: check for check in json.loads(result.stdout)}
     assert checks["model"]["state"] == "fault"

@@ -1,4 +1,4 @@
-"""Files whose names are hard: for FFmpeg, for terminals, for code pages. The program runs in a process of its own."""
+"""Files whose names are hard: for FFmpeg, for terminals, for code pages. What decodes and prints names is a process of its own."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import call
 from conftest import ROOT
 
 pytestmark = pytest.mark.timeout(120)
@@ -40,9 +41,9 @@ def test_a_film_with_a_hard_name_is_recorded_verified_and_reported(tmp_path, nam
     assert b"wrote " + told + b".mp4" in done.stdout.replace(b"\n", b"\\n")
     assert b"\x1b" not in done.stdout
     for command in ("verify", "report"):
-        done = run(command, "--", film, cwd=tmp_path / "out")
-        assert (done.returncode, done.stderr) == (0, b"")
-        assert b"\x1b" not in done.stdout
+        done = call(command, "--", film, cwd=tmp_path / "out")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout and "\x1b" not in done.stdout
 
 
 def test_letters_that_the_code_page_lacks_are_replaced(tmp_path):
@@ -63,7 +64,7 @@ def test_no_command_writes_over_what_it_reads(tmp_path):
     os.link(film, tmp_path / "d.mp4")
     readings.write_text("the page would go here")
     before = film.read_bytes()
-    for call in (
+    for command in (
         ("record", "--overwrite", "--clean", "--overlay", film.name, "a.mp4"),
         ("record", "--overwrite", film.name, "b.mp4"),
         ("record", "--overwrite", "--csv", film.name, "c.mp4"),
@@ -72,8 +73,8 @@ def test_no_command_writes_over_what_it_reads(tmp_path):
         ("bench", "--source", film.name, "--json", "b.mp4"),
         ("report", readings.name, "--out", readings.name, "--overwrite"),
     ):
-        done = run(*call, cwd=tmp_path)
-        assert done.returncode == 1, call
-        assert b"choose another name to write to" in done.stderr, (call, done.stderr)
+        done = call(*command, cwd=tmp_path)
+        assert done.returncode == 1, command
+        assert "choose another name to write to" in done.stderr, (command, done.stderr)
     assert film.read_bytes() == before
     assert readings.read_text() == "the page would go here"

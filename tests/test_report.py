@@ -7,8 +7,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT
+from command_line import call
 from recordings import a_face, as_lines, even_times, write_film, write_readings
 
 from realtime import __version__
@@ -64,10 +62,6 @@ def shades(page: str) -> list[np.ndarray]:
     """The thumbnails in gray."""
     jpegs = [face["url"].split(",")[1] for track in data_of(page)[0]["tracks"] for face in track["faces"]]
     return [cv2.imdecode(np.frombuffer(base64.b64decode(jpeg), np.uint8), cv2.IMREAD_GRAYSCALE) for jpeg in jpegs]
-
-
-def command(*args: object) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, str(ROOT / "run.py"), *map(str, args)], capture_output=True, text=True, timeout=60)
 
 
 def data_of(page: str) -> list[dict]:
@@ -227,22 +221,22 @@ def test_a_part_of_a_page_is_not_served_but_made_again(recorded):
 
 def test_the_command_names_the_page_and_keeps_what_exists(recorded):
     path = recorded()
-    done = command("report", path.with_suffix(".mp4"))
+    done = call("report", path.with_suffix(".mp4"))
     page = path.with_suffix(".html")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"wrote {page}\n", "")
     page.write_text("mine")
-    done = command("report", path)
+    done = call("report", path)
     assert (done.returncode, done.stderr.count("\n"), "exists and is kept" in done.stderr, page.read_text()) == (1, 1, True, "mine")
-    assert command("report", path, "--overwrite").returncode == 0
+    assert call("report", path, "--overwrite").returncode == 0
     assert page.read_text() != "mine"
 
 
 def test_the_verify_command_has_a_line_a_file_or_a_problem(recorded):
     whole, other = recorded("whole"), recorded("other")
-    done = command("verify", whole)
+    done = call("verify", whole)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{whole}: whole.mp4 and whole.jsonl: 300 frames, 10.0 s, whole\n", "")
     other.write_bytes(other.read_bytes()[:-40])
-    done = command("verify", other, whole, whole.with_name("none.mp4"))
+    done = call("verify", other, whole, whole.with_name("none.mp4"))
     assert (done.returncode, done.stdout.count("\n"), done.stderr.count("\n")) == (1, 1, 3)
     assert all(line.startswith("run.py: ") for line in done.stderr.splitlines())
 

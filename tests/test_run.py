@@ -1,4 +1,4 @@
-"""The command line as a user runs it: in a process of its own, with what it prints and the exit code."""
+"""The command line as a user runs it, with what it prints and the exit code: where a process matters, in one of its own."""
 
 import json
 import os
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from benchmarks.killed import kill_recording
+from command_line import call
 from conftest import DATA, ROOT
 from fakes import NetworkCamera
 
@@ -38,8 +39,8 @@ def run(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
 
 
 def trouble(*args: object) -> str:
-    """The one line of a run that must fail."""
-    done = run(*args)
+    """The one line of a command that must fail."""
+    done = call(*args)
     assert done.returncode == 1, done
     assert done.stderr.startswith("run.py: "), done
     assert done.stderr.count("\n") == 1, done
@@ -90,7 +91,7 @@ def test_image_goes_on_after_broken_files_and_says_which(tmp_path):
     cv2.imwrite(str(tmp_path / "alpha.png"), alpha)
     cv2.imwrite(str(tmp_path / "gray.png"), cv2.imread(str(DATA / "astronaut.jpg"), cv2.IMREAD_GRAYSCALE))
     names = ("broken.png", "one.png", "wall.png", "turned.jpg", "gone.jpg", "alpha.png", "gray.png")
-    done = run("image", *(tmp_path / name for name in names))
+    done = call("image", *(tmp_path / name for name in names))
     assert done.returncode == 1
     assert [line.split(":")[1].strip().split(" ")[0] for line in done.stderr.splitlines()] == [
         str(tmp_path / "broken.png"),
@@ -105,7 +106,7 @@ def test_image_goes_on_after_broken_files_and_says_which(tmp_path):
 
 def test_image_as_json(tmp_path):
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((300, 300), 200, np.uint8))
-    done = run("image", "--json", DATA / "obama.jpg", tmp_path / "wall.png")
+    done = call("image", "--json", DATA / "obama.jpg", tmp_path / "wall.png")
     assert (done.returncode, done.stderr) == (0, "")
     face, nobody = map(json.loads, done.stdout.splitlines())
     assert face["face"]["label"] == "happiness"
@@ -128,7 +129,7 @@ def test_record_writes_every_frame_and_its_line(tmp_path):
     assert [line["t"] for line in rest] == pytest.approx(times, abs=1e-3)
     again = trouble("record", "demo", tmp_path / "out.mp4")
     assert "exists and is kept" in again
-    assert run("record", "demo", tmp_path / "out.mp4", "--seconds", 1, "--overwrite").returncode == 0
+    assert call("record", "demo", tmp_path / "out.mp4", "--seconds", 1, "--overwrite").returncode == 0
     assert len(lines_of(tmp_path / "out.jsonl")) == 31
 
 
@@ -179,7 +180,7 @@ def test_record_takes_the_sound_and_the_choices(tmp_path):
             film.mux(audio.encode(sound))
         film.mux(video.encode(None))
         film.mux(audio.encode(None))
-    done = run(
+    done = call(
         "record", tmp_path / "film.mp4", tmp_path / "out.mp4", "--size", "128x64", "--fps", 10, "--overlay", "--clean", "--seconds", 0.5
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -199,8 +200,8 @@ def test_many_films_in_one_call(tmp_path):
     (tmp_path / "clips").mkdir()
     shutil.copy(ROOT / "realtime" / "sources" / "demo" / "demo.mp4", tmp_path / "clips" / "a.mp4")
     (tmp_path / "clips" / "broken.mp4").write_text("no film")
-    call = ("record", tmp_path / "clips", "--out-dir", tmp_path / "out", "--seconds", 0.5, "--privacy", "numbers")
-    done = run(*call)
+    command = ("record", tmp_path / "clips", "--out-dir", tmp_path / "out", "--seconds", 0.5, "--privacy", "numbers")
+    done = call(*command)
     assert done.returncode == 1
     broken = tmp_path / "clips" / "broken.mp4"
     assert done.stderr == f"run.py: 1 of 2 films failed, for reasons told above: {broken}\n"
@@ -208,13 +209,13 @@ def test_many_films_in_one_call(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.jsonl"]
     assert len(lines_of(tmp_path / "out" / "a.jsonl")) == 16
     broken.unlink()
-    again = run(*call)
+    again = call(*command)
     assert (again.returncode, again.stderr) == (0, "")
     assert "skipped: 1 of 1 films are recorded already" in again.stdout
 
 
 def test_live_goes_on_without_a_microphone_and_says_so(tmp_path):
-    done = run("live", "--source", "demo", "--seconds", 1, "--no-window", "--record", tmp_path / "out.mp4", "--mic", "nonesuch")
+    done = call("live", "--source", "demo", "--seconds", 1, "--no-window", "--record", tmp_path / "out.mp4", "--mic", "nonesuch")
     assert (done.returncode, done.stderr) == (0, "")
     assert len([line for line in done.stdout.splitlines() if "no microphone can be opened" in line]) == 1
     with av.open(str(tmp_path / "out.mp4")) as made:
@@ -266,7 +267,7 @@ def test_a_silent_camera_can_be_interrupted(tmp_path):
 
 @pytest.mark.skipif(Path("/dev/video0").exists(), reason="this machine has a camera")
 def test_live_without_a_camera_plays_the_demo_clip_and_says_so():
-    done = run("live", "--seconds", 2)
+    done = call("live", "--seconds", 2)
     assert (done.returncode, done.stderr) == (0, "")
     assert "camera 0 cannot be opened" in done.stdout
     assert "Playing demo.mp4 instead" in done.stdout
@@ -275,7 +276,7 @@ def test_live_without_a_camera_plays_the_demo_clip_and_says_so():
 @pytest.mark.skipif(Path("/dev/video0").exists(), reason="this machine has a camera")
 def test_cameras_says_what_to_check_where_there_is_none():
     assert "no camera is found: check the cable" in trouble("cameras")
-    assert run("cameras", "--json").stdout == "[]\n"
+    assert call("cameras", "--json").stdout == "[]\n"
 
 
 def test_live_reads_raw_pictures_from_a_pipe(tmp_path):
@@ -310,7 +311,7 @@ def test_a_small_board_gets_the_small_model_unless_another_is_named():
 
 
 def test_bench_reports_the_stages(tmp_path):
-    done = run("bench", "--source", "demo", "--seconds", 2, "--json", tmp_path / "bench.json")
+    done = call("bench", "--source", "demo", "--seconds", 2, "--json", tmp_path / "bench.json")
     assert (done.returncode, done.stderr) == (0, "")
     made = json.loads((tmp_path / "bench.json").read_text())
     assert set(STAGES) < set(made["stages"])
@@ -325,7 +326,8 @@ def test_bench_reports_the_stages(tmp_path):
 def test_troubles_are_one_line(tmp_path):
     (tmp_path / "text.mp4").write_text("no film " * 100)
     (tmp_path / "model.tflite").write_bytes(b"no model")
-    assert "camera 97 cannot be opened" in trouble("live", "--source", 97)
+    done = run("live", "--source", 97)
+    assert (done.returncode, done.stderr.count("\n"), done.stderr.startswith("run.py: camera 97 cannot be opened")) == (1, 1, True)
     assert "there is no such file" in trouble("record", tmp_path / "gone.mp4", tmp_path / "out.mp4")
     assert "is not a video" in trouble("live", "--source", tmp_path / "text.mp4")
     assert "is not a video" in trouble("bench", "--source", tmp_path / "text.mp4")
