@@ -75,3 +75,16 @@ def write_film(
             container.mux(audio.encode(hiss))
             container.mux(audio.encode(None))
     return path
+
+
+def cut(film: Path, out: Path, seconds: float) -> Path:
+    """The beginning of a film, its packets copied."""
+    with av.open(str(film)) as source, av.open(str(out), "w") as target:
+        stream = source.streams.video[0]
+        copy = target.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.dts is None or packet.pts * packet.time_base > seconds:
+                continue
+            packet.stream = copy
+            target.mux(packet)
+    return out

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import ray_stand_in
 from conftest import ROOT
+from recordings import cut
 
 from realtime.recording.film_folders import films_in
 from realtime.sources.films import DEMO
@@ -42,8 +43,7 @@ def example(request, monkeypatch):
 
 
 def test_two_machines_annotate_films_and_a_second_run_does_only_the_rest(example, tmp_path):
-    clip = tmp_path / "short.mp4"
-    cut(DEMO, clip, seconds=1.0)
+    clip = cut(DEMO, tmp_path / "short.mp4", seconds=1.0)
     films, out = tmp_path / "films", tmp_path / "out"
     films.mkdir()
     out.mkdir()
@@ -72,17 +72,3 @@ def frames_of(video: Path) -> list[list[object]]:
     """The faces of each frame from the readings file."""
     lines = video.with_suffix(".jsonl").read_text().splitlines()[1:]
     return [json.loads(line)["faces"] for line in lines]
-
-
-def cut(film: Path, out: Path, seconds: float) -> None:
-    """The beginning of a film, its packets copied."""
-    import av
-
-    with av.open(str(film)) as source, av.open(str(out), "w") as target:
-        stream = source.streams.video[0]
-        copy = target.add_stream_from_template(stream)
-        for packet in source.demux(stream):
-            if packet.dts is None or packet.pts * packet.time_base > seconds:
-                continue
-            packet.stream = copy
-            target.mux(packet)

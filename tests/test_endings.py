@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from recordings import cut
 
 from realtime.readings.verify import verify
+from realtime.sources.films import DEMO
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.skipif(os.name == "nt", reason="signals and devices of POSIX")]
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "FORCE_COLOR", "COLUMNS")}
@@ -99,10 +101,12 @@ def test_too_little_memory_is_named(tmp_path, place):
 
 @pytest.fixture
 def clips(tmp_path):
-    """A folder of four films, that a process records in some seconds."""
+    """A folder of four films: one of six seconds, which a process records in some, and three of half a second."""
     (tmp_path / "clips").mkdir()
-    for name in "abcd":
-        shutil.copy(ROOT / "realtime" / "sources" / "demo" / "demo.mp4", tmp_path / "clips" / f"{name}.mp4")
+    cut(DEMO, tmp_path / "clips" / "a.mp4", seconds=6.0)
+    short = cut(DEMO, tmp_path / "clips" / "b.mp4", seconds=0.5)
+    for name in "cd":
+        shutil.copy(short, tmp_path / "clips" / f"{name}.mp4")
     return tmp_path / "clips"
 
 
