@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -36,21 +37,30 @@ def script(i: int) -> list[dict]:
     return [first, a_face("surprise", id=2)] if i >= 200 else [first]
 
 
+def record(folder: Path, name: str = "a", **facts) -> Path:
+    """The demo clip and readings beside it, without a recorder; gives the readings file."""
+    shutil.copy(DEMO, folder / f"{name}.mp4")
+    return write_readings(folder / f"{name}.jsonl", as_lines(TIMES, script), **{"width": 640, "height": 480, **facts})
+
+
 @pytest.fixture
 def recorded(tmp_path):
     """The demo clip with readings beside it, by name."""
-
-    def make(name: str = "a", **facts) -> Path:
-        shutil.copy(DEMO, tmp_path / f"{name}.mp4")
-        return write_readings(tmp_path / f"{name}.jsonl", as_lines(TIMES, script), **{"width": 640, "height": 480, **facts})
-
-    return make
+    return partial(record, tmp_path)
 
 
 def page_of(*files: Path, out: Path | None = None, settings: ReportSettings = SETTINGS) -> str:
     out = out or files[0].with_name("page.html")
     write_report(files, out, settings)
     return out.read_text()
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory) -> Path:
+    """The page about such a recording, to be looked at: making one takes half a second."""
+    path = record(tmp_path_factory.mktemp("example"))
+    page_of(path)
+    return path.with_name("page.html")
 
 
 def body_of(page: str) -> str:
@@ -295,10 +305,8 @@ def settled(page) -> float:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_a_click_in_the_timeline_moves_the_video_and_the_video_moves_the_cursor(recorded, opened, width):
-    path = recorded()
-    page_of(path)
-    page = opened(path.with_name("page.html"), width=width)
+def test_a_click_in_the_timeline_moves_the_video_and_the_video_moves_the_cursor(example, opened, width):
+    page = opened(example, width=width)
     plot = page.locator(".chart .plot").first
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
@@ -321,10 +329,8 @@ def test_a_click_in_the_timeline_moves_the_video_and_the_video_moves_the_cursor(
     assert abs(settled(page) - 10.0) < 0.1
 
 
-def test_dragging_zooms_all_charts_and_a_double_click_shows_all_again(recorded, opened):
-    path = recorded()
-    page_of(path)
-    page = opened(path.with_name("page.html"))
+def test_dragging_zooms_all_charts_and_a_double_click_shows_all_again(example, opened):
+    page = opened(example)
 
     def ranges() -> list[list[float]]:
         return page.evaluate("data[0].charts.map(c => [c.min, c.max])")
@@ -359,10 +365,8 @@ def rows_of(page, card: int) -> list[list[str]]:
     )
 
 
-def test_cards_tell_shares_switches_and_doubt_of_the_stretch_that_is_shown(recorded, opened):
-    path = recorded()
-    page_of(path)
-    page = opened(path.with_name("page.html"))
+def test_cards_tell_shares_switches_and_doubt_of_the_stretch_that_is_shown(example, opened):
+    page = opened(example)
     assert page.locator(".person h3").evaluate_all("titles => titles.map((title) => title.firstChild.textContent)") == [
         *("Everybody: 2 people", "Person 1", "Person 2"),
     ]
@@ -383,10 +387,8 @@ def titles(page) -> list[str]:
     return page.evaluate("data[0].people.map((person) => person.title)")
 
 
-def test_people_are_merged_named_split_and_left_out_and_the_address_keeps_it(recorded, opened):
-    path = recorded()
-    page_of(path)
-    page = opened(path.with_name("page.html"))
+def test_people_are_merged_named_split_and_left_out_and_the_address_keeps_it(example, opened):
+    page = opened(example)
     page.locator(".edit summary").first.click()
     page.locator("[data-edit='name 1']").fill("<b>Ada</b> & co_")
     page.locator("[data-edit='name 1']").press("Enter")
@@ -399,7 +401,7 @@ def test_people_are_merged_named_split_and_left_out_and_the_address_keeps_it(rec
     until(page, "data[0].people.length === 1")
     # Of two who were there at once the earlier one counts.
     assert page.evaluate("data[0].people[0].all.seen") == pytest.approx(10.0, abs=0.01)
-    again = opened(path.with_name("page.html"))
+    again = opened(example)
     again.goto(page.url)
     assert again.evaluate("data[0].people.map((person) => person.ids)") == [[1, 2]]
     page.locator(".edit summary").first.click()
@@ -416,10 +418,8 @@ def test_people_are_merged_named_split_and_left_out_and_the_address_keeps_it(rec
 
 
 @pytest.mark.parametrize("text", ["", "_", "1.1.2_2", "9999", "1!*%00_<script>", "2*" + "x" * 500, "a.b!!**", "1.2!"])
-def test_no_address_breaks_the_page_or_loses_a_track(recorded, opened, text):
-    path = recorded()
-    page_of(path)
-    page = opened(path.with_name("page.html"))
+def test_no_address_breaks_the_page_or_loses_a_track(example, opened, text):
+    page = opened(example)
     ids = page.evaluate("(text) => peopleOf(data[0], text).flatMap(({ ids }) => ids).sort()", text)
     assert ids == [1, 2]
     page.evaluate("(text) => { location.hash = new URLSearchParams({ s0: text }).toString(); }", text)
@@ -445,10 +445,8 @@ def saved(page, text: str, at: int = 0) -> bytes:
     return Path(download.value.path()).read_bytes()
 
 
-def test_charts_and_tables_are_saved(recorded, opened):
-    path = recorded()
-    page_of(path)
-    page = opened(path.with_name("page.html"), dark=True)
+def test_charts_and_tables_are_saved(example, opened):
+    page = opened(example, dark=True)
     assert cv2.imdecode(np.frombuffer(saved(page, "as PNG"), np.uint8), cv2.IMREAD_COLOR).std() > 20
     picture = saved(page, "Save chart as SVG").decode()
     assert picture.startswith("<svg") and "happiness" in picture and "var(" not in picture
@@ -500,10 +498,8 @@ def test_switches_are_counted_over_doubt_and_absence(tmp_path, opened):
     assert (sums["seen"], sums["doubt"]) == (pytest.approx(0.8), pytest.approx(0.2))
 
 
-def test_the_zoom_has_buttons_and_an_overview_and_follows_the_film_also_on_a_phone(recorded, opened):
-    path = recorded()
-    page_of(path)
-    page = opened(path.with_name("page.html"), width=320)
+def test_the_zoom_has_buttons_and_an_overview_and_follows_the_film_also_on_a_phone(example, opened):
+    page = opened(example, width=320)
     shown = "[data[0].range.min, data[0].range.max]"
     for _ in range(2):
         page.locator("[data-zoom=near]").click()
@@ -521,11 +517,9 @@ def test_the_zoom_has_buttons_and_an_overview_and_follows_the_film_also_on_a_pho
     assert page.locator("[data-zoom=all]").is_disabled()
 
 
-def test_the_film_stays_in_sight(recorded, opened):
-    path = recorded()
-    page_of(path)
+def test_the_film_stays_in_sight(example, opened):
     for width in (320, 768, 1280):
-        page = opened(path.with_name("page.html"), width=width)
+        page = opened(example, width=width)
         page.evaluate("scrollTo(0, 700)")
         assert page.evaluate("scrollY") > 300
         box = page.locator("video").bounding_box()
@@ -565,10 +559,8 @@ def test_ticks_are_round_times_and_durations_are_minutes(tmp_path, opened, secon
     ]
 
 
-def test_a_pointer_over_one_chart_tells_what_every_person_shows_there(recorded, opened):
-    path = recorded()
-    page_of(path)
-    page = opened(path.with_name("page.html"))
+def test_a_pointer_over_one_chart_tells_what_every_person_shows_there(example, opened):
+    page = opened(example)
     plot = page.locator(".chart .plot").first
     plot.hover(position={"x": 0.8 * plot.bounding_box()["width"], "y": 60})
     assert page.locator(".readout").all_text_contents() == ["0:08  sadness", "0:08  surprise"]
@@ -585,10 +577,8 @@ STRIP_AT = """
 """
 
 
-def test_the_chart_has_the_colour_of_what_was_shown_and_nothing_where_the_face_was_away(recorded, opened):
-    path = recorded()
-    page_of(path)
-    page = opened(path.with_name("page.html"))
+def test_the_chart_has_the_colour_of_what_was_shown_and_nothing_where_the_face_was_away(example, opened):
+    page = opened(example)
     colours = page.evaluate("data[0].colours")
     happiness, sadness, surprise = (colours[LABELS.index(label)] for label in ("happiness", "sadness", "surprise"))
     places = [(0, 1.0), (0, 9.0), (1, 9.0), (1, 3.0)]
@@ -606,10 +596,8 @@ ON_PAPER = """
 
 
 @pytest.mark.parametrize("inches", [8.27, 8.5])
-def test_on_paper_nothing_is_cut_and_stills_stand_for_the_film(recorded, opened, inches):
-    path = recorded()
-    page_of(path)
-    page = opened(path.with_name("page.html"), dark=True)
+def test_on_paper_nothing_is_cut_and_stills_stand_for_the_film(example, opened, inches):
+    page = opened(example, dark=True)
     page.set_viewport_size({"width": round((inches - 2 * 14 / 25.4) * 96), "height": 900})
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.emulate_media(media="print")
@@ -633,10 +621,8 @@ def test_on_paper_nothing_is_cut_and_stills_stand_for_the_film(recorded, opened,
     assert page.locator("details").first.get_attribute("open") is None
 
 
-def test_the_video_plays_to_its_last_frame_and_the_page_follows(recorded, opened):
-    path = recorded()
-    page_of(path)
-    page = opened(path.with_name("page.html"))
+def test_the_video_plays_to_its_last_frame_and_the_page_follows(example, opened):
+    page = opened(example)
     page.evaluate("v = document.querySelector('video'); v.muted = true; v.currentTime = 9; v.play()")
     until(page, "document.querySelector('video').ended")
     assert settled(page) > 9.9
@@ -702,12 +688,10 @@ def test_several_recordings_have_sums_of_everybody_and_of_names_that_readers_gav
     ]
 
 
-def test_two_fingers_zoom_and_the_times_under_them_stay(recorded, browser):
-    path = recorded()
-    page_of(path)
+def test_two_fingers_zoom_and_the_times_under_them_stay(example, browser):
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = context.new_page()
-    page.goto(path.with_name("page.html").as_uri())
+    page.goto(example.as_uri())
     plot = page.locator(".plot").first
     # Below the film, which stays in sight.
     plot.evaluate("plot => scrollBy(0, plot.getBoundingClientRect().top - 560)")
@@ -736,10 +720,8 @@ def notes_of(page) -> list[tuple[str, str]]:
     return [(row.locator("button").first.text_content(), row.locator("span").text_content()) for row in rows.all()]
 
 
-def test_notes_are_written_by_key_and_kept_in_the_address(recorded, opened):
-    path = recorded()
-    page_of(path)
-    page = opened(path.with_name("page.html"))
+def test_notes_are_written_by_key_and_kept_in_the_address(example, opened):
+    page = opened(example)
     page.evaluate("seek(data[0], 6.5)")
     page.keyboard.press("e")
     until(page, "document.querySelectorAll('.notes li').length === 1")
@@ -763,10 +745,8 @@ def test_notes_are_written_by_key_and_kept_in_the_address(recorded, opened):
 
 
 @pytest.mark.parametrize("text", ["*", "1*a_2", "99999*late", "1e9*x", "-1*x", "1.5*<img src=x onerror=window.hacked=1>", "_" * 5000])
-def test_no_note_of_an_address_breaks_the_page(recorded, opened, text):
-    path = recorded()
-    page_of(path)
-    page = opened(path.with_name("page.html"))
+def test_no_note_of_an_address_breaks_the_page(example, opened, text):
+    page = opened(example)
     page.evaluate("(text) => { location.hash = new URLSearchParams({ s0n: text }).toString(); }", text)
     page.reload()
     assert page.locator(".person").count() > 0
