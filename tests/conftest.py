@@ -37,8 +37,8 @@ PROCESS, WAITS, FILM, WORK, WINDOWS, MEASURES = (
     "opens windows",
     "measures speed or memory for seconds",
 )
-ALONE = {WAITS, WINDOWS, MEASURES}
-"""Reasons of tests that run alone, because another test beside them would change what they see. So do those of the page of `live`."""
+PAGE_FILES = {"test_web.py", "test_web_page.py"}
+"""Test files whose tests in a browser look at the page of `live`, which moves."""
 SLOW = {
     "test_addresses.py::test_no_command_*": PROCESS,
     "test_api.py::test_a_film_*": FILM,
@@ -146,6 +146,11 @@ def slow_because(name: str) -> str | None:
     return next((reason for pattern, reason in SLOW.items() if fnmatchcase(name, pattern)), None)
 
 
+def needs_display(file: str, reason: str | None, browser: bool) -> bool:
+    """Whether a test looks at a moving picture on a screen, and so needs a calm machine."""
+    return reason == WINDOWS or (browser and file in PAGE_FILES)
+
+
 def unused(patterns: Iterable[str], names: Iterable[str], files: Iterable[str]) -> list[str]:
     """The patterns that fit none of the tests `names`, each a "file::test".
 
@@ -164,8 +169,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Func
         reason, browser = slow_because(name), "browser" in item.fixturenames
         if reason is not None or browser or hasattr(item.module, "torch"):
             item.add_marker("slow")
-        if reason in ALONE or (browser and item.path.name != "test_report.py"):
-            item.add_marker("alone")
+        if needs_display(item.path.name, reason, browser):
+            item.add_marker("display")
 
 
 def pytest_collection_finish() -> None:
