@@ -29,16 +29,19 @@ NAMES = pytest.StashKey[list[str]]()
 """All collected tests as "file::test", without their parameters; those too that are left out afterwards."""
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
-PROCESS, WAITS, FILM, WORK, WINDOWS, MEASURES = (
+PROCESS, WAITS, FILM, WORK, WINDOWS, MEASURES, LISTENS = (
     "starts the program",
     "waits for cameras and readers in real time",
     "reads whole films",
     "computes for seconds",
     "opens windows",
     "measures speed or memory for seconds",
+    "records a microphone in real time",
 )
+CALM = {WINDOWS, MEASURES, LISTENS}
+"""Reasons of tests that need a calm machine: a slow one changes what they see. So do those of the page of `live` in a browser."""
 PAGE_FILES = {"test_web.py", "test_web_page.py"}
-"""Test files whose tests in a browser look at the page of `live`, which moves."""
+"""The test files of the page of `live`."""
 SLOW = {
     "test_addresses.py::test_no_command_*": PROCESS,
     "test_api.py::test_a_film_*": FILM,
@@ -113,7 +116,7 @@ SLOW = {
     "test_second_opinion.py::test_a_service_that_fails_*": WAITS,
     "test_session.py::test_real_people_*": FILM,
     "test_smoothing.py::test_labels_of_portraits_*": FILM,
-    "test_sound.py::test_a_microphone_is_recorded_*": WAITS,
+    "test_sound.py::test_a_microphone_is_recorded_*": LISTENS,
     "test_sound.py::test_what_a_kill_leaves_*": FILM,
     "test_sound_pairs.py::*": WORK,
     "test_stream_films.py::test_a_live_playlist_is_played_*": WAITS,
@@ -146,9 +149,9 @@ def slow_because(name: str) -> str | None:
     return next((reason for pattern, reason in SLOW.items() if fnmatchcase(name, pattern)), None)
 
 
-def needs_display(file: str, reason: str | None, browser: bool) -> bool:
-    """Whether a test looks at a moving picture on a screen, and so needs a calm machine."""
-    return reason == WINDOWS or (browser and file in PAGE_FILES)
+def needs_calm(file: str, reason: str | None, browser: bool) -> bool:
+    """Whether a busy machine would change what a test sees, by its file, why it is slow, and whether it opens a browser."""
+    return reason in CALM or (browser and file in PAGE_FILES)
 
 
 def unused(patterns: Iterable[str], names: Iterable[str], files: Iterable[str]) -> list[str]:
@@ -169,8 +172,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Func
         reason, browser = slow_because(name), "browser" in item.fixturenames
         if reason is not None or browser or hasattr(item.module, "torch"):
             item.add_marker("slow")
-        if needs_display(item.path.name, reason, browser):
-            item.add_marker("display")
+        if needs_calm(item.path.name, reason, browser):
+            item.add_marker("calm")
 
 
 def pytest_collection_finish() -> None:

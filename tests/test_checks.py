@@ -6,7 +6,21 @@ import subprocess
 import sys
 
 import pytest
-from conftest import NAMES, PAGE_FILES, PROCESS, ROOT, SLOW, WINDOWS, absent, needs_display, pytest_report_header, slow_because, unused
+from conftest import (
+    CALM,
+    NAMES,
+    PAGE_FILES,
+    PROCESS,
+    ROOT,
+    SLOW,
+    WAITS,
+    WINDOWS,
+    absent,
+    needs_calm,
+    pytest_report_header,
+    slow_because,
+    unused,
+)
 from typer.testing import CliRunner
 
 import run
@@ -36,12 +50,12 @@ def test_the_whole_check_runs_every_tool_and_every_test_and_the_fast_one_leaves_
     steps = runpy.run_path(str(ROOT / "scripts" / "check"))["steps"]
     whole, fast = steps(True), steps(False)
     tools = ["format", "style", "imports", "types"]
-    assert (list(whole), list(fast)) == ([*tools, "tests", "tests of displays"], [*tools, "tests"])
+    assert (list(whole), list(fast)) == ([*tools, "tests", "calm tests"], [*tools, "tests"])
     # Without --check it would change the files instead.
     assert whole["format"][1:] == ["format", "--check", "."]
     pytest = [sys.executable, "-m", "pytest", "-m"]
-    assert whole["tests"][:5] == [*pytest, "not display and not hardware"]
-    assert whole["tests of displays"][:5] == [*pytest, "display and not hardware"]
+    assert whole["tests"][:5] == [*pytest, "not calm and not hardware"]
+    assert whole["calm tests"][:5] == [*pytest, "calm and not hardware"]
     assert "not slow and not hardware" in fast["tests"]
     assert [whole[name] for name in tools] == [fast[name] for name in tools]
     assert ".venv/bin/python scripts/check --all" in (ROOT / "scripts" / "test").read_text()
@@ -65,12 +79,13 @@ def test_the_check_stops_at_the_first_step_that_fails(tmp_path):
     assert "check: lint-imports is not installed beside" in done.stdout
 
 
-def test_tests_of_windows_and_of_the_moving_page_are_run_after_the_others():
-    assert [pattern for pattern, reason in SLOW.items() if reason == WINDOWS] == ["test_window.py::*"]
+def test_tests_that_measure_or_look_at_windows_and_the_moving_page_run_on_a_calm_machine():
+    assert {"test_window.py::*", "test_memory.py::*"} <= {pattern for pattern, reason in SLOW.items() if reason in CALM}
+    assert set(SLOW.values()) >= CALM
     assert all("browser" in (ROOT / "tests" / name).read_text() for name in PAGE_FILES)
-    assert needs_display("test_window.py", WINDOWS, browser=False) and needs_display("test_web.py", None, browser=True)
-    for file, reason, browser in (("test_web.py", None, False), ("test_report.py", None, True), ("test_run.py", PROCESS, False)):
-        assert not needs_display(file, reason, browser)
+    assert needs_calm("test_window.py", WINDOWS, browser=False) and needs_calm("test_web.py", None, browser=True)
+    for file, reason, browser in (("test_web.py", WAITS, False), ("test_report.py", None, True), ("test_run.py", PROCESS, False)):
+        assert not needs_calm(file, reason, browser)
 
 
 @pytest.mark.parametrize(
