@@ -7,6 +7,7 @@ starting weights and of the course's (Wortsman et al. 2022), which did better th
 about 45 minutes on two cores.
 """
 
+import copy
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,11 +22,11 @@ from torch import Tensor
 
 from models.checkpoint import load_trained, net_of, save_trained
 from models.cli import one_line
-from models.face_api import FaceApiNet
+from models.face_api import FaceApiNet, adviser_of
 from models.lesson import load_lesson
-from models.network import N_EXPRESSIONS, N_LOGITS, ManyHeaded, to_input
-from models.students import Targets
-from models.teachers import smooth_single, soft_cross_entropy
+from models.network import N_EXPRESSIONS, ManyHeaded, to_input
+from models.students import Targets, heads_loss
+from models.teachers import reject_targets, smooth_single
 from models.trainee import LearningSettings, Trainee
 from models.views import Blend, Faces, batches, faces_of, in_light, no_faces, plain_chips, random_blend, row_numbers, view
 from realtime.base.errors import Trouble, reason
@@ -86,11 +87,11 @@ class Answers:
         self.votes = ((1 - share) * torch.cat(own) + share * faces.distribution) * class_weights
         self.opinion, self.original = torch.cat(opinion), smooth_single(faces.single)
 
-    def of(self, rows: Tensor, blend: Blend, drawn: Tensor) -> Targets:
-        """Targets of blended faces, then of transferred faces, whose targets (k, 8) were drawn."""
-        nothing = torch.zeros(len(drawn), N_EXPRESSIONS)
+    def of(self, rows: Tensor, blend: Blend, others: Tensor) -> Targets:
+        """Targets of blended faces, then of other pictures, of which only the first head's (k, 8) are known."""
+        nothing = torch.zeros(len(others), N_EXPRESSIONS)
         heads = (torch.cat([blend.of(part[rows]), nothing]) for part in (self.original, self.opinion))
-        return Targets(torch.cat([blend.of(self.votes[rows]), drawn]), *heads)
+        return Targets(torch.cat([blend.of(self.votes[rows]), others]), *heads)
 
 
 class Course:
@@ -124,16 +125,10 @@ class Course:
         changed = view(self.transferred.crops[picks], self.transferred.framing[picks])
         nothing = next(self._negatives)
         views = in_light(torch.cat([blend.of(view(faces.crops, faces.framing)), changed, nothing]))
-        seen = len(rows) + len(picks)
-        targets = self.answers.of(rows, blend, self.transferred.target[picks])
-        reject = F.one_hot(torch.full((len(nothing),), N_LOGITS - 1), N_LOGITS).float()
+        others = torch.cat([self.transferred.target[picks], reject_targets(len(nothing), views.device)])
         self.trainee.model.train()
-        votes, original, opinion = self.trainee.model.training_logits(views)
-        n = len(views)
-        # The other heads say nothing of pictures without a face.
-        extra = settings.original_weight * soft_cross_entropy(original[:seen], targets.original) * seen / n
-        extra = extra + settings.opinion_weight * soft_cross_entropy(opinion[:seen], targets.opinion) * seen / n
-        loss = soft_cross_entropy(votes, torch.cat([targets.votes, reject])) + extra
+        targets = self.answers.of(rows, blend, others)
+        loss = heads_loss(self.trainee.model, views, targets, settings.original_weight, settings.opinion_weight)
         self.trainee.update(loss, progress)
         return loss.detach()
 
@@ -164,10 +159,9 @@ def main(
     faces, changed = faces_of(whole, device), load_transferred(transferred)
     shift = torch.tensor(PRIOR_OF_USE) / torch.from_numpy(whole.prior)
     class_weights = F.pad(shift, (0, 1), value=1.0)
-    adviser, settings = FaceApiNet(), CourseSettings()
-    adviser.load_state_dict({name: torch.from_numpy(value) for name, value in whole.starts["face_api"].items()})
-    answers = Answers(before, adviser.eval(), faces, class_weights, settings.votes_share)
-    course = Course(load_trained(start), answers, faces, changed, torch.from_numpy(whole.scenery[:, None]), settings)
+    settings = CourseSettings()
+    answers = Answers(before, adviser_of(whole.starts["face_api"]), faces, class_weights, settings.votes_share)
+    course = Course(copy.deepcopy(before), answers, faces, changed, torch.from_numpy(whole.scenery[:, None]), settings)
     for step in range(steps):
         loss = course.update(step / steps)
         if step % 100 == 0:

@@ -31,6 +31,7 @@ from models.device import best_device, mixed_precision
 from models.face_table import mark
 from models.negatives import read_scenery
 from models.network import N_EXPRESSIONS, N_LOGITS, ManyHeaded, to_input
+from models.teachers import reject_targets
 from models.training import TrainingSettings, fit
 from models.training_set import public_test, read_training_set
 from models.views import Faces, no_faces, row_numbers, view, whole_framing
@@ -234,7 +235,7 @@ def distillation_losses(data: Faces, files: list[Path], settings: StudentSetting
     means = torch.from_numpy(mean_answers(files)).to(device)
     n_negative = n_negatives(settings)
     n_faces = settings.batch - n_negative
-    reject = F.one_hot(torch.full((n_negative,), N_LOGITS - 1), N_LOGITS).float().to(device)
+    reject = reject_targets(n_negative, device)
 
     def losses_of(model: ManyHeaded, epoch: int) -> Iterator[Tensor]:
         with np.load(files[epoch % len(files)]) as file:

@@ -100,6 +100,13 @@ def files_of(stem: Path) -> tuple[Path, Path]:
     return stem.with_name(f"{stem.name}-weights_manifest.json"), stem.with_name(f"{stem.name}.bin")
 
 
+def adviser_of(weights: dict[str, np.ndarray]) -> FaceApiNet:
+    """The network with these tensors by name, as a lesson has them, in evaluation mode."""
+    network = FaceApiNet()
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    return network.eval()
+
+
 def load_face_api_weights(net: FaceApiNet, stem: Path) -> None:
     """Fills the layers of `net` from the files that `face_api_weights` found.
 

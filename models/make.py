@@ -27,7 +27,7 @@ from models.checkpoint import save_trained
 from models.cli import one_line
 from models.device import best_device
 from models.examination import Examination
-from models.face_api import FaceApiNet
+from models.face_api import adviser_of
 from models.lesson import Lesson, load_lesson
 from models.students import STUDENTS, Teaching, TeachingSettings
 from models.teachers import BATCH, TEACHERS, Teacher, TrainedNetwork
@@ -152,11 +152,9 @@ def train_students(
         (n, 8 + 7) float16, the teachers' mean answer to each face of the lesson.
     """
     device, settings = faces.crops.device, TeachingSettings()
-    adviser = FaceApiNet()
-    adviser.load_state_dict({name: torch.from_numpy(value) for name, value in lesson.starts["face_api"].items()})
     scenery = torch.from_numpy(lesson.scenery[:, None]).to(device)
     class_weights = torch.tensor(PRIOR_OF_USE) / torch.from_numpy(lesson.prior)
-    teaching = Teaching(faces, scenery, teachers, adviser.to(device).eval(), class_weights, settings)
+    teaching = Teaching(faces, scenery, teachers, adviser_of(lesson.starts["face_api"]).to(device), class_weights, settings)
     faces_a_round = settings.part * settings.repeats
     planned = max(1, round(share * STUDENT_EPOCHS * len(row_numbers(faces)) / faces_a_round))
     examination = Examination(lesson, device)

@@ -15,7 +15,7 @@ from models.checkpoint import build
 from models.device import mixed_precision
 from models.face_api import FaceApiNet
 from models.network import N_EXPRESSIONS, N_LOGITS, ManyHeaded
-from models.teachers import TrainedNetwork, mean_answers, soft_cross_entropy
+from models.teachers import TrainedNetwork, mean_answers, reject_targets, soft_cross_entropy
 from models.trainee import LearningSettings, Trainee
 from models.views import Faces, batches, in_light, no_faces, random_blend, row_numbers, to_network, view, whole_framing
 
@@ -135,17 +135,9 @@ class Teaching:
             for picks in torch.randperm(len(views), device=device)[: len(views) // size * size].split(size):
                 chips, part = in_light(views[picks]), targets.rows(picks)
                 for name, trainee in self.trainees.items():
-                    losses[name] = self._loss(trainee.model, chips, part)
+                    losses[name] = heads_loss(trainee.model, chips, part, self.settings.original_weight, self.settings.opinion_weight)
                     trainee.update(losses[name], progress)
         return {name: loss.detach() for name, loss in losses.items()}
-
-    def _loss(self, model: ManyHeaded, chips: Tensor, targets: Targets) -> Tensor:
-        """The weighted sum of the three heads' cross-entropies."""
-        with mixed_precision(chips.device):
-            logits, original, opinion = model.training_logits(chips)
-        extra = self.settings.original_weight * soft_cross_entropy(original, targets.original)
-        extra = extra + self.settings.opinion_weight * soft_cross_entropy(opinion, targets.opinion)
-        return soft_cross_entropy(logits, targets.votes) + extra
 
     @torch.no_grad()
     def _lesson(self, rows: Tensor) -> tuple[Tensor, Targets]:
@@ -163,10 +155,19 @@ class Teaching:
         votes, original = face_targets(faces, answers, blend.plain, self.settings)
         n = round(len(rows) * self.settings.negatives)
         nothing = torch.zeros(n, N_EXPRESSIONS, device=device)
-        reject = F.one_hot(torch.full((n,), N_LOGITS - 1, device=device), N_LOGITS).float()
+        reject = reject_targets(n, device)
         views = torch.cat([framed, no_faces(self.faces, self.scenery, n)])
         heads = (torch.cat([votes, reject]) * self.class_weights, torch.cat([original, nothing]), torch.cat([opinion, nothing]))
         return views, Targets(*heads)
+
+
+def heads_loss(model: ManyHeaded, chips: Tensor, targets: Targets, original_weight: float, opinion_weight: float) -> Tensor:
+    """The weighted sum of the three heads' cross-entropies; the head for votes has the weight 1."""
+    with mixed_precision(chips.device):
+        logits, original, opinion = model.training_logits(chips)
+    extra = original_weight * soft_cross_entropy(original, targets.original)
+    extra = extra + opinion_weight * soft_cross_entropy(opinion, targets.opinion)
+    return soft_cross_entropy(logits, targets.votes) + extra
 
 
 def face_targets(faces: Faces, answers: Tensor, plain: Tensor, settings: TeachingSettings) -> tuple[Tensor, Tensor]:

@@ -87,7 +87,7 @@ class Teacher:
         """Cross-entropy with the targets, and with the single labels on the extra head."""
         n, device = len(faces), faces.crops.device
         negative = torch.rand(n, device=device) < NEGATIVES
-        reject = F.one_hot(torch.full((n,), N_LOGITS - 1, device=device), N_LOGITS).float()
+        reject = reject_targets(n, device)
         blend = random_blend(n, self.plan.blended, device)
         target = torch.where(negative[:, None], reject, faces.distribution) * torch.where(negative, 1.0, faces.weight)[:, None]
         single = smooth_single(torch.where(negative, -1, faces.single))
@@ -101,6 +101,11 @@ class Teacher:
 def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """The mean cross-entropy of logits (n, c) with targets (n, c), whose rows may sum to less than 1: such rows count for less."""
     return -(target * logits.float().log_softmax(1)).sum(1).mean()
+
+
+def reject_targets(n: int, device: torch.device) -> Tensor:
+    """(n, 8): the targets of n pictures without a readable face."""
+    return F.one_hot(torch.full((n,), N_LOGITS - 1, device=device), N_LOGITS).float()
 
 
 def smooth_single(single: Tensor) -> Tensor:
