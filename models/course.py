@@ -79,8 +79,8 @@ class Answers:
     @torch.no_grad()
     def __init__(self, start: ManyHeaded, adviser: FaceApiNet, faces: Faces, class_weights: Tensor, votes_share: float):
         own, opinion = [], []
-        for part in plain_chips(faces.crops, faces.framing).split(512):
-            seen = to_input(part)
+        for crops, framing in zip(faces.crops.split(512), faces.framing.split(512), strict=True):
+            seen = to_input(plain_chips(crops, framing))
             own.append(start(seen)[0].softmax(1))
             opinion.append(((adviser(seen) + adviser(seen.flip(3))) / 2).softmax(1))
         share = (faces.weight * votes_share)[:, None]
