@@ -315,8 +315,10 @@ def test_bench_reports_the_stages(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     made = json.loads((tmp_path / "bench.json").read_text())
     assert set(STAGES) < set(made["stages"])
+    # Only "check" may have had nothing to do within two seconds: it runs when a face is new or doubtful.
+    assert all(times["n"] > 0 for stage, times in made["stages"].items() if stage != "check")
     # However slow the machine is.
-    assert all(times["n"] > 0 and times["p99_ms"] >= times["p95_ms"] >= times["median_ms"] for times in made["stages"].values())
+    assert all(times["p99_ms"] >= times["p95_ms"] >= times["median_ms"] for times in made["stages"].values())
     assert made["fps"] > 1
     assert made["model"]["sha256"] == json.loads(ClassifierSettings().model.with_suffix(".json").read_text())["sha256"]
     assert made["peak_memory_mb"] > 50
