@@ -12,7 +12,7 @@ import numpy as np
 
 from realtime.base.errors import Trouble
 from realtime.base.silence import quiet
-from realtime.expression.classifier import interpreter_class
+from realtime.base.tflite import interpreter_class
 from realtime.values import CHIP
 
 SHA256 = "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814"

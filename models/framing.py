@@ -16,7 +16,7 @@ import numpy as np
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.silence import quiet
-from realtime.expression.classifier import interpreter_class
+from realtime.base.tflite import interpreter_class
 from realtime.faces.align import TEMPLATE, similarity
 from realtime.faces.landmarks import MIRRORED
 from realtime.values import CHIP, CROP

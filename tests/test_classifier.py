@@ -9,7 +9,7 @@ from conftest import HOSTILE_JSON
 
 from realtime.base.errors import Trouble
 from realtime.config import PRIOR_OF_USE, ClassifierSettings, DetectorSettings
-from realtime.expression.classifier import EmotionClassifier, dequantize, interpreter_class, softmax
+from realtime.expression.classifier import EmotionClassifier, dequantize, softmax
 from realtime.faces.detector import Detector
 from realtime.faces.landmarks import PointPredictor
 from realtime.values import LABELS
@@ -23,13 +23,6 @@ def test_dequantising_widens_before_the_zero_point_is_taken_away():
 
 def test_softmax_of_large_numbers():
     assert softmax(np.array([[1000.0, 1000.0], [-1000.0, 0.0]])) == pytest.approx(np.array([[0.5, 0.5], [0.0, 1.0]]))
-
-
-def test_the_first_runtime_that_is_there_is_taken():
-    assert interpreter_class()[1] == "ai_edge_litert"
-    assert interpreter_class(("no_such_runtime.interpreter", "json", "ai_edge_litert.interpreter"))[1] == "ai_edge_litert"
-    with pytest.raises(Trouble, match=r"no TFLite runtime found \(tried no_such_runtime\).*pip install ai-edge-litert"):
-        interpreter_class(("no_such_runtime.interpreter",))
 
 
 def test_probabilities_have_the_promised_form(classifier):

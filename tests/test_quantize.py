@@ -11,8 +11,9 @@ torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
 from models.checkpoint import build, save_trained  # noqa: E402
 from models.quantize import compact, folded, main  # noqa: E402
+from realtime.base.tflite import interpreter_class  # noqa: E402
 from realtime.config import SHIPPED  # noqa: E402
-from realtime.expression.classifier import EmotionClassifier, interpreter_class  # noqa: E402
+from realtime.expression.classifier import EmotionClassifier  # noqa: E402
 from realtime.values import LABELS  # noqa: E402
 
 

@@ -1,8 +1,6 @@
 """The int8 TFLite model: chips -> probabilities, reject, embedding. Reads its contract from the files and checks it once."""
 
 import hashlib
-import importlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +10,7 @@ from realtime.base.errors import Trouble, reason
 from realtime.base.files import read_regular
 from realtime.base.json_values import is_number, parse_json
 from realtime.base.silence import quiet
+from realtime.base.tflite import interpreter_class
 from realtime.base.version import RELEASE
 from realtime.config import PRIOR_OF_USE, SHIPPED
 from realtime.values import CHIP, LABELS
@@ -23,8 +22,6 @@ MOST = 1000.0
 """Largest number in the JSON beside a model but for the size of its embedding; what is beyond it is damage, and would overflow."""
 LEAST_TEMPERATURE = 0.01
 MOST_EMBEDDING = 65_536
-RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")
-"""Modules with a TFLite `Interpreter`, the best first: today's wheel, its predecessor, and all of TensorFlow."""
 
 
 class Opinion(NamedTuple):
@@ -33,25 +30,6 @@ class Opinion(NamedTuple):
     probs: np.ndarray
     reject: np.ndarray
     embedding: np.ndarray
-
-
-def interpreter_class(modules: Sequence[str] = RUNTIMES) -> tuple[type, str]:
-    """The first TFLite interpreter that this machine has, and the name of its package.
-
-    Raises:
-        Trouble: none is installed.
-    """
-    for module in modules:
-        try:
-            with quiet():
-                return importlib.import_module(module).Interpreter, module.split(".")[0]
-        except (ImportError, AttributeError):
-            continue
-    tried = ", ".join(module.split(".")[0] for module in modules)
-    raise Trouble(
-        f"no TFLite runtime found (tried {tried}): run `pip install ai-edge-litert`; "
-        "it has wheels for 64-bit Linux, Windows and Apple-silicon Macs"
-    )
 
 
 def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from realtime.expression.classifier import interpreter_class
+from realtime.base.tflite import interpreter_class
 
 ROUNDS, CALLS = 300, 10
 
