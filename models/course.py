@@ -35,6 +35,9 @@ from realtime.config import PRIOR_OF_USE
 TEMPERATURE = 0.57
 """Of the shipped emotion's logits: the change of the prior is multiplied by it before it is added to them."""
 
+PART = 64
+"""How many faces the networks are asked about at once."""
+
 
 @dataclass(frozen=True)
 class CourseSettings:
@@ -79,7 +82,9 @@ class Answers:
     @torch.no_grad()
     def __init__(self, start: ManyHeaded, adviser: FaceApiNet, faces: Faces, class_weights: Tensor, votes_share: float):
         own, opinion = [], []
-        for crops, framing in zip(faces.crops.split(512), faces.framing.split(512), strict=True):
+        # In this memory format face-api's network takes a third of the time, and small parts stay in the processor's cache.
+        start, adviser = start.to(memory_format=torch.channels_last), adviser.to(memory_format=torch.channels_last)
+        for crops, framing in zip(faces.crops.split(PART), faces.framing.split(PART), strict=True):
             seen = to_input(plain_chips(crops, framing))
             own.append(start(seen)[0].softmax(1))
             opinion.append(((adviser(seen) + adviser(seen.flip(3))) / 2).softmax(1))
