@@ -42,11 +42,8 @@ STRENGTHS, POINTS, SHADING = (0.5, 2.2), (0.8, 1.6), (0.1, 1.1)
 WHERE = ((1, 1, 1.0), (1, 0.15, 0.75), (0.15, 1, 0.75))
 """Share of the change in the upper and in the lower half, and by how much the whole counts for less: both halves (7 of 10), one alone."""
 
-EVEN = {"anger": 0.85, "disgust": 0.85, "fear": 0.85, "happiness": 0.5, "sadness": 0.85, "surprise": 0.85}
-"""The strength at which an expression is as likely as neutral. A faint smile is a smile; a resting face often looks faintly cross."""
-
-SLOPE, SUREST = 0.55, 0.92
-"""How fast the probability rises with the strength, and its highest."""
+EVEN, SLOPE, SUREST = 0.85, 0.55, 0.92
+"""The strength at which the expression is as likely as neutral, how fast its probability rises, and its highest."""
 
 MODES, WIDTH = 15, 0.25
 """How many ways in which neutral faces differ are varied, and by how much of their standard deviation."""
@@ -126,7 +123,7 @@ def drawn(transfer: Transfer, name: str, draw: np.random.Generator) -> tuple[np.
         transfer.average.points[centres, 1], above, below
     )
     shaded = transfer.changes[name].shading * SCALES[name] * shading * halves(np.arange(CHIP), above, below)
-    probability = np.clip(0.5 + ((points + shading) / 2 * counted - EVEN[name]) * SLOPE, 0.03, SUREST)
+    probability = np.clip(0.5 + ((points + shading) / 2 * counted - EVEN) * SLOPE, 0.03, SUREST)
     target[[LABELS.index(name), NEUTRAL]] = probability, 1 - probability
     return moved, shaded, target
 
