@@ -5,6 +5,7 @@ installed: `pip download --no-deps mediapipe==0.10.21`, and unpack the wheel, wh
 """
 
 import hashlib
+import math
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,9 @@ import numpy as np
 from realtime.base.errors import Trouble
 from realtime.base.silence import quiet
 from realtime.base.tflite import interpreter_class
-from realtime.values import CHIP
+from realtime.faces.align import similarity
+from realtime.faces.tilt import joined, transform
+from realtime.values import CHIP, CROP
 
 SHA256 = "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814"
 SIDE = 192
@@ -28,6 +31,9 @@ NOSE_TIP, LEFT_CHEEK, RIGHT_CHEEK = 1, 234, 454
 
 LEFT_EYE, RIGHT_EYE, UPPER_LIP, LOWER_LIP = 33, 263, 13, 14
 """Outer corners of the eyes, and the middles of the lips' inner edges."""
+
+FOREHEAD, CHIN = 10, 152
+"""The highest and the lowest point."""
 
 
 class FaceMesh:
@@ -54,9 +60,20 @@ class FaceMesh:
 
     def points(self, chip: np.ndarray) -> tuple[np.ndarray, float]:
         """The points (468, 2) in pixels of a (64, 64) uint8 chip, and how sure the network is that it sees a face (a logit)."""
-        size = (SIDE, SIDE)
-        large = cv2.warpAffine(chip, self._placement, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        points, score = self._seen(chip, self._placement, cv2.INTER_CUBIC)
+        return points[:, :2], score
+
+    def points_in(self, gray: np.ndarray, five: np.ndarray) -> tuple[np.ndarray, float]:
+        """The same of a face with these five points (5, 2) in a picture (h, w) uint8, with depths: (468, 3) in pixels, and the logit."""
+        to_chip = similarity(five) * (CHIP / CROP)
+        return self._seen(gray, joined(to_chip, self._placement), cv2.INTER_AREA)
+
+    def _seen(self, gray: np.ndarray, placement: np.ndarray, interpolation: int) -> tuple[np.ndarray, float]:
+        """Points (468, 3) and logit of a picture that a (2, 3) similarity brings into the network's input."""
+        large = cv2.warpAffine(gray, placement, (SIDE, SIDE), flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
         self._network.set_tensor(self._input, np.repeat(large[None, :, :, None], 3, 3).astype(np.float32) / 255)
         self._network.invoke()
         points, score = (self._network.get_tensor(output) for output in self._outputs)
-        return (points.reshape(-1, 3)[:, :2] - self._placement[:, 2]) / self._placement[0, 0], float(score.ravel()[0])
+        points, back = points.reshape(-1, 3), cv2.invertAffineTransform(placement)
+        depths = points[:, 2:] * math.hypot(back[0, 0], back[1, 0])
+        return np.hstack([transform(points[:, :2], back), depths]), float(score.ravel()[0])

@@ -97,6 +97,20 @@ def convert(model: EmotionNet, chips: np.ndarray) -> bytes:
         return compact(int8_file.read_bytes())
 
 
+def convert_weights(net: nn.Module, shape: tuple[int, ...]) -> bytes:
+    """The .tflite file of a network with an input of this shape, with int8 weights and float activations: for small networks."""
+    import litert_torch
+    from ai_edge_quantizer import quantizer, recipe
+
+    with tempfile.TemporaryDirectory() as folder:
+        float_file, int8_file = Path(folder) / "float.tflite", Path(folder) / "int8.tflite"
+        litert_torch.convert(folded(net.eval()), (torch.zeros(shape),)).export(str(float_file))
+        one = quantizer.Quantizer(str(float_file))
+        one.load_quantization_recipe(recipe.dynamic_wi8_afp32())
+        one.quantize().export_model(str(int8_file), overwrite=True)
+        return compact(int8_file.read_bytes())
+
+
 def to_int8(float_file: Path, int8_file: Path, chips: np.ndarray) -> None:
     """Static int8 quantisation, per-channel weights, integer input and outputs, with ranges from (n, 64, 64) uint8 chips."""
     from ai_edge_litert.interpreter import Interpreter

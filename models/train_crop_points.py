@@ -7,7 +7,6 @@ network learns the mean of its answers. Photos of faces_wild, in which it finds 
 as well. The network gets all of them turned, moved, scaled and in other light. Every third person of the photos is only measured on.
 """
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,7 +29,7 @@ from models.dlib_files import public_predictor_path
 from models.face_table import mark
 from models.framing import CROP_POINTS, believable, crop_points
 from models.network import PointsNet
-from models.quantize import compact, folded
+from models.quantize import convert_weights
 from models.train_landmarks import LandmarkExample, jittered, read_examples
 from models.training import TrainingSettings, fit
 from realtime.base.geometry import box_around
@@ -147,20 +146,6 @@ def augmented(examples: LabelledPictures, around: float, light: bool = True) -> 
     return crops * (255 / 128) - 1, (moved + 0.5 - torch.from_numpy(TEMPLATE).float()).flatten(1)
 
 
-def convert(net: PointsNet) -> bytes:
-    """The .tflite file of the network, with int8 weights and float activations: for crops of data sets this is fast enough."""
-    import litert_torch
-    from ai_edge_quantizer import quantizer, recipe
-
-    with tempfile.TemporaryDirectory() as folder:
-        float_file, int8_file = Path(folder) / "float.tflite", Path(folder) / "int8.tflite"
-        litert_torch.convert(folded(net.eval()), (torch.zeros(1, 1, CROP, CROP),)).export(str(float_file))
-        one = quantizer.Quantizer(str(float_file))
-        one.load_quantization_recipe(recipe.dynamic_wi8_afp32())
-        one.quantize().export_model(str(int8_file), overwrite=True)
-        return compact(int8_file.read_bytes())
-
-
 def error_summary(points: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """n, median and 95th percentile of the mean distance of five points (n, 5, 2) from the true ones, in % of the eyes' distance."""
     eyes = np.linalg.norm(truth[:, :2].mean(1) - truth[:, 2:4].mean(1), axis=1)
@@ -249,7 +234,7 @@ def main(
     print(f"{len(crops.points)} crops and {len(photos.points)} photos to learn from", flush=True)
     learn(crops, photos, measured, PointsNet(), FIRST, runs)
     learn(crops, photos, measured, load_course(runs), SECOND, runs / "second")
-    content = convert(load_course(runs / "second"))
+    content = convert_weights(load_course(runs / "second"), (1, 1, CROP, CROP))
     counts = {"crops": len(crops.points), "photos": len(photos.points), "measured_on": len(measured.points)}
     card = points_card("crop_points/1", out.stem, content, path, counts, [asdict(FIRST), asdict(SECOND)])
     replace_model(out, content, card)

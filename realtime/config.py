@@ -8,8 +8,6 @@ from pathlib import Path
 class DetectorSettings:
     enlarge: float = 4.0  # a picture is enlarged at most this many times for the search: further enlarging adds false detections only
     threshold: float = 0.0  # dlib's default score; a lower one finds more faces, and more places that are no face
-    confirm: float = -0.3  # the score at a place where a face is expected; on 706 frames of two films all faces had 0.1 or more
-    confirm_reach: float = 0.3  # face widths; greatest distance of the confirmed face from the expected place
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class ChangeSettings:
 class FinderSettings:
     smallest_px: float = 80.0  # px; dlib's detector was trained on faces of this size and finds larger ones in reduced copies
     min_face: float = 0.10  # share of the picture's short side: smaller faces are not searched
-    threshold: float = -0.7  # score; places with less are not looked at: of 800 photos 97 % have more, and the tracker is the judge
+    threshold: float = -0.85  # score; places with less are not looked at: each costs 2 ms
     lean: float = 30.0  # degrees by which a frame is turned for leaning faces; the detector finds faces that lean by up to 20
     tilted_seldom: float = 8.0  # times as long between such searches while faces are tracked: those are followed however they lean
     changes: ChangeSettings = field(default_factory=ChangeSettings)
@@ -75,21 +73,19 @@ class FinderSettings:
 class PhotoSettings:
     """What is a face in a single photo; `tests/benchmarks/finding.py` measures it.
 
-    Chosen on 600 photos of people whom no model saw, 95 frames and 59 pictures without people. The reject limit costs none of the 600, and
-    with 0.05, or a lower score, walls and diagrams become faces.
+    Chosen on 400 photos of people whom no model saw, 184 posed heads that are turned or raised, and 69 pictures without people.
     """
 
     min_face: float = 1 / 12  # share of the photo's short side: smaller faces are not searched; 960 px for faces of 80 px
-    threshold: float = -0.7  # the detector's score; a place with less is not looked at
+    threshold: float = -1.0  # the detector's score; a place with less is not looked at
     border: float = 0.25  # share of the photo's width and height that is added on each side: the detector needs room around a face
     step: int = 30  # degrees between two turned copies
     turned_side: float = 800.0  # px; short side of a turned copy at most: with 960, 12 megapixels without a face took 3 s
     misfit: float = 0.10  # as `TrackerSettings.misfit`
-    reject: float = 0.002  # the model's reject probability; 99.5 % of the faces with a score above 0 have less
-    sure: float = 0.0  # score in an upright copy from which on the detector is sure of a face, if it finds it again
-    confirm: float = -0.3  # score with which it finds it again; as `DetectorSettings.confirm`
-    reject_sure: float = 0.5  # reject probability of a sure face; as `QualitySettings.covered`
-    confirm_turned: float = 0.4  # as `confirm`, of a face in a turned copy: eleven copies are as many chances to err
+    sure: float = 0.0  # score in an upright copy from which on the detector is sure of a face
+    judged_sure: float = -2.0  # logit of judge and model from which on such a place is a face
+    judged: float = 2.5  # the same of another place in an upright copy
+    judged_turned: float = 7.0  # the same in a turned copy: eleven copies are as many chances to err; without people 6.2 was the most
 
 
 @dataclass(frozen=True)
@@ -123,10 +119,11 @@ class TrackerSettings:
     hold_s: float = 0.4  # s; a track lasts this long without confirmation: the detector misses a face for less
     forget_s: float = 1.0  # s; a face that comes back within this time near the place where it was lost keeps its id
     tilted: float = 15.0  # degrees; the points of a face that leans by more are found in a copy that is turned upright
-    sure: float = 0.0  # score from which on the detector must only find the face again (`confirm`); with less the model decides too
-    again_tilted: float = 0.4  # score with which it must find a leaning face again; as `PhotoSettings.confirm_turned`
-    reject_new: float = 0.002  # the model's reject probability of such a face; as `PhotoSettings.reject`
-    reject: float = 0.01  # the same of a tracked face, up to which the model confirms it
+    sure: float = 0.0  # score from which on the detector is sure of an upright face
+    judged_sure: float = -2.0  # logit of judge and model from which on such a place is a new face; as `PhotoSettings.judged_sure`
+    judged: float = 2.5  # the same of another place; as `PhotoSettings.judged`
+    judged_again: float = -1.0  # the judge's logit of a tracked face, above which it is still there
+    reject: float = 0.01  # the model's reject probability of a tracked face, up to which the model confirms it
     same_place: float = 0.15  # face widths by which a face may be elsewhere after a cut between alike pictures, if it is to keep its id
     same_size: float = 1.15  # times as large or small
     same_chip: float = 0.5  # correlation of its chips; of 606,651 pairs of photos of different people, 15 % have more
@@ -176,6 +173,9 @@ POINTS = MODELS / "five_points.dat"
 
 DETECTOR = MODELS / "face_detector.svm"
 """dlib's frontal face detector as a file. Loading the file takes a millisecond; dlib's own copy takes 0.4 s to unpack."""
+
+JUDGE = MODELS / "face_judge.tflite"
+"""The network that tells faces from what the detector mistakes for faces."""
 
 
 def model_file(text: str) -> Path:

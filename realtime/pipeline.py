@@ -20,6 +20,7 @@ from realtime.faces.align import align
 from realtime.faces.cuts import CutDetector
 from realtime.faces.detector import Detector
 from realtime.faces.finder import BackgroundFinder, Finder
+from realtime.faces.judge import FaceJudge
 from realtime.faces.landmarks import PointPredictor
 from realtime.faces.photo_finder import PhotoFinder
 from realtime.faces.tracker import Track, Tracker
@@ -43,13 +44,11 @@ class Assessment:
     Attributes:
         probs: (7,) float32.
         doubt: why the chip is not believed, in one word, or None.
-        confirmed: whether the model has ever taken a chip of this track for a face.
         t: the chip's time in seconds.
     """
 
     probs: np.ndarray
     doubt: str | None
-    confirmed: bool
     t: float
 
 
@@ -106,10 +105,7 @@ class Pipeline:
 
     def _assess(self, tracks: list[Track], due: list[Track], chips: np.ndarray, opinion: Opinion) -> None:
         for track, chip, probs, reject in zip(due, chips, opinion.probs, opinion.reject, strict=True):
-            before = self._assessments.get(track.id)
-            confirmed = reject < self.quality.covered or (before is not None and before.confirmed)
-            doubted = doubt(chip, track.points, float(reject), self.quality)
-            self._assessments[track.id] = Assessment(probs, doubted, confirmed, track.t)
+            self._assessments[track.id] = Assessment(probs, doubt(chip, track.points, float(reject), self.quality), track.t)
         present = {track.id for track in tracks}
         self._assessments = {id: assessment for id, assessment in self._assessments.items() if id in present}
 
@@ -121,13 +117,10 @@ class Pipeline:
         return self.smoother.update([track.id for track in tracks], probs, np.array(trusted, bool), t)
 
     def _label(self, tracks: list[Track], smoothed: list[FaceState]) -> list[Reading]:
-        """Readings of the confirmed tracks. Others are not shown: the detector sees faces in wallpaper."""
         readings = []
         for track, state in zip(tracks, smoothed, strict=True):
-            assessment = self._assessments[track.id]
-            if assessment.confirmed:
-                face, probs = Face(track.id, track.box, track.points), state.probs
-                readings.append(Reading(face, probs, state.label, float(probs[state.label_index]), unsure(assessment.doubt, state.tie)))
+            face, probs, doubted = Face(track.id, track.box, track.points), state.probs, self._assessments[track.id].doubt
+            readings.append(Reading(face, probs, state.label, float(probs[state.label_index]), unsure(doubted, state.tie)))
         return readings
 
 
@@ -146,7 +139,7 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
     """
     # OpenCV's own threads gain nothing on small pictures and spin while they wait: a tenth of the processor time before a camera.
     cv2.setNumThreads(1)
-    timer, detector = StageTimer(clock), Detector(settings.detector)
+    timer = StageTimer(clock)
     classifier = EmotionClassifier(settings.classifier.model, settings.classifier.threads)
     profile = None if settings.profile is None else load(settings.profile, classifier.sha256, classifier.embedding)
     search = Detector(settings.detector)
@@ -155,7 +148,7 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
         governor=Governor(settings.governor, settings.efforts, clock, time.process_time) if live else FixedEffort(settings.efforts[0]),
         cuts=CutDetector(settings.cuts),
         finder=finder,
-        tracker=Tracker(settings.tracker, PointPredictor(), detector, lambda chips: classifier.read(chips).reject, timer),
+        tracker=Tracker(settings.tracker, PointPredictor(), FaceJudge(lambda chips: classifier.read(chips).reject), timer),
         classifier=classifier,
         profiles=ProfileSwitch(classifier, profile=profile),
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
@@ -172,7 +165,7 @@ def build_photo_pipeline(settings: Settings, clock: Clock) -> Pipeline:
     """
     pipeline = build_pipeline(settings, clock)
     search = Detector(settings.detector)
-    finder = PhotoFinder(search, pipeline.tracker.predictor, pipeline.tracker.reject, settings.photo)
+    finder = PhotoFinder(search, pipeline.tracker.predictor, pipeline.tracker.judge, settings.photo)
     effort = replace(PHOTO, near_side=round(settings.finder.smallest_px / settings.photo.min_face))
     return replace(pipeline, governor=FixedEffort(effort), finder=finder)
 
@@ -184,7 +177,7 @@ def fresh(pipeline: Pipeline, settings: Settings) -> Pipeline:
         pipeline,
         cuts=CutDetector(settings.cuts),
         finder=finder if isinstance(finder, PhotoFinder) else Finder(finder.search, settings.finder),
-        tracker=Tracker(settings.tracker, tracker.predictor, tracker.confirmer, tracker.reject, pipeline.timer),
+        tracker=Tracker(settings.tracker, tracker.predictor, tracker.judge, pipeline.timer),
         smoother=Smoother(settings.smoothing, settings.tracker.forget_s),
         _assessments={},
     )

@@ -5,7 +5,7 @@ import socket
 import socketserver
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -195,7 +195,7 @@ def _transport_stream(size_wh: tuple[int, int], brightness: int, rate: float) ->
 
 
 class ScriptedDetector:
-    """The boxes of each search in turn; raises where the script holds an exception; the last entry stays. Confirms what is asked."""
+    """The boxes of each search in turn; raises where the script holds an exception; the last entry stays. It is a judge too."""
 
     def __init__(self, script: list[list[Box] | Exception], confirmed: bool = True):
         self.script, self.confirmed = list(script), confirmed
@@ -209,11 +209,10 @@ class ScriptedDetector:
     def candidates(self, gray: np.ndarray, short_side: float, threshold: float) -> list[Candidate]:
         return [Candidate(box, 1.0) for box in self.find(gray, short_side)]
 
-    def confirms(self, gray: np.ndarray, points: np.ndarray) -> bool:
-        return self.confirmed
+    def of_places(self, gray: np.ndarray, places: Sequence[np.ndarray]) -> np.ndarray:
+        return np.full(len(places), 9.0 if self.confirmed else -9.0)
 
-    def score_at(self, gray: np.ndarray, points: np.ndarray, threshold: float) -> float:
-        return 1.0 if self.confirmed else -np.inf
+    with_model = of_places
 
 
 def points_in(box: Box) -> np.ndarray:
@@ -231,33 +230,30 @@ class BoxPoints:
 
 
 class World:
-    """Faces that are where they are put: a detector and a point predictor that see them, and nothing in between.
+    """Faces that are where they are put: a detector, a point predictor and a judge that see them, and nothing in between.
 
     The predictor is drawn to the nearest face within a face width, as the real one is; where there is none it gives nonsense.
     """
 
     def __init__(self):
         self.faces: list[Box] = []
+        self.likelihood = 9.0
 
     def find(self, gray: np.ndarray, short_side: float) -> list[Box]:
         return list(self.faces)
 
-    def confirms(self, gray: np.ndarray, points: np.ndarray) -> bool:
-        return any(box_distance(face, box_around(points)) < 0.3 for face in self.faces)
+    def of_places(self, gray: np.ndarray, places: Sequence[np.ndarray]) -> np.ndarray:
+        seen = [any(box_distance(face, box_around(points)) < 0.3 for face in self.faces) for points in places]
+        return np.where(seen, self.likelihood, -9.0)
 
-    def score_at(self, gray: np.ndarray, points: np.ndarray, threshold: float) -> float:
-        return 1.0 if self.confirms(gray, points) else -np.inf
+    def with_model(self, gray: np.ndarray, places: Sequence[np.ndarray]) -> np.ndarray:
+        return self.of_places(gray, places)
 
     def points(self, gray: np.ndarray, box: Box) -> np.ndarray:
         near = min(self.faces, key=lambda face: box_distance(face, box), default=None)
         if near is None or box_distance(near, box) > 1.0:
             return points_in(box) + np.array([[0, 0], [9, 9], [0, 30], [9, -9], [-20, 0]], np.float32) * width(box) / 50
         return points_in(near)
-
-
-def all_faces(chips: np.ndarray) -> np.ndarray:
-    """(n,): a model's reject probabilities of chips that it takes for faces."""
-    return np.zeros(len(chips), np.float32)
 
 
 class ScriptedClassifier:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import ROOT
-from fakes import BoxPoints, FakeClock, ScriptedClassifier, ScriptedDetector, all_faces
+from fakes import BoxPoints, FakeClock, ScriptedClassifier, ScriptedDetector
 
 from realtime.base.errors import Trouble
 from realtime.base.governor import FixedEffort
@@ -68,7 +68,7 @@ def build(clock: FakeClock, seconds: float) -> Pipeline:
         FixedEffort(replace(EFFORTS[0], near_s=0.0, far_s=float("inf"), tilted_s=float("inf"))),
         CutDetector(settings.cuts),
         Finder(detector, replace(settings.finder, min_face=1.0, changes=ChangeSettings(whole_every=1))),
-        Tracker(settings.tracker, BoxPoints(), detector, all_faces, timer),
+        Tracker(settings.tracker, BoxPoints(), detector, timer),
         classifier,
         ProfileSwitch(classifier),
         Smoother(settings.smoothing, 1.0),

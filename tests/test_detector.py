@@ -1,14 +1,11 @@
 import cv2
 import numpy as np
 import pytest
-from fakes import points_in
 
 from realtime.base.errors import Trouble
 from realtime.base.geometry import box_distance
 from realtime.config import DETECTOR, DetectorSettings
 from realtime.faces.detector import Detector
-from realtime.faces.landmarks import PointPredictor
-from realtime.values import Box
 
 
 @pytest.mark.parametrize("short_side", [250, 320, 400])
@@ -48,38 +45,6 @@ def test_candidates_are_what_is_found_and_more_the_lower_the_threshold(gray):
     scores = [candidate.score for candidate in many]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] == few[0].score > 0 > scores[1] > -1
-
-
-@pytest.fixture(scope="module")
-def detector() -> Detector:
-    return Detector(DetectorSettings())
-
-
-@pytest.mark.parametrize("name", ["obama", "obama2", "biden", "astronaut"])
-@pytest.mark.parametrize("degrees", [0, 30, -45])
-@pytest.mark.parametrize("width", [60, 400])
-def test_a_face_is_confirmed_at_its_place_at_any_angle_and_size(detector, gray, name, degrees, width):
-    picture = gray(name)
-    [box] = detector.find(picture, 400)[:1]
-    turn = cv2.getRotationMatrix2D(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2), degrees, width / (box.x1 - box.x0))
-    turned = cv2.warpAffine(picture, turn, picture.shape[::-1], flags=cv2.INTER_AREA)
-    points = PointPredictor().points(picture, box)
-    assert detector.confirms(turned, points @ turn[:, :2].T.astype(np.float32) + turn[:, 2].astype(np.float32))
-
-
-def test_no_face_is_confirmed_where_there_is_none(detector, gray):
-    points = points_in(Box(0, 0, 100, 100))
-    assert not detector.confirms(np.random.default_rng(0).integers(0, 256, (200, 200), np.uint8), points)
-    picture = gray("obama")
-    [box] = detector.find(picture, 400)
-    there = points_in(box)
-    assert detector.confirms(picture, there)
-    score = detector.score_at(picture, there, -1.0)
-    assert score > 0
-    assert detector.score_at(picture, there, score - 0.01) == score
-    assert detector.score_at(picture, there, score + 0.01) == -np.inf
-    assert not detector.confirms(picture, there + np.float32([0.6 * (box.x1 - box.x0), 0]))
-    assert not detector.confirms(picture, there * np.float32([1, -1]) + np.float32([0, box.y0 + box.y1]))
 
 
 def test_the_shipped_detector_is_dlibs_own(tmp_path):

@@ -1,4 +1,4 @@
-import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -8,6 +8,7 @@ import pytest
 from realtime.base.geometry import box_around, box_distance, width
 from realtime.config import DetectorSettings, PhotoSettings
 from realtime.faces.detector import Detector
+from realtime.faces.judge import FaceJudge
 from realtime.faces.landmarks import MIRRORED, PointPredictor
 from realtime.faces.photo_finder import PhotoFace, PhotoFinder, best_faces, mirrored, to_photo, turned_copies, wide_copy
 from realtime.faces.tilt import box_of, transform
@@ -18,15 +19,25 @@ SIDE = 400
 """Short side in px in which these tests search; the program's 960 would take seconds."""
 
 
-def search(reject: float | None = None, settings: PhotoSettings | None = None, classifier=None) -> PhotoFinder:
-    """The search with the real detector and points; the model is `classifier`, or rejects all chips alike."""
-    judge = (lambda chips: np.full(len(chips), reject)) if classifier is None else (lambda chips: classifier.read(chips).reject)
-    return PhotoFinder(Detector(DetectorSettings()), PointPredictor(), judge, settings or PhotoSettings())
+class EvenJudge:
+    """Finds all places alike."""
+
+    def __init__(self, likelihood: float):
+        self.likelihood = likelihood
+
+    def with_model(self, gray: np.ndarray, places: Sequence[np.ndarray]) -> np.ndarray:
+        return np.full(len(places), self.likelihood)
+
+
+def search(likelihood: float, settings: PhotoSettings | None = None) -> PhotoFinder:
+    """The search with the real detector and points, and a judge that finds all places alike."""
+    return PhotoFinder(Detector(DetectorSettings()), PointPredictor(), EvenJudge(likelihood), settings or PhotoSettings())
 
 
 @pytest.fixture(scope="module")
 def finder(classifier) -> PhotoFinder:
-    return search(classifier=classifier)
+    judge = FaceJudge(lambda chips: classifier.read(chips).reject)
+    return PhotoFinder(Detector(DetectorSettings()), PointPredictor(), judge, PhotoSettings())
 
 
 def turned(picture: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
@@ -69,31 +80,25 @@ def test_a_face_that_fills_the_photo_is_found_beyond_its_edges(finder, gray, nam
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_the_detector_is_sure_of_is_a_face_unless_the_model_is_sure_too(gray, name):
-    assert len(search(reject=0.4).faces(gray(name), SIDE)) == 1
-    assert search(reject=0.6).faces(gray(name), SIDE) == []
+def test_of_what_the_detector_is_sure_the_judge_need_not_be(gray, name):
+    settings = PhotoSettings()
+    assert len(search(settings.judged_sure + 0.1).faces(gray(name), SIDE)) == 1
+    assert search(settings.judged_sure - 0.1).faces(gray(name), SIDE) == []
 
 
-def test_a_face_in_a_turned_copy_needs_a_model_that_is_sure(gray):
-    picture = np.ascontiguousarray(gray("obama")[::-1, ::-1])
-    assert len(search(reject=0.001).faces(picture, SIDE)) == 1
-    assert search(reject=0.4).faces(picture, SIDE) == []
-
-
-def test_a_face_in_a_turned_copy_needs_a_detector_that_is_sure(gray):
-    picture = np.ascontiguousarray(gray("obama")[::-1, ::-1])
-    clear = PhotoSettings(threshold=0.0)
-    assert len(search(0.001, clear).faces(picture, SIDE)) == 1
-    assert search(0.001, replace(clear, confirm_turned=9.0)).faces(picture, SIDE) == []
+def test_a_face_in_a_turned_copy_needs_a_judge_that_is_sure(gray):
+    picture, clear = np.ascontiguousarray(gray("obama")[::-1, ::-1]), PhotoSettings(threshold=0.0)
+    assert len(search(clear.judged_turned + 0.1, clear).faces(picture, SIDE)) == 1
+    assert search(clear.judged_turned - 0.1, clear).faces(picture, SIDE) == []
 
 
 def test_turned_copies_are_searched_no_larger_than_their_limit(gray):
     picture = np.ascontiguousarray(gray("obama")[::-1, ::-1])
-    assert search(0.001, PhotoSettings(threshold=0.0, turned_side=60)).faces(picture, SIDE) == []
+    assert search(9.0, PhotoSettings(threshold=0.0, turned_side=60)).faces(picture, SIDE) == []
 
 
 def test_points_that_do_not_have_the_shape_of_a_face_are_none(gray):
-    assert search(0.0, PhotoSettings(misfit=0.0)).faces(gray("obama"), SIDE) == []
+    assert search(9.0, PhotoSettings(misfit=0.0)).faces(gray("obama"), SIDE) == []
 
 
 def test_two_people_are_found_though_one_is_at_the_edge(finder, gray):
@@ -140,11 +145,11 @@ def test_the_box_of_a_turned_face_turns_with_it():
 
 
 def test_of_faces_at_one_place_the_best_stays():
-    worse = PhotoFace(Box(0, 0, 40, 40), np.zeros((5, 2)), copy_score=2.0, score=0.5, reject=0.0)
-    better = replace(worse, box=Box(5, 5, 105, 105), score=1.0)
-    unseen = replace(worse, box=Box(8, 8, 60, 60), score=-math.inf)
-    beside = replace(worse, box=Box(110, 0, 190, 80), score=-math.inf)
-    assert [face.box for face in best_faces([worse, unseen, beside, better])] == [better.box, beside.box]
+    worse = PhotoFace(Box(0, 0, 40, 40), np.zeros((5, 2)), score=2.0, likelihood=2.0)
+    better = replace(worse, box=Box(5, 5, 105, 105), score=1.0, likelihood=3.0)
+    unlikely = replace(worse, box=Box(8, 8, 60, 60), likelihood=-1.0)
+    beside = replace(worse, box=Box(110, 0, 190, 80), likelihood=-2.0)
+    assert [face.box for face in best_faces([worse, unlikely, beside, better])] == [better.box, beside.box]
 
 
 @pytest.mark.parametrize("name", ["astronaut", "obama"])

@@ -25,12 +25,8 @@ class Stage:
 
     def __init__(self):
         self.world = World()
-        self.rejected = 0.0
-        self.tracker = Tracker(Settings().tracker, self.world, self.world, self.reject, StageTimer(FakeClock()))
+        self.tracker = Tracker(Settings().tracker, self.world, self.world, StageTimer(FakeClock()))
         self.t = -STEP
-
-    def reject(self, chips: np.ndarray) -> np.ndarray:
-        return np.full(len(chips), self.rejected, np.float32)
 
     def show(self, *faces: Box, after: float = STEP, search: bool = True, shift: tuple[float, float] = (0, 0), flash: bool = False):
         self.world.faces = list(faces)
@@ -79,15 +75,17 @@ def test_an_unconfirmed_detection_starts_no_track(stage):
     assert stage.tracker.update(GRAY, [found(LEFT, t=0.0)], 0.0, EFFORTS[0]) == []
 
 
-def test_an_unsure_place_is_a_face_only_if_detector_and_model_say_so(stage):
-    stage.world.faces, stage.rejected = [LEFT], 0.5
+def test_of_what_the_detector_is_not_sure_the_judge_must_be(stage):
+    settings = stage.tracker.settings
+    stage.world.faces, stage.world.likelihood = [LEFT], (settings.judged_sure + settings.judged) / 2
     assert stage.tracker.update(GRAY, [found(LEFT, t=0.0, score=-0.6)], 0.0, EFFORTS[0]) == []
-    assert [track.id for track in stage.tracker.update(GRAY, [found(LEFT, t=0.1, score=0.1)], 0.1, EFFORTS[0])] == [1]
+    assert stage.tracker.update(GRAY, [found(LEFT, t=0.1, score=0.1, degrees=30)], 0.1, EFFORTS[0]) == []
+    assert [track.id for track in stage.tracker.update(GRAY, [found(LEFT, t=0.2, score=0.1)], 0.2, EFFORTS[0])] == [1]
     stage.tracker.restart()
-    stage.world.faces, stage.rejected = [], 0.0
-    assert stage.tracker.update(GRAY, [found(LEFT, t=0.2, score=-0.6)], 0.2, EFFORTS[0]) == []
-    stage.world.faces = [LEFT]
-    assert [track.id for track in stage.tracker.update(GRAY, [found(LEFT, t=0.3, score=-0.6)], 0.3, EFFORTS[0])] == [2]
+    stage.world.likelihood = settings.judged_sure - 0.1
+    assert stage.tracker.update(GRAY, [found(LEFT, t=0.3, score=0.1)], 0.3, EFFORTS[0]) == []
+    stage.world.likelihood = settings.judged + 0.1
+    assert [track.id for track in stage.tracker.update(GRAY, [found(LEFT, t=0.4, score=-0.6)], 0.4, EFFORTS[0])] == [2]
 
 
 def test_a_part_of_a_face_is_no_face_unless_the_detector_is_sure(stage):
@@ -99,9 +97,9 @@ def test_a_part_of_a_face_is_no_face_unless_the_detector_is_sure(stage):
 
 
 def test_a_face_that_only_the_model_still_sees_keeps_its_track(stage):
-    """A turned head: its points are found, the detector does not know it."""
+    """A turned head: its points are found, the judge does not know it."""
     stage.show(LEFT)
-    stage.world.confirms = lambda gray, points: False
+    stage.world.likelihood = -9.0
     for _ in range(60):
         assert stage.ids(LEFT, search=False) == [1]
         stage.tracker.confirm({1: 0.001})
@@ -112,10 +110,10 @@ def test_a_face_that_only_the_model_still_sees_keeps_its_track(stage):
     assert lasted * STEP <= 0.5
 
 
-def test_the_detector_does_not_look_at_a_face_that_the_model_confirms(stage):
+def test_the_judge_does_not_look_at_a_face_that_the_model_confirms(stage):
     stage.show(LEFT)
-    looks = []
-    stage.world.confirms = lambda gray, points: looks.append(1) or True
+    looks, judge = [], stage.world.of_places
+    stage.world.of_places = lambda gray, places: looks.append(1) or judge(gray, places)
     for _ in range(30):
         stage.show(LEFT, search=False)
         stage.tracker.confirm({1: 0.0})

@@ -1,6 +1,5 @@
-"""Detection: finds faces with dlib's HOG detector, in a whole picture for the finder and at one place for the tracker."""
+"""Detection: finds the places in a picture that may be faces, with dlib's HOG detector; and how a face is put upright."""
 
-import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +14,10 @@ from realtime.faces.align import TEMPLATE, similarity
 from realtime.values import CROP, Box
 
 FACE_PX = 84
-"""Side of the face in the picture of `confirms`: just above the 80 px that dlib's detector needs."""
+"""Side of the face in the picture of `upright`."""
 
 CANVAS_PX = 128
-"""Side of that picture: the face and the border that the detector needs. The search takes 1 ms; in 160 px it takes 1.5."""
+"""Side of that picture: the face and some of what is around it."""
 
 
 class Candidate(NamedTuple):
@@ -35,6 +34,11 @@ def upright_matrix(points: np.ndarray) -> np.ndarray:
     matrix = similarity(points) * factor
     matrix[:, 2] += CANVAS_PX / 2 - factor * np.array([(face.x0 + face.x1) / 2, (face.y0 + face.y1) / 2])
     return matrix
+
+
+def upright(gray: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The face of five points (5, 2) in a gray picture (h, w) uint8, upright in the middle of (128, 128) px."""
+    return cv2.warpAffine(gray, upright_matrix(points), (CANVAS_PX, CANVAS_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 class Detector:
@@ -73,20 +77,3 @@ class Detector:
         rectangles, scores, _ = self._search.run(gray, 0, threshold)
         boxes = [scale_box(Box(r.left(), r.top(), r.right() + 1, r.bottom() + 1), 1 / factor) for r in rectangles]
         return [Candidate(box, score) for box, score in zip(boxes, scores, strict=True)]
-
-    def confirms(self, gray: np.ndarray, points: np.ndarray) -> bool:
-        """Whether the detector finds a face at five points (5, 2) of a gray picture (h, w) uint8; `score_at` says how it looks."""
-        return self.score_at(gray, points, self.settings.confirm) > self.settings.confirm
-
-    def score_at(self, gray: np.ndarray, points: np.ndarray, threshold: float) -> float:
-        """The score of the face at five points (5, 2) of a gray picture (h, w) uint8; -inf where it is not above `threshold`.
-
-        The place is cut out upright and in the size for which the detector was trained. So tilted and small faces are confirmed too, which
-        a search of the whole picture misses.
-        """
-        face = cv2.warpAffine(gray, upright_matrix(points), (CANVAS_PX, CANVAS_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        rectangles, scores, _ = self._search.run(face, 0, threshold)
-        middle, reach = CANVAS_PX / 2, self.settings.confirm_reach * FACE_PX
-        centres = [rectangle.center() for rectangle in rectangles]
-        near = [abs(centre.x - middle) < reach and abs(centre.y - middle) < reach for centre in centres]
-        return max((score for score, is_near in zip(scores, near, strict=True) if is_near), default=-math.inf)

@@ -1,34 +1,28 @@
 """Finds the faces of a single photo, for which there is time to look again: beyond its edges, and turned.
 
 The detector only proposes. With a low threshold it finds nearly all faces, and much else. Which of it is a face, its five points and the
-model's reject output decide. The latter is handed in, because what finds faces does not know the model.
+judge decide.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Self
 
 import cv2
 import numpy as np
 
 from realtime.base.geometry import box_around, width
 from realtime.config import Effort, PhotoSettings
-from realtime.faces.align import align, misfit
+from realtime.faces.align import misfit
 from realtime.faces.finder import CandidateSearch, Detections
 from realtime.faces.landmarks import MIRRORED
 from realtime.faces.tilt import LandmarkPredictor, box_of, joined, transform
-from realtime.faces.tracker import Reject
+from realtime.faces.tracker import Judge
 from realtime.values import Box
 
 LONGEST = 1.5
 """Longer side of a photo that is searched turned in full size, in shorter sides: that of photos from most cameras."""
-
-
-class PhotoSearch(CandidateSearch, Protocol):
-    """Finds the places that may be faces, and looks at one again, such as `realtime.faces.detector.Detector`."""
-
-    def score_at(self, gray: np.ndarray, points: np.ndarray, threshold: float) -> float: ...
 
 
 class PhotoCopy(NamedTuple):
@@ -52,16 +46,14 @@ class PhotoFace:
     Attributes:
         box: upright, in px of the photo.
         points: (5, 2) float32, in px of the photo.
-        copy_score: the detector's score in the copy.
-        score: the detector's score when it looks again, at the points and upright; low where the points are not those of the face.
-        reject: the model's reject probability, the mean of its chip and the mirrored one.
+        score: the detector's score in the copy.
+        likelihood: the judge's logit; low where the points are not those of a face.
     """
 
     box: Box
     points: np.ndarray
-    copy_score: float
     score: float
-    reject: float
+    likelihood: float
 
 
 def plain_copy(gray: np.ndarray, short_side: float) -> PhotoCopy:
@@ -98,9 +90,9 @@ def turned_copies(gray: np.ndarray, short_side: float, step: int) -> Iterator[Ph
 
 
 def best_faces(faces: list[PhotoFace]) -> list[PhotoFace]:
-    """The faces without duplicates, those with the highest scores first: of two whose middles are near, the one with the higher score."""
+    """The faces without duplicates, the likeliest first: of two whose middles are near, the likelier one."""
     best: list[PhotoFace] = []
-    for face in sorted(faces, key=lambda face: (face.score, face.copy_score), reverse=True):
+    for face in sorted(faces, key=lambda face: face.likelihood, reverse=True):
         if not any(_near(face.box, other.box) for other in best):
             best.append(face)
     return best
@@ -131,8 +123,8 @@ class PhotoFinder:
     those of a turned face.
     """
 
-    def __init__(self, search: PhotoSearch, predictor: LandmarkPredictor, reject: Reject, settings: PhotoSettings):
-        self.search, self.predictor, self.reject, self.settings = search, predictor, reject, settings
+    def __init__(self, search: CandidateSearch, predictor: LandmarkPredictor, judge: Judge, settings: PhotoSettings):
+        self.search, self.predictor, self.judge, self.settings = search, predictor, judge, settings
 
     def __enter__(self) -> Self:
         return self
@@ -151,7 +143,7 @@ class PhotoFinder:
         return [Detections(tuple(face.box for face in faces), t, tuple(face.points for face in faces))]
 
     def faces(self, gray: np.ndarray, short_side: float) -> list[PhotoFace]:
-        """The faces of a gray photo (h, w) uint8, those with the highest scores first.
+        """The faces of a gray photo (h, w) uint8, the likeliest first.
 
         The photo is searched in a size with a short side of `short_side` px; a small one is enlarged as far as the detector allows.
         """
@@ -164,31 +156,29 @@ class PhotoFinder:
         return best_faces(self._turned_faces(gray, short_side)) or best_faces(upright)
 
     def _is_sure(self, face: PhotoFace) -> bool:
-        """Whether the detector is sure of an upright face, so that the model need not be."""
-        return face.copy_score >= self.settings.sure and face.score >= self.settings.confirm
+        """Whether detector and judge take a place for an upright face, so that no other copy need be searched."""
+        return face.score >= self.settings.sure and self._is_face(face)
 
     def _is_face(self, face: PhotoFace) -> bool:
-        return face.reject < (self.settings.reject_sure if self._is_sure(face) else self.settings.reject)
+        """Whether the judge takes a place in an upright copy for a face; where the detector is sure, it need not be."""
+        return face.likelihood > (self.settings.judged_sure if face.score >= self.settings.sure else self.settings.judged)
 
     def _turned_faces(self, gray: np.ndarray, short_side: float) -> list[PhotoFace]:
-        """The faces in turned copies. Each copy is another chance to see a face where there is none: detector and model must be sure."""
+        """The faces in turned copies. Each copy is another chance to see a face where there is none: the judge must be sure."""
         copies = turned_copies(gray, min(short_side, self.settings.turned_side), self.settings.step)
         faces = [face for copy in copies for face in self._candidates(gray, copy)]
-        return [face for face in faces if face.score >= self.settings.confirm_turned and face.reject < self.settings.reject]
+        return [face for face in faces if face.likelihood > self.settings.judged_turned]
 
     def _candidates(self, gray: np.ndarray, copy: PhotoCopy) -> list[PhotoFace]:
         """The places in a copy of the photo `gray` whose points have the shape of a face."""
         proposals = []
-        for box, copy_score in self.search.candidates(copy.gray, copy.short_side, self.settings.threshold):
+        for box, score in self.search.candidates(copy.gray, copy.short_side, self.settings.threshold):
             # Predicted again in the box around them, as the tracker does.
             points = self.predictor.points(copy.gray, box_around(self.predictor.points(copy.gray, box)))
             if misfit(points) <= self.settings.misfit:
-                proposals.append((to_photo(points, copy), copy_score))
-        if not proposals:
-            return []
-        chips = np.stack([align(gray, points) for points, _ in proposals])
-        rejects = (self.reject(chips) + self.reject(np.ascontiguousarray(chips[:, :, ::-1]))) / 2
+                proposals.append((to_photo(points, copy), score))
+        likelihoods = self.judge.with_model(gray, [points for points, _ in proposals])
         return [
-            PhotoFace(box_of(points), points, copy_score, self.search.score_at(gray, points, self.settings.threshold), float(reject))
-            for (points, copy_score), reject in zip(proposals, rejects, strict=True)
+            PhotoFace(box_of(points), points, score, float(likelihood))
+            for (points, score), likelihood in zip(proposals, likelihoods, strict=True)
         ]

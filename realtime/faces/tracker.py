@@ -1,7 +1,7 @@
 """Tracking, after detection: follows each face by its landmarks, confirms it several times a second, and starts tracks for new faces."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -16,16 +16,15 @@ from realtime.faces.finder import Detections
 from realtime.faces.tilt import LandmarkPredictor, TiltedPoints, roll
 from realtime.values import Box
 
-Reject = Callable[[np.ndarray], np.ndarray]
-"""Gives the probabilities (n,) that chips (n, 64, 64) uint8 show no readable face; n is 1 or more."""
 
+class Judge(Protocol):
+    """Says how likely there are faces at five points each (5, 2): (n,) logits, such as `realtime.faces.judge.FaceJudge`. `of_places` asks a
+    network alone, `with_model` the model too.
+    """
 
-class FaceConfirmer(Protocol):
-    """Tests whether there is a face at five points, such as `realtime.faces.detector.Detector`."""
+    def of_places(self, gray: np.ndarray, places: Sequence[np.ndarray]) -> np.ndarray: ...
 
-    def confirms(self, gray: np.ndarray, points: np.ndarray) -> bool: ...
-
-    def score_at(self, gray: np.ndarray, points: np.ndarray, threshold: float) -> float: ...
+    def with_model(self, gray: np.ndarray, places: Sequence[np.ndarray]) -> np.ndarray: ...
 
 
 SAME_FACE = 0.3
@@ -51,8 +50,8 @@ class Track:
         points: (5, 2) float32, in px of the frame.
         velocity: (2,) of the box, in px a second, without the camera's movement where that is known.
         t: the last frame in which it was tracked.
-        confirmed_t: the last time at which the model or the detector confirmed that there is a face.
-        checked_t: the last time at which the detector looked, or the model confirmed the face.
+        confirmed_t: the last time at which the model or the judge confirmed that there is a face.
+        checked_t: the last time at which the judge looked, or the model confirmed the face.
         deviation: distance of the box from the place where it was expected, in face widths.
     """
 
@@ -91,18 +90,15 @@ class Place:
 class Tracker:
     """Tracks faces from frame to frame.
 
-    A track starts where a search found a place, no track is near, and it is a face: the detector finds it again at its points and, unless
-    the first score was high, the model takes it for a face. It follows its points from frame to frame, also those of a face that leans.
-    It lasts as long as the model takes its chips for a face (`confirm`). Where the model does not, the detector looks after `check_s` of
-    the effort, and after `hold_s` without a confirmation by either the track is lost. If a new face appears within `forget_s` near the
-    place where a track was lost, or where it was moving to, it gets the same id. A shot cut, and a time that goes back, end all tracks. A
-    shot that goes on after a flash has its tracks again.
+    A track starts where a search found a place, no track is near, and the judge takes it for a face. It follows its points from frame to
+    frame, also those of a face that leans. It lasts as long as the model takes its chips for a face (`confirm`). Where the model does not,
+    the judge looks after `check_s` of the effort, and after `hold_s` without a confirmation by either the track is lost. If a new face
+    appears within `forget_s` near the place where a track was lost, or where it was moving to, it gets the same id. A shot cut, and a time
+    that goes back, end all tracks. A shot that goes on after a flash has its tracks again.
     """
 
-    def __init__(
-        self, settings: TrackerSettings, predictor: LandmarkPredictor, confirmer: FaceConfirmer, reject: Reject, timer: StageTimer
-    ):
-        self.settings, self.confirmer, self.reject, self.timer = settings, confirmer, reject, timer
+    def __init__(self, settings: TrackerSettings, predictor: LandmarkPredictor, judge: Judge, timer: StageTimer):
+        self.settings, self.judge, self.timer = settings, judge, timer
         self.predictor, self.tilted = predictor, TiltedPoints(predictor, settings.tilted)
         self._tracks: list[Track] = []
         self._lost_tracks: list[Track] = []
@@ -140,7 +136,7 @@ class Tracker:
         """The tracks in the gray frame (h, w) uint8 of time `t` in seconds, by id.
 
         `detections` are the new results of searches. Tracks move with the camera, by `shot.shift`. In a flash, only the tracks are returned
-        whose faces the detector sees; the others go on after it.
+        whose faces the judge sees; the others go on after it.
         """
         if t < self._t:
             self.restart()
@@ -193,7 +189,7 @@ class Tracker:
         return after if after.confirmed_t == t else None
 
     def _see(self, gray: np.ndarray, track: Track, t: float) -> Track:
-        """The track in a flash: as before, if the detector does not see its face."""
+        """The track in a flash: as before, if the judge does not see its face."""
         seen = self._look(gray, self._follow(gray, track, t))
         return seen if seen.confirmed_t == t else track
 
@@ -207,7 +203,7 @@ class Tracker:
     def _advance(self, gray: np.ndarray, track: Track, shift: tuple[float, float], t: float, effort: Effort) -> Track:
         """The track in a new frame, after the camera moved the picture by `shift` px.
 
-        If it moved far, the detector looks for the face at its place in the scene, and then at its old place in the picture: a camera may
+        If it moved far, the judge looks for the face at its place in the scene, and then at its old place in the picture: a camera may
         follow a face.
         """
         with_scene = self._follow(gray, track.moved(*shift), t)
@@ -240,15 +236,15 @@ class Tracker:
         return replace(track, box=box, points=points, velocity=velocity, t=t, deviation=deviation)
 
     def _check(self, gray: np.ndarray, track: Track, effort: Effort) -> Track:
-        """The track after the detector looked at its place, if that is due: soon after a look that found no face, else later."""
+        """The track after the judge looked at its place, if that is due: soon after a look that found no face, else later."""
         unconfirmed = track.checked_t > track.confirmed_t
         if track.t - track.checked_t < (self.settings.recheck_s if unconfirmed else effort.check_s):
             return track
         return self._look(gray, track)
 
     def _look(self, gray: np.ndarray, track: Track) -> Track:
-        """The track after the detector looked at its place."""
-        if self.timer.run("check", self.confirmer.confirms, gray, track.points):
+        """The track after the judge looked at its place."""
+        if self.timer.run("check", self.judge.of_places, gray, [track.points])[0] > self.settings.judged_again:
             return replace(track, confirmed_t=track.t, checked_t=track.t)
         return replace(track, checked_t=track.t)
 
@@ -260,7 +256,7 @@ class Tracker:
         if any(box_distance(track.predict_box(place.t), place.box) <= self.settings.reach for track in self._tracks):
             return
         points = self.timer.run("points", self.tilted.new_points, gray, place.box, place.degrees)
-        if misfit(points) > self.settings.misfit or not self.timer.run("check", self._is_face, gray, points, place):
+        if misfit(points) > self.settings.misfit or not self._is_face(gray, points, place):
             return
         new_box = self.tilted.box(points)
         if any(box_distance(track.box, new_box) <= self.settings.reach for track in self._tracks):
@@ -269,16 +265,11 @@ class Tracker:
 
     def _is_face(self, gray: np.ndarray, points: np.ndarray, place: Place) -> bool:
         """Whether five points (5, 2) at a place are those of a face. Of what the detector is not sure, a part of a face is none."""
-        if not self.confirmer.confirms(gray, points):
+        sure = place.score > self.settings.sure and not place.degrees
+        if not sure and any(contains(track.box, place.box) for track in self._tracks):
             return False
-        if place.score > self.settings.sure and not place.degrees:
-            return True
-        if any(contains(track.box, place.box) for track in self._tracks):
-            return False
-        again = self.settings.again_tilted
-        if place.degrees and self.confirmer.score_at(gray, points, again) <= again:
-            return False
-        return float(self.reject(align(gray, points)[None])[0]) <= self.settings.reject_new
+        likelihood = self.timer.run("check", self.judge.with_model, gray, [points])[0]
+        return bool(likelihood > (self.settings.judged_sure if sure else self.settings.judged))
 
     def _add_track(self, new_box: Box, points: np.ndarray, t: float) -> None:
         """Adds the track of a new face, with its old id if it is one that was lost a moment ago."""

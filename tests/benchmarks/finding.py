@@ -1,10 +1,10 @@
 """Counts the faces that the search for photos finds, and those that it sees where there is none.
 
-    python tests/benchmarks/finding.py FOLDER [--without FOLDER_OR_FILM ...] [--most 600] [--turn 90] [--model nano]
+    python tests/benchmarks/finding.py FOLDER [--without FOLDER_OR_FILM ...] [--posed FOLDER] [--most 600] [--turn 90] [--model nano]
 
 FOLDER holds photos with one face each, in their middle: a face counts as found if the middle of its box lies within the middle half of the
 photo. For faces_wild beside its labels.csv only people are taken whom no model learned from. Of a film every tenth frame is a photo. Both
-are also searched as films are: by the detector alone at its own threshold.
+are also searched as films are: by the detector alone at its own threshold. The folder of the posed faces is told by pose and eyes.
 """
 
 import argparse
@@ -85,6 +85,16 @@ def measure_photos(finder: PhotoFinder, files: list[Path], turn: int) -> str:
     )
 
 
+def measure_posed(finder: PhotoFinder, folder: Path) -> str:
+    """In how many pictures of the posed faces a face is found, by data set, pose and eyes."""
+    counts: dict[tuple[str, str, str], list[bool]] = {}
+    with (folder / "labels.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            found = bool(finder.faces(read_gray(folder / row["image"]), PHOTO.near_side))
+            counts.setdefault((row["set"], row["pose"], row["eyes"]), []).append(found)
+    return "; ".join(f"{' '.join(filter(None, kind))}: {sum(found)} of {len(found)}" for kind, found in sorted(counts.items()))
+
+
 def measure_without(finder: PhotoFinder, place: Path) -> str:
     """How many pictures without a face show one by the detector alone and by the search."""
     n = alone = found = 0
@@ -99,6 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--without", type=Path, nargs="*", default=[])
+    parser.add_argument("--posed", type=Path)
     parser.add_argument("--most", type=int, default=600)
     parser.add_argument("--turn", type=int, choices=(0, 90, 180, 270), default=0)
     parser.add_argument("--model", default="emotion")
@@ -107,6 +118,8 @@ def main() -> None:
     print(measure_photos(finder, photo_files(args.folder, args.most), args.turn))
     for place in args.without:
         print(measure_without(finder, place))
+    if args.posed is not None:
+        print(measure_posed(finder, args.posed))
 
 
 if __name__ == "__main__":

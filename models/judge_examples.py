@@ -1,0 +1,297 @@
+"""Examples for the judge of faces (`models/train_judge.py`): places that dlib's detector takes for faces, and whether there is one.
+
+Faces come from the photos of faces_wild, whose people are turned in depth, covered, tilted, darkened and blurred. What is no face comes
+from pictures without people, and from the same photos: half faces, necks, hands. So the network learns from the detector's own mistakes.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+
+from models.datasets import read_table
+from models.face_mesh import CHIN, FOREHEAD, LEFT_CHEEK, LEFT_EYE, NOSE_TIP, RIGHT_CHEEK, RIGHT_EYE, UPPER_LIP, FaceMesh
+from models.face_table import held_out
+from models.pictures import read_gray
+from models.transfer import displacements
+from realtime.base.errors import Trouble
+from realtime.base.geometry import box_around, width
+from realtime.config import DetectorSettings
+from realtime.faces.align import misfit, similarity
+from realtime.faces.detector import Detector
+from realtime.faces.judge import patch
+from realtime.faces.landmarks import MIRRORED, PointPredictor
+from realtime.faces.tilt import roll, transform
+from realtime.values import CHIP, CROP
+
+THRESHOLD = -1.2
+"""The detector's score from which on a place is an example: half a point below what the searches look at."""
+
+MISFIT = 0.12
+"""How far the five points of an example may be from a face's shape."""
+
+SURE, UNSURE = 4.0, -2.0
+"""Logits of the face mesh: from the first on a plain photo shows a face; a place with less than the second shows none."""
+
+PER_PHOTO, PER_TURNED, PER_LANDSCAPE, PER_TEXTURE = 6, 24, 16, 2
+"""Pictures that are made of each photo, of each with a head that is turned, of each large picture without people, and of each small one."""
+
+TURNED = 0.2
+"""How far the tip of the nose is from the middle between the cheeks when a head is turned by some 25 degrees, in distances of these."""
+
+LARGE = 700
+"""Short side in px from which on a picture without people is a large one."""
+
+SAME, OTHER = 0.3, 0.75
+"""Distances in face widths: with less a place is that of the face, with more it is another. Where a head is turned far, the five points are
+often wrong, and the place is a third of a face beside it."""
+
+ALIKE, UNLIKE = 1.45, 1.9
+"""Ratios of sizes, likewise."""
+
+FIVE = [263, 362, 33, 133, 2]
+"""The points of the mesh that are nearest to the five points."""
+
+
+class Example(NamedTuple):
+    """A patch (64, 64) uint8 as `realtime.faces.judge.patch` gives it, and whether it shows a face."""
+
+    patch: np.ndarray
+    is_face: bool
+
+
+class Head(NamedTuple):
+    """A face in a picture.
+
+    Attributes:
+        mesh: (468, 3) its points with depths, in px.
+        width: of the box around its five points when it looks ahead, in px.
+    """
+
+    mesh: np.ndarray
+    width: float
+
+    @property
+    def five(self) -> np.ndarray:
+        """(5, 2) float32: the five points in the order of `realtime.faces.landmarks`."""
+        return self.mesh[FIVE, :2].astype(np.float32)
+
+
+class Workshop:
+    """What examples are made with."""
+
+    def __init__(self, mesh: FaceMesh, seed: int):
+        self.detector, self.predictor, self.mesh = Detector(DetectorSettings()), PointPredictor(), mesh
+        self.draw = np.random.default_rng(seed)
+
+    def places(self, gray: np.ndarray, short_side: float, threshold: float = THRESHOLD) -> list[np.ndarray]:
+        """The five points (5, 2) of each place with the shape of a face in a picture (h, w) uint8."""
+        boxes = (candidate.box for candidate in self.detector.candidates(gray, short_side, threshold))
+        points = [self.predictor.points(gray, box_around(self.predictor.points(gray, box))) for box in boxes]
+        return [each for each in points if misfit(each) <= MISFIT]
+
+    def of_photo(self, gray: np.ndarray) -> Iterator[Example]:
+        """Examples from a photo (h, w) uint8 with a face in its middle, varied; none if that face is not found."""
+        side = max(min(gray.shape), 1.3 * min(min(gray.shape), 300))
+        seen = [(points, *self.mesh.points_in(gray, points)) for points in self.places(gray, side, -0.9)]
+        central = [(points, mesh) for points, mesh, score in seen if score > SURE and _is_central(points, gray)]
+        if not central:
+            return
+        points, mesh = central[0]
+        head = Head(mesh, width(box_around(points)))
+        others = [_middle(each) for each, _, score in seen if score > UNSURE and _away(each, points) > OTHER]
+        yield from self._labelled(gray, head, others)
+        for _ in range((PER_TURNED if _is_turned(mesh) else PER_PHOTO) - 1):
+            yield from self._labelled(*self._varied(gray, head, others))
+
+    def of_landscape(self, gray: np.ndarray) -> Iterator[Example]:
+        """Examples from a picture (h, w) uint8 without people. What the face mesh takes for a face is left out: portraits and statues."""
+        large = min(gray.shape) >= LARGE
+        for number in range(PER_LANDSCAPE if large else PER_TEXTURE):
+            picture = gray if number == 0 else self._part(self._in_light(self._leaning(gray)[0]))
+            short_side = self.draw.uniform(480, 960) if large else self.draw.uniform(300, 700)
+            for points in self.places(picture, short_side):
+                if self.mesh.points_in(picture, points)[1] < UNSURE:
+                    yield Example(patch(picture, points), False)
+
+    def _labelled(self, gray: np.ndarray, head: Head, others: list[np.ndarray]) -> Iterator[Example]:
+        """The places of a picture whose face is known. Left out are those in between, and other faces at `others`, (2,) px each."""
+        truth = head.five
+        for points in self.places(gray, min(gray.shape) * self.draw.uniform(85, 130) / head.width):
+            away = float(np.linalg.norm(_middle(points) - _middle(truth))) / head.width
+            ratio = width(box_around(points)) / head.width
+            if away < SAME and 1 / ALIKE < ratio < ALIKE and abs(roll(points) - roll(truth)) < 25:
+                yield Example(patch(gray, points), True)
+            elif (away > OTHER or not 1 / UNLIKE < ratio < UNLIKE) and not any(
+                np.linalg.norm(_middle(points) - other) < head.width for other in others
+            ):
+                yield Example(patch(gray, points), False)
+
+    def _varied(self, gray: np.ndarray, head: Head, others: list[np.ndarray]) -> tuple[np.ndarray, Head, list[np.ndarray]]:
+        """The photo with another pose, covering, frame and light."""
+        if self.draw.random() < 0.55:
+            aside = self.draw.random() < 0.7
+            yaw = self.draw.choice([-1, 1]) * self.draw.uniform(15, 60) if aside else self.draw.normal(0, 10)
+            gray, head = turned_in_depth(gray, head, yaw, self.draw.normal(0, 16))
+        if self.draw.random() < 0.4:
+            gray = covered(gray, head, self.draw)
+        gray, matrix, mirrored = self._leaning(gray)
+        mesh = np.hstack([transform(head.mesh[:, :2], matrix), head.mesh[:, 2:]])
+        if mirrored:
+            # The five points change places; the other points are not used any more.
+            mesh[FIVE] = mesh[np.array(FIVE)[MIRRORED]]
+        others = [transform(other[None], matrix)[0] for other in others]
+        if self.draw.random() < 0.5:
+            rim = round(0.2 * min(gray.shape))
+            gray = cv2.copyMakeBorder(gray, rim, rim, rim, rim, cv2.BORDER_REPLICATE)
+            mesh, others = mesh + np.array([rim, rim, 0]), [other + rim for other in others]
+        return self._in_light(self._coarse(gray)), Head(mesh, head.width), others
+
+    def _leaning(self, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+        """The picture turned a little and perhaps mirrored, the (2, 3) matrix that did it, and whether it was mirrored."""
+        height, breadth = gray.shape
+        matrix, mirrored = cv2.getRotationMatrix2D((breadth / 2, height / 2), self.draw.normal(0, 11), 1.0), self.draw.random() < 0.5
+        if mirrored:
+            matrix = matrix @ np.array([[-1, 0, breadth - 1], [0, 1, 0], [0, 0, 1.0]])
+        return cv2.warpAffine(gray, matrix, (breadth, height), borderMode=cv2.BORDER_REPLICATE), matrix, mirrored
+
+    def _coarse(self, gray: np.ndarray) -> np.ndarray:
+        """Half of the pictures as a camera shows faces that are far away."""
+        if self.draw.random() < 0.5:
+            return gray
+        share = self.draw.uniform(0.2, 0.7)
+        small = cv2.resize(gray, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+        return cv2.resize(small, gray.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+    def _in_light(self, gray: np.ndarray) -> np.ndarray:
+        """The picture darker or brighter, with less contrast, light from one side, and noise."""
+        draw, values = self.draw, (gray.astype(np.float32) / 255) ** np.exp(self.draw.normal(0, 0.35))
+        values = (values - 0.5) * draw.uniform(0.35, 1.15) + 0.5 * draw.uniform(0.5, 1.3)
+        if draw.random() < 0.3:
+            height, breadth = gray.shape
+            x, y = np.meshgrid(np.linspace(-1, 1, breadth), np.linspace(-1, 1, height))
+            angle = draw.uniform(0, 2 * np.pi)
+            values = values * (1 + draw.uniform(0.2, 0.7) * (np.cos(angle) * x + np.sin(angle) * y))
+        values = values + draw.normal(0, draw.uniform(0, 0.05), gray.shape)
+        return np.clip(values * 255, 0, 255).astype(np.uint8)
+
+    def _part(self, gray: np.ndarray) -> np.ndarray:
+        """A part of the picture, at times upside down."""
+        share = self.draw.uniform(0.35, 1)
+        y, x = (round(self.draw.uniform(0, 1 - share) * side) for side in gray.shape)
+        part = gray[y : y + round(share * gray.shape[0]), x : x + round(share * gray.shape[1])]
+        return np.ascontiguousarray(part[::-1] if self.draw.random() < 0.2 else part)
+
+
+def _middle(points: np.ndarray) -> np.ndarray:
+    box = box_around(points)
+    return np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2
+
+
+def _away(a: np.ndarray, b: np.ndarray) -> float:
+    """The distance of the middles of two faces, in widths of the second."""
+    return float(np.linalg.norm(_middle(a) - _middle(b))) / width(box_around(b))
+
+
+def _is_central(points: np.ndarray, gray: np.ndarray) -> bool:
+    return bool((np.abs(_middle(points) / gray.shape[::-1] - 0.5) < 0.25).all())
+
+
+def _is_turned(mesh: np.ndarray) -> bool:
+    nose, left, right = mesh[[NOSE_TIP, LEFT_CHEEK, RIGHT_CHEEK], 0]
+    return abs(nose - (left + right) / 2) > TURNED * abs(right - left)
+
+
+def turned_in_depth(gray: np.ndarray, head: Head, yaw: float, pitch: float) -> tuple[np.ndarray, Head]:
+    """The picture with its head turned by so many degrees to the side and up or down. What the head hid is stretched, not invented."""
+    a, b = np.radians(yaw), np.radians(pitch)
+    aside = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    nod = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
+    centre = head.mesh.mean(0)
+    mesh = (head.mesh - centre) @ (nod @ aside).T + centre
+    to_chip = similarity(head.five) * (CHIP / CROP)
+    # Points that come to lie far behind would fold the picture over.
+    near = np.flatnonzero(mesh[:, 2] < np.quantile(mesh[:, 2], 0.9))[::4]
+    known, moved = (torch.from_numpy(transform(each[near, :2], to_chip))[None] for each in (head.mesh, mesh))
+    step = 4
+    height, breadth = gray.shape
+    y, x = np.mgrid[0:height:step, 0:breadth:step]
+    places = transform(np.stack([x.ravel(), y.ravel()], 1).astype(np.float32), to_chip)
+    away = displacements(known, moved, torch.from_numpy(places)[None])[0].numpy()
+    # Beyond the places that never move a spline goes on rising.
+    away *= np.clip((50 - np.abs(places - CHIP / 2).max(1, keepdims=True)) / 10, 0, 1)
+    away = away @ np.linalg.inv(to_chip[:, :2]).T
+    fine = cv2.resize(away.reshape(*x.shape, 2).astype(np.float32), (x.shape[1] * step, x.shape[0] * step))[:height, :breadth]
+    every_y, every_x = np.mgrid[0:height, 0:breadth].astype(np.float32)
+    turned = cv2.remap(gray, every_x + fine[:, :, 0], every_y + fine[:, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return turned, Head(mesh, head.width)
+
+
+def covered(gray: np.ndarray, head: Head, draw: np.random.Generator) -> np.ndarray:
+    """The picture with dark glasses, a cap down to the brows, or something before the mouth."""
+    gray, mesh = gray.copy(), head.mesh[:, :2]
+    eyes = mesh[[LEFT_EYE, RIGHT_EYE]]
+    across = eyes[1] - eyes[0]
+    apart = float(np.linalg.norm(across))
+    degrees = float(np.degrees(np.arctan2(across[1], across[0])))
+    tone = int(draw.uniform(0, 90) if draw.random() < 0.8 else draw.uniform(90, 230))
+    what = draw.choice(["glasses", "cap", "mouth"], p=[0.5, 0.25, 0.25])
+    if what == "glasses":
+        for eye, towards in ((eyes[0], across), (eyes[1], -across)):
+            lens = apart * draw.uniform(0.22, 0.32), apart * draw.uniform(0.14, 0.24)
+            _ellipse(gray, eye + towards * draw.uniform(0.15, 0.22), lens, degrees, tone)
+        cv2.line(gray, _pixel(eyes[0]), _pixel(eyes[1]), tone, max(1, int(apart * 0.05)), cv2.LINE_AA)
+    elif what == "cap":
+        up = mesh[FOREHEAD] - mesh[CHIN]
+        up = up / np.linalg.norm(up) * apart
+        side = np.array([-up[1], up[0]])
+        low = mesh[[70, 300]].mean(0) + up * draw.uniform(0.05, 0.45)
+        rim = np.array([low - 1.1 * side, low + 1.1 * side, low + 0.9 * side + 1.3 * up, low - 0.9 * side + 1.3 * up])
+        cv2.fillConvexPoly(gray, rim.astype(np.int32), tone, cv2.LINE_AA)
+    else:
+        size = apart * draw.uniform(0.3, 0.6), apart * draw.uniform(0.2, 0.4)
+        place = mesh[UPPER_LIP] + draw.normal(0, 0.15, 2) * apart
+        _ellipse(gray, place, size, draw.uniform(0, 180), int(draw.uniform(40, 220)))
+    return cv2.GaussianBlur(gray, (0, 0), max(0.3, apart * 0.01))
+
+
+def _pixel(place: np.ndarray) -> tuple[int, int]:
+    return round(float(place[0])), round(float(place[1]))
+
+
+def _ellipse(gray: np.ndarray, middle: np.ndarray, axes: tuple[float, float], degrees: float, tone: int) -> None:
+    cv2.ellipse(gray, _pixel(middle), (round(axes[0]), round(axes[1])), degrees, 0, 360, tone, -1, cv2.LINE_AA)
+
+
+def photo_examples(wild: Path, workshop: Workshop) -> Iterator[Example]:
+    """Examples from the photos of faces_wild, but for the people that are only measured on."""
+    rows = [row for _, row in read_table(wild / "labels.csv", ("image", "person"))]
+    for row, measured in zip(rows, held_out(np.array([row["person"] for row in rows])), strict=True):
+        if not measured:
+            gray = read_gray(wild / row["image"])
+            factor = min(400 / min(gray.shape), 1.0)
+            yield from workshop.of_photo(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
+
+
+def landscape_examples(folder: Path, workshop: Workshop) -> Iterator[Example]:
+    """Examples from all readable pictures without people in a folder and its folders.
+
+    Raises:
+        Trouble: there is none.
+    """
+    n = 0
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        try:
+            gray = read_gray(path)
+        except Trouble:
+            continue
+        if min(gray.shape) < 120:
+            continue
+        n += 1
+        factor = min(900 / min(gray.shape), 1.0)
+        yield from workshop.of_landscape(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
+    if n == 0:
+        raise Trouble(f"{folder} holds no picture of 120 px or more that OpenCV can read: name a folder of pictures without people")
