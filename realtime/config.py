@@ -120,8 +120,9 @@ class TrackerSettings:
     forget_s: float = 1.0  # s; a face that comes back within this time near the place where it was lost keeps its id
     tilted: float = 15.0  # degrees; the points of a face that leans by more are found in a copy that is turned upright
     sure: float = 0.0  # score from which on the detector is sure of an upright face
-    judged_sure: float = -2.0  # logit of judge and model from which on such a place is a new face; as `PhotoSettings.judged_sure`
-    judged: float = 2.5  # the same of another place; as `PhotoSettings.judged`
+    judged_sure: float = -2.5  # the judge's logit from which on such a place is a new face
+    judged: float = 3.0  # logit of judge and model from which on another upright place is one; a film has more chances to err than a photo
+    judged_leaning: float = 5.0  # the same of a place in a frame that was turned
     judged_again: float = -1.0  # the judge's logit of a tracked face, above which it is still there
     reject: float = 0.01  # the model's reject probability of a tracked face, up to which the model confirms it
     same_place: float = 0.15  # face widths by which a face may be elsewhere after a cut between alike pictures, if it is to keep its id

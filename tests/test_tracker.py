@@ -85,6 +85,7 @@ def test_of_what_the_detector_is_not_sure_the_judge_must_be(stage):
     stage.world.likelihood = settings.judged_sure - 0.1
     assert stage.tracker.update(GRAY, [found(LEFT, t=0.3, score=0.1)], 0.3, EFFORTS[0]) == []
     stage.world.likelihood = settings.judged + 0.1
+    assert stage.tracker.update(GRAY, [found(LEFT, t=0.35, score=0.1, degrees=30)], 0.35, EFFORTS[0]) == []
     assert [track.id for track in stage.tracker.update(GRAY, [found(LEFT, t=0.4, score=-0.6)], 0.4, EFFORTS[0])] == [2]
 
 

@@ -268,8 +268,11 @@ class Tracker:
         sure = place.score > self.settings.sure and not place.degrees
         if not sure and any(contains(track.box, place.box) for track in self._tracks):
             return False
-        likelihood = self.timer.run("check", self.judge.with_model, gray, [points])[0]
-        return bool(likelihood > (self.settings.judged_sure if sure else self.settings.judged))
+        if sure:
+            # Without the model, which takes longer than everything before it: all the faces of a new shot start in one frame.
+            return bool(self.timer.run("check", self.judge.of_places, gray, [points])[0] > self.settings.judged_sure)
+        limit = self.settings.judged_leaning if place.degrees else self.settings.judged
+        return bool(self.timer.run("check", self.judge.with_model, gray, [points])[0] > limit)
 
     def _add_track(self, new_box: Box, points: np.ndarray, t: float) -> None:
         """Adds the track of a new face, with its old id if it is one that was lost a moment ago."""
