@@ -121,3 +121,12 @@ def test_a_damaged_card_is_told_in_one_line(tmp_path, card):
 def test_a_missing_file_is_told_in_one_line(tmp_path):
     with pytest.raises(Trouble, match=r"cannot read the face judge's file .*no.tflite or its .json"):
         FaceJudge(half, tmp_path / "no.tflite")
+
+
+def test_the_model_is_not_asked_where_there_is_plainly_no_face():
+    asked = []
+    judge = FaceJudge(lambda chips: asked.append(len(chips)) or np.zeros(len(chips)))
+    wall = np.full((200, 200), 90, np.uint8)
+    place = [points_in(Box(50, 50, 150, 150))]
+    assert judge.with_model(wall, place) == pytest.approx(judge.of_places(wall, place))
+    assert asked == []

@@ -79,14 +79,21 @@ def test_of_what_the_detector_is_not_sure_the_judge_must_be(stage):
     settings = stage.tracker.settings
     stage.world.faces, stage.world.likelihood = [LEFT], (settings.judged_sure + settings.judged) / 2
     assert stage.tracker.update(GRAY, [found(LEFT, t=0.0, score=-0.6)], 0.0, EFFORTS[0]) == []
-    assert stage.tracker.update(GRAY, [found(LEFT, t=0.1, score=0.1, degrees=30)], 0.1, EFFORTS[0]) == []
     assert [track.id for track in stage.tracker.update(GRAY, [found(LEFT, t=0.2, score=0.1)], 0.2, EFFORTS[0])] == [1]
     stage.tracker.restart()
     stage.world.likelihood = settings.judged_sure - 0.1
     assert stage.tracker.update(GRAY, [found(LEFT, t=0.3, score=0.1)], 0.3, EFFORTS[0]) == []
     stage.world.likelihood = settings.judged + 0.1
-    assert stage.tracker.update(GRAY, [found(LEFT, t=0.35, score=0.1, degrees=30)], 0.35, EFFORTS[0]) == []
     assert [track.id for track in stage.tracker.update(GRAY, [found(LEFT, t=0.4, score=-0.6)], 0.4, EFFORTS[0])] == [2]
+
+
+def test_of_a_leaning_place_the_judge_must_be_surer_still(stage):
+    middle = Box(200, 150, 300, 250)
+    stage.world.faces, limit = [middle], stage.tracker.settings.judged_leaning
+    stage.world.likelihood = limit - 0.1
+    assert stage.tracker.update(GRAY, [found(middle, t=0.0, degrees=30)], 0.0, EFFORTS[0]) == []
+    stage.world.likelihood = limit + 0.1
+    assert [track.id for track in stage.tracker.update(GRAY, [found(middle, t=0.1, degrees=30)], 0.1, EFFORTS[0])] == [1]
 
 
 def test_a_part_of_a_face_is_no_face_unless_the_detector_is_sure(stage):
