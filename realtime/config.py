@@ -18,7 +18,7 @@ class Effort:
     far_s: float  # seconds between searches for small faces, which cost ten times as much; also twice that while faces are tracked
     near_side: int  # px; short side of the picture in which large faces are searched; 320 finds faces from a quarter of its height
     tilted_s: float  # seconds between searches for leaning faces, to the left and to the right in turn; longer while faces are tracked
-    check_s: float  # seconds after which the detector looks at a face that the model does not confirm
+    check_s: float  # seconds after which the judge looks at a face that the model does not confirm
     classify_s: float  # seconds between two classifications of a face; smoothing takes in seven pictures a second
     frame_every: int  # one of so many frames is processed at all
 
@@ -115,8 +115,8 @@ class TrackerSettings:
     stray: float = 0.5  # face widths; greatest distance of the points from the expected place: no head moves faster between two frames
     misfit: float = 0.10  # share of the crop's side, root mean square; five points that are further from a face's shape are no face
     velocity_s: float = 0.1  # s; time constant of the velocity: long enough to average jitter, short enough to follow a nod
-    recheck_s: float = 0.1  # s; until the next look when the detector did not confirm a face
-    hold_s: float = 0.4  # s; a track lasts this long without confirmation: the detector misses a face for less
+    recheck_s: float = 0.1  # s; until the next look when the judge did not confirm a face
+    hold_s: float = 0.4  # s; a track lasts this long without confirmation: a blink or a blurred frame takes less
     forget_s: float = 1.0  # s; a face that comes back within this time near the place where it was lost keeps its id
     tilted: float = 15.0  # degrees; the points of a face that leans by more are found in a copy that is turned upright
     sure: float = 0.0  # score from which on the detector is sure of an upright face
@@ -128,7 +128,7 @@ class TrackerSettings:
     same_place: float = 0.15  # face widths by which a face may be elsewhere after a cut between alike pictures, if it is to keep its id
     same_size: float = 1.15  # times as large or small
     same_chip: float = 0.5  # correlation of its chips; of 606,651 pairs of photos of different people, 15 % have more
-    carried: float = 0.25  # face widths; after a larger movement of the camera, the detector tells whether the face is where it was
+    carried: float = 0.25  # face widths; after a larger movement of the camera, the judge tells whether the face is where it was
 
 
 @dataclass(frozen=True)
