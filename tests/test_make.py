@@ -20,7 +20,7 @@ from models.teachers import TeacherPlan, TrainedNetwork, mean_answers, smooth_si
 from models.trainee import LearningSettings, Trainee, rate_factor  # noqa: E402
 from models.views import Faces  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
-from tests.lessons import half_dark, small_lesson  # noqa: E402
+from tests.lessons import FEAR, SURPRISE, half_dark, small_lesson  # noqa: E402
 
 
 def test_the_recipe_trains_teachers_and_students_to_its_end(tmp_path, monkeypatch):
@@ -51,7 +51,10 @@ def test_the_recipe_trains_teachers_and_students_to_its_end(tmp_path, monkeypatc
     student = load_trained(tmp_path / "out" / "students" / "nano.pt")
     crops, labels = half_dark(20, 5)
     chips = np.stack([np.kron(crop, np.ones((4, 4)))[::3, ::3] for crop in crops]).astype(np.uint8)
-    assert float((student(to_input(chips))[0][:, :7].argmax(1).numpy() == labels).mean()) > 0.9
+    # After so few steps the offsets differ from run to run; how far one expression leads over the other does not.
+    answers = student(to_input(chips))[0].detach().numpy()
+    lead = answers[:, SURPRISE] - answers[:, FEAR]
+    assert lead[labels == SURPRISE].min() > lead[labels == FEAR].max() + 0.5
     with np.load(tmp_path / "out" / "answers.npz") as file:
         assert file["answers"].shape == (160, 15)
     assert load_trained(tmp_path / "out" / "teachers" / "two.pt").head.out_features == 8
