@@ -242,9 +242,13 @@ def test_a_mouse_alone_can_do_everything(screen, tmp_path):
 
     def click(action: str, size_wh: tuple[int, int] = (640, 480)) -> None:
         at = button(action, size_wh)
-        # The first move shows the bar.
-        screen.xdotool("mousemove", str(int(at[0]) + 5), at[1])
-        assert wait_for(lambda: has_bar(screen, size_wh), 10)
+
+        def moved(aside: int) -> bool:
+            screen.xdotool("mousemove", str(int(at[0]) + aside), at[1])
+            return wait_for(lambda: has_bar(screen, size_wh), 3)
+
+        # The first move shows the bar, for two seconds. One that comes while the window changes its size may show it elsewhere.
+        assert any(moved(aside) for aside in (5, 6, 5))
         screen.xdotool("mousemove", *at, "click", "1")
 
     def left() -> float:
@@ -357,7 +361,8 @@ def test_wheel_and_drag_change_nothing_and_the_bar_goes(screen, tmp_path):
     assert wait_for(lambda: (part()[:, :300] == before[:, :300]).all() and has_bar(screen), 5)
     screen.xdotool("mousemove", "1000", "760")
     assert wait_for(lambda: not has_bar(screen), 10)
-    assert (part() == before).all()
+    # A picture of the screen that is taken while the window draws shows half of each.
+    assert wait_for(lambda: (part() == before).all(), 5)
     screen.xdotool("key", "--window", window, "q")
     finish(process)
 
