@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from models.augment import uniform
 from models.card import package_versions, replace_model
+from models.checkpoint import save_whole
 from models.cli import one_line
 from models.face_mesh import FaceMesh
 from models.judge_examples import Workshop, landscape_examples, photo_examples
@@ -192,7 +193,7 @@ def main(
     print(f"{faces.sum()} patches with a face, {(~faces).sum()} without one", flush=True)
     measured = np.arange(len(faces)) % round(1 / settings.measured) == 0
     net = learn(patches[~measured], faces[~measured], settings)
-    torch.save(net.state_dict(), runs / "weights.pt")
+    save_whole(net.state_dict(), runs / "weights.pt")
     content = convert_weights(net, (1, 1, PATCH, PATCH))
     card: dict[str, Any] = {
         "schema": SCHEMA,
