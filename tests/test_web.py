@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import ROOT
-from preview import SETTINGS, Running, answers, picture_from
+from preview import HURRIED, SETTINGS, Running, answers, picture_from
 from websockets.exceptions import WebSocketException
 
 from realtime.base.errors import Trouble
@@ -34,6 +34,12 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 @pytest.fixture
 def local(tmp_path):
     with Running(tmp_path / "recordings", "127.0.0.1") as running:
+        yield running
+
+
+@pytest.fixture
+def hurried(tmp_path):
+    with Running(tmp_path / "recordings", "127.0.0.1", settings=HURRIED) as running:
         yield running
 
 
@@ -221,26 +227,26 @@ def test_giant_requests_and_messages_are_refused(local):
     local.goes_on()
 
 
-def test_who_reads_or_asks_slowly_is_dropped(local):
-    slow = socket.create_connection(("127.0.0.1", local.port))
+def test_who_reads_or_asks_slowly_is_dropped(hurried):
+    slow = socket.create_connection(("127.0.0.1", hurried.port))
     slow.sendall(b"GET / HTTP/1.1\r\nHost: ")
     slow.settimeout(5)
     assert slow.recv(1) == b""
-    with local.watch() as silent, pytest.raises(WebSocketException):
+    with hurried.watch() as silent, pytest.raises(WebSocketException):
         while True:
             silent.recv(timeout=5)
-    local.wait(lambda: local.web.hub.watching == 0)
-    local.goes_on()
+    hurried.wait(lambda: hurried.web.hub.watching == 0)
+    hurried.goes_on()
 
 
-def test_who_takes_a_file_or_the_readings_without_reading_on_is_dropped(local):
+def test_who_takes_a_file_or_the_readings_without_reading_on_is_dropped(hurried):
     size = 40_000_000
-    local.folder.mkdir()
-    (local.folder / "long.mp4").write_bytes(b"x" * size)
-    held = [local.send(f"GET {path} HTTP/1.1\r\nHOSTTOKEN\r\n", buffer=4096) for path in ("/recordings/long.mp4", "/readings")]
-    assert local.web.hub.watching == 1
-    local.goes_on()
-    time.sleep(SETTINGS.patience_s + 1.5)
+    hurried.folder.mkdir()
+    (hurried.folder / "long.mp4").write_bytes(b"x" * size)
+    held = [hurried.send(f"GET {path} HTTP/1.1\r\nHOSTTOKEN\r\n", buffer=4096) for path in ("/recordings/long.mp4", "/readings")]
+    assert hurried.web.hub.watching == 1
+    hurried.goes_on()
+    time.sleep(HURRIED.patience_s + 1.5)
     # What lies in buffers still comes; the rest does not.
     got, file = 0, held[0]
     file.settimeout(3)
@@ -248,14 +254,14 @@ def test_who_takes_a_file_or_the_readings_without_reading_on_is_dropped(local):
         while part := file.recv(1_000_000):
             got += len(part)
     assert got < size / 2
-    local.wait(lambda: local.web.hub.watching == 0)
+    hurried.wait(lambda: hurried.web.hub.watching == 0)
     for one in held:
         one.close()
-    local.goes_on()
+    hurried.goes_on()
 
 
-def test_a_viewer_who_does_not_answer_gets_two_pictures_and_no_more(local):
-    with local.watch() as viewer:
+def test_a_viewer_who_does_not_answer_gets_two_pictures_and_no_more(hurried):
+    with hurried.watch() as viewer:
         got = []
         with suppress(WebSocketException, TimeoutError):
             while True:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from preview import SETTINGS, Running, answers, picture_from
+from preview import HURRIED, Running, answers, picture_from
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from websockets.exceptions import WebSocketException
 
@@ -24,7 +24,7 @@ HALF = "GET /state HTTP/1.1\r\nHost: "
 
 @pytest.fixture
 def local(tmp_path):
-    with Running(tmp_path / "recordings", "127.0.0.1") as running:
+    with Running(tmp_path / "recordings", "127.0.0.1", settings=HURRIED) as running:
         yield running
 
 
@@ -43,14 +43,14 @@ def is_ended(link: socket.socket) -> bool:
 @pytest.mark.parametrize("request_", ["GET /state HTTP/1.1\r\nHOST\r\n", "GET / HTTP/1.1\r\nHOST\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
 def test_a_refused_connection_ends_at_once(local, request_):
     with local.send(request_, read=False) as link:
-        link.settimeout(SETTINGS.request_s / 2)
+        link.settimeout(HURRIED.request_s / 2)
         assert is_ended(link)
 
 
 def test_half_of_a_second_request_has_a_deadline(local):
     with local.send("GET /state HTTP/1.1\r\nHOSTTOKEN\r\n") as link:
         link.sendall(HALF.encode())
-        link.settimeout(SETTINGS.request_s + 1.5)
+        link.settimeout(HURRIED.request_s + 1.5)
         assert is_ended(link)
 
 
@@ -64,7 +64,7 @@ def test_clients_with_half_a_request_keep_nobody_out(local):
             with suppress(OSError):
                 links.append(local.send("GET /state HTTP/1.1\r\nHOST\r\n" if len(links) % 2 else HALF, read=False))
                 links[-1].sendall(HALF.encode())
-            if len(links) > 4 * SETTINGS.connections:
+            if len(links) > 4 * HURRIED.connections:
                 links.pop(0).close()
         for link in links:
             link.close()
@@ -84,9 +84,9 @@ def test_clients_with_half_a_request_keep_nobody_out(local):
 def test_many_with_the_token_get_no_more_than_their_places(local):
     """A client may hold its connections open by asking again and again; the next one is told."""
     with ExitStack() as stack:
-        links = [stack.enter_context(local.send("GET /readings HTTP/1.1\r\nHOSTTOKEN\r\n")) for _ in range(SETTINGS.viewers)]
+        links = [stack.enter_context(local.send("GET /readings HTTP/1.1\r\nHOSTTOKEN\r\n")) for _ in range(HURRIED.viewers)]
         links += [
-            stack.enter_context(local.send("GET /page.js HTTP/1.1\r\nHOSTTOKEN\r\n")) for _ in range(SETTINGS.connections - len(links))
+            stack.enter_context(local.send("GET /page.js HTTP/1.1\r\nHOSTTOKEN\r\n")) for _ in range(HURRIED.connections - len(links))
         ]
         assert local.ask("/state")[0] == 503
     local.wait(lambda: answers(local))
@@ -126,19 +126,19 @@ def an_http_protocol(started: bool | None = None, complete: bool = False) -> H11
 
 
 def test_a_crowd_from_one_address_drops_its_own():
-    places = Places(SETTINGS)
+    places = Places(HURRIED)
     other = FakeTransport("5.6.7.8")
     places.admit(other)
     crowd = [FakeTransport() for _ in range(200)]
     for one in crowd:
         places.admit(one)
-    assert not other.aborted and len(places.strangers) == SETTINGS.strangers
-    assert [one.aborted for one in crowd] == [True] * (201 - SETTINGS.strangers) + [False] * (SETTINGS.strangers - 1)
+    assert not other.aborted and len(places.strangers) == HURRIED.strangers
+    assert [one.aborted for one in crowd] == [True] * (201 - HURRIED.strangers) + [False] * (HURRIED.strangers - 1)
 
 
 def test_strangers_take_no_place_of_guests():
-    places = Places(SETTINGS)
-    guests = [FakeTransport() for _ in range(SETTINGS.connections + 1)]
+    places = Places(HURRIED)
+    guests = [FakeTransport() for _ in range(HURRIED.connections + 1)]
     for guest in guests:
         places.admit(guest)
         promoted = places.promote(guest)
@@ -154,15 +154,15 @@ def test_strangers_take_no_place_of_guests():
 @pytest.mark.parametrize(
     ("protocol", "closing", "patience_s"),
     [
-        (an_http_protocol(), False, SETTINGS.request_s),
-        (an_http_protocol(started=True, complete=True), False, SETTINGS.request_s),
-        (an_http_protocol(started=False), False, SETTINGS.answer_s),
-        (an_http_protocol(started=True), True, SETTINGS.patience_s),
-        (object(), True, SETTINGS.patience_s),
+        (an_http_protocol(), False, HURRIED.request_s),
+        (an_http_protocol(started=True, complete=True), False, HURRIED.request_s),
+        (an_http_protocol(started=False), False, HURRIED.answer_s),
+        (an_http_protocol(started=True), True, HURRIED.patience_s),
+        (object(), True, HURRIED.patience_s),
     ],
 )
 def test_every_state_of_a_connection_has_a_deadline(protocol, closing, patience_s):
-    places, one = Places(SETTINGS), FakeTransport(protocol=protocol)
+    places, one = Places(HURRIED), FakeTransport(protocol=protocol)
     one.closing = closing
     places.admit(one)
     places.drop_late(100.0)
@@ -173,7 +173,7 @@ def test_every_state_of_a_connection_has_a_deadline(protocol, closing, patience_
 
 
 def test_who_asks_again_and_again_is_not_late():
-    places, one = Places(SETTINGS), FakeTransport()
+    places, one = Places(HURRIED), FakeTransport()
     places.admit(one)
     for i in range(100):
         one.protocol = an_http_protocol(started=True, complete=True)
@@ -183,7 +183,7 @@ def test_who_asks_again_and_again_is_not_late():
 
 def test_head_takes_no_place(local):
     with ExitStack() as stack:
-        for _ in range(3 * SETTINGS.viewers):
+        for _ in range(3 * HURRIED.viewers):
             stack.enter_context(local.send("HEAD /readings HTTP/1.1\r\nHOSTTOKEN\r\n"))
         assert local.web.hub.watching == 0
         status, headers, body = local.ask("/readings", "HEAD")
@@ -193,7 +193,7 @@ def test_head_takes_no_place(local):
 
 
 def test_a_stream_ends_in_time_whether_it_is_read_or_not(tmp_path):
-    with Running(tmp_path, "127.0.0.1", settings=replace(SETTINGS, stream_s=0.5)) as running:
+    with Running(tmp_path, "127.0.0.1", settings=replace(HURRIED, stream_s=0.5)) as running:
         unread = running.send("GET /readings HTTP/1.1\r\nHOSTTOKEN\r\n")
         running.wait(lambda: running.web.hub.watching == 0, 2.0)
         status, _, body = running.ask("/readings")
@@ -202,7 +202,7 @@ def test_a_stream_ends_in_time_whether_it_is_read_or_not(tmp_path):
 
 
 def test_without_frames_a_stream_has_a_sign_of_life_from_time_to_time(tmp_path):
-    with Running(tmp_path, "127.0.0.1", settings=replace(SETTINGS, stream_s=1.1)) as running:
+    with Running(tmp_path, "127.0.0.1", settings=replace(HURRIED, stream_s=1.1)) as running:
         running.why = message("text", text="The camera is lost")
         body = running.ask("/readings")[2]
         assert 3 <= body.count(b"\n:\n") + body.startswith(b":") <= 6
@@ -229,11 +229,11 @@ def test_no_more_than_the_permitted_viewers_get_in_when_all_come_at_once(local):
     for thread in threads:
         thread.start()
     time.sleep(1.0)
-    assert local.web.hub.watching <= SETTINGS.viewers
+    assert local.web.hub.watching <= HURRIED.viewers
     over.set()
     for thread in threads:
         thread.join()
-    assert 1 <= sum(counts) <= SETTINGS.viewers
+    assert 1 <= sum(counts) <= HURRIED.viewers
     local.wait(lambda: local.web.hub.watching == 0)
 
 
@@ -244,7 +244,7 @@ def test_a_place_is_counted_before_a_viewer_waits(local):
         with ExitStack() as stack:
             return sum(stack.enter_context(local.web.hub.place()) for _ in range(24))
 
-    assert asyncio.run(come()) == SETTINGS.viewers
+    assert asyncio.run(come()) == HURRIED.viewers
     assert local.web.hub.watching == 0
 
 
@@ -275,6 +275,8 @@ def counts() -> tuple[int, int]:
 def test_viewers_who_come_and_go_leave_nothing(local):
     def come(times: int) -> None:
         for i in range(times):
+            # Who has gone without a farewell keeps a place for a while.
+            local.wait(lambda: local.web.hub.watching == 0)
             with local.watch() as viewer:
                 picture_from(viewer)
             with suppress(OSError), local.watch() as viewer:

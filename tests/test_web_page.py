@@ -6,14 +6,13 @@ import shutil
 import string
 import threading
 import time
-from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 from conftest import ROOT
 from fakes import a_reading
-from preview import SETTINGS, Running, picture_from
+from preview import HURRIED, Running, picture_from
 
 from realtime.base.messages import message
 from realtime.drawing.words import ENGLISH, LANGUAGES
@@ -22,14 +21,13 @@ from realtime.viewers.web.hub import NOTHING, View
 from realtime.viewers.web.page import named_cameras
 from realtime.viewers.web.texts import HERE, TEXTS, filled, page_texts
 
-PATIENT = replace(SETTINGS, patience_s=10.0, request_s=10.0)
 """For a browser on a busy machine: one that is dropped cannot press a button until it is back."""
 PAGES = ("page.html", "overlay.html", "entrance.html")
 
 
 @pytest.fixture
 def local(tmp_path):
-    with Running(tmp_path / "recordings", "127.0.0.1", settings=PATIENT) as running:
+    with Running(tmp_path / "recordings", "127.0.0.1") as running:
         running.folder.mkdir()
         yield running
 
@@ -189,7 +187,7 @@ def test_a_snapshot_is_named_to_who_asked_and_has_the_labels(local):
 
 
 def test_snapshots_of_a_program_that_hangs_are_given_up_and_are_not_taken_later(tmp_path):
-    with Running(tmp_path, "127.0.0.1") as local:
+    with Running(tmp_path, "127.0.0.1", settings=HURRIED) as local:
         local.web._obey, obey = lambda: None, local.web._obey
         found: list[int] = []
         ask = [
@@ -338,7 +336,7 @@ def test_whoever_has_no_full_screen_gets_the_whole_page(local, browser):
 
 @pytest.mark.parametrize("language", ["de", "ja"])
 def test_nothing_of_the_page_is_in_another_language(tmp_path, browser, language):
-    with Running(tmp_path, "127.0.0.1", settings=PATIENT, language=language) as running:
+    with Running(tmp_path, "127.0.0.1", language=language) as running:
         (tmp_path / "a.jsonl").write_text("x")
         page = opened(browser, running, 390, 844)
         texts = page_texts(language)
