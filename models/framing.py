@@ -100,8 +100,15 @@ def framed_chip(face48: np.ndarray) -> np.ndarray:
     return cv2.warpAffine(face48, matrix, (CHIP, CHIP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
+_PIXELS = np.array([[CROP / 2, 0, CROP / 2 - 0.5], [0, CROP / 2, CROP / 2 - 0.5], [0, 0, 1]])
+"""From coordinates with corners at -1 and 1 to pixels of a crop."""
+
+
 def sampling_matrix(placement: np.ndarray) -> np.ndarray:
     """A placement as torch needs it: (2, 3) from the framed crop to the crop, in coordinates with corners at -1 and 1."""
-    half = CROP / 2
-    pixels = np.array([[half, 0, half - 0.5], [0, half, half - 0.5], [0, 0, 1]])
-    return (np.linalg.inv(pixels) @ np.linalg.inv(np.vstack([placement, [0, 0, 1]])) @ pixels)[:2].astype(np.float32)
+    return (np.linalg.inv(_PIXELS) @ np.linalg.inv(np.vstack([placement, [0, 0, 1]])) @ _PIXELS)[:2].astype(np.float32)
+
+
+def placement_of_sampling(framing: np.ndarray) -> np.ndarray:
+    """The placement (2, 3) of which this is the `sampling_matrix`."""
+    return np.linalg.inv(_PIXELS @ np.vstack([framing, [0, 0, 1]]) @ np.linalg.inv(_PIXELS))[:2]

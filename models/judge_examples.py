@@ -10,22 +10,21 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
 
+from models.covering import covered
 from models.datasets import read_table
-from models.face_mesh import CHIN, FOREHEAD, LEFT_CHEEK, LEFT_EYE, NOSE_TIP, RIGHT_CHEEK, RIGHT_EYE, UPPER_LIP, FaceMesh
+from models.face_mesh import LEFT_CHEEK, NOSE_TIP, RIGHT_CHEEK, FaceMesh
 from models.face_table import held_out
 from models.pictures import read_gray
-from models.transfer import displacements
+from models.turning import FIVE, Head, turned_in_depth
 from realtime.base.errors import Trouble
 from realtime.base.geometry import box_around, width
 from realtime.config import DetectorSettings
-from realtime.faces.align import misfit, similarity
+from realtime.faces.align import misfit
 from realtime.faces.detector import Detector
 from realtime.faces.judge import patch
 from realtime.faces.landmarks import MIRRORED, PointPredictor
 from realtime.faces.tilt import roll, transform
-from realtime.values import CHIP, CROP
 
 THRESHOLD = -1.2
 """The detector's score from which on a place is an example: half a point below what the searches look at."""
@@ -52,32 +51,12 @@ often wrong, and the place is a third of a face beside it."""
 ALIKE, UNLIKE = 1.45, 1.9
 """Ratios of sizes, likewise."""
 
-FIVE = [263, 362, 33, 133, 2]
-"""The points of the mesh that are nearest to the five points."""
-
 
 class Example(NamedTuple):
     """A patch (64, 64) uint8 as `realtime.faces.judge.patch` gives it, and whether it shows a face."""
 
     patch: np.ndarray
     is_face: bool
-
-
-class Head(NamedTuple):
-    """A face in a picture.
-
-    Attributes:
-        mesh: (468, 3) its points with depths, in px.
-        width: of the box around its five points when it looks ahead, in px.
-    """
-
-    mesh: np.ndarray
-    width: float
-
-    @property
-    def five(self) -> np.ndarray:
-        """(5, 2) float32: the five points in the order of `realtime.faces.landmarks`."""
-        return self.mesh[FIVE, :2].astype(np.float32)
 
 
 class Workshop:
@@ -203,67 +182,6 @@ def _is_central(points: np.ndarray, gray: np.ndarray) -> bool:
 def _is_turned(mesh: np.ndarray) -> bool:
     nose, left, right = mesh[[NOSE_TIP, LEFT_CHEEK, RIGHT_CHEEK], 0]
     return abs(nose - (left + right) / 2) > TURNED * abs(right - left)
-
-
-def turned_in_depth(gray: np.ndarray, head: Head, yaw: float, pitch: float) -> tuple[np.ndarray, Head]:
-    """The picture with its head turned by so many degrees to the side and up or down. What the head hid is stretched, not invented."""
-    a, b = np.radians(yaw), np.radians(pitch)
-    aside = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
-    nod = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
-    centre = head.mesh.mean(0)
-    mesh = (head.mesh - centre) @ (nod @ aside).T + centre
-    to_chip = similarity(head.five) * (CHIP / CROP)
-    # Points that come to lie far behind would fold the picture over.
-    near = np.flatnonzero(mesh[:, 2] < np.quantile(mesh[:, 2], 0.9))[::4]
-    known, moved = (torch.from_numpy(transform(each[near, :2], to_chip))[None] for each in (head.mesh, mesh))
-    step = 4
-    height, breadth = gray.shape
-    y, x = np.mgrid[0:height:step, 0:breadth:step]
-    places = transform(np.stack([x.ravel(), y.ravel()], 1).astype(np.float32), to_chip)
-    away = displacements(known, moved, torch.from_numpy(places)[None])[0].numpy()
-    # Beyond the places that never move a spline goes on rising.
-    away *= np.clip((50 - np.abs(places - CHIP / 2).max(1, keepdims=True)) / 10, 0, 1)
-    away = away @ np.linalg.inv(to_chip[:, :2]).T
-    fine = cv2.resize(away.reshape(*x.shape, 2).astype(np.float32), (x.shape[1] * step, x.shape[0] * step))[:height, :breadth]
-    every_y, every_x = np.mgrid[0:height, 0:breadth].astype(np.float32)
-    turned = cv2.remap(gray, every_x + fine[:, :, 0], every_y + fine[:, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return turned, Head(mesh, head.width)
-
-
-def covered(gray: np.ndarray, head: Head, draw: np.random.Generator) -> np.ndarray:
-    """The picture with dark glasses, a cap down to the brows, or something before the mouth."""
-    gray, mesh = gray.copy(), head.mesh[:, :2]
-    eyes = mesh[[LEFT_EYE, RIGHT_EYE]]
-    across = eyes[1] - eyes[0]
-    apart = float(np.linalg.norm(across))
-    degrees = float(np.degrees(np.arctan2(across[1], across[0])))
-    tone = int(draw.uniform(0, 90) if draw.random() < 0.8 else draw.uniform(90, 230))
-    what = draw.choice(["glasses", "cap", "mouth"], p=[0.5, 0.25, 0.25])
-    if what == "glasses":
-        for eye, towards in ((eyes[0], across), (eyes[1], -across)):
-            lens = apart * draw.uniform(0.22, 0.32), apart * draw.uniform(0.14, 0.24)
-            _ellipse(gray, eye + towards * draw.uniform(0.15, 0.22), lens, degrees, tone)
-        cv2.line(gray, _pixel(eyes[0]), _pixel(eyes[1]), tone, max(1, int(apart * 0.05)), cv2.LINE_AA)
-    elif what == "cap":
-        up = mesh[FOREHEAD] - mesh[CHIN]
-        up = up / np.linalg.norm(up) * apart
-        side = np.array([-up[1], up[0]])
-        low = mesh[[70, 300]].mean(0) + up * draw.uniform(0.05, 0.45)
-        rim = np.array([low - 1.1 * side, low + 1.1 * side, low + 0.9 * side + 1.3 * up, low - 0.9 * side + 1.3 * up])
-        cv2.fillConvexPoly(gray, rim.astype(np.int32), tone, cv2.LINE_AA)
-    else:
-        size = apart * draw.uniform(0.3, 0.6), apart * draw.uniform(0.2, 0.4)
-        place = mesh[UPPER_LIP] + draw.normal(0, 0.15, 2) * apart
-        _ellipse(gray, place, size, draw.uniform(0, 180), int(draw.uniform(40, 220)))
-    return cv2.GaussianBlur(gray, (0, 0), max(0.3, apart * 0.01))
-
-
-def _pixel(place: np.ndarray) -> tuple[int, int]:
-    return round(float(place[0])), round(float(place[1]))
-
-
-def _ellipse(gray: np.ndarray, middle: np.ndarray, axes: tuple[float, float], degrees: float, tone: int) -> None:
-    cv2.ellipse(gray, _pixel(middle), (round(axes[0]), round(axes[1])), degrees, 0, 360, tone, -1, cv2.LINE_AA)
 
 
 def photo_examples(wild: Path, workshop: Workshop) -> Iterator[Example]:

@@ -6,69 +6,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
-from models.face_mesh import CHIN, FOREHEAD, POINTS, UPPER_LIP  # noqa: E402
-from models.judge_examples import FIVE, Head, Workshop, covered, landscape_examples, photo_examples, turned_in_depth  # noqa: E402
+from models.covering import covered  # noqa: E402
+from models.judge_examples import Workshop, landscape_examples, photo_examples  # noqa: E402
 from models.train_judge import JudgeSettings, learn, main, normalized, scores, spoiled, varied  # noqa: E402
 from realtime.base.errors import Trouble  # noqa: E402
-from realtime.base.geometry import box_around, width  # noqa: E402
 from realtime.config import JUDGE  # noqa: E402
-from realtime.faces.align import TEMPLATE  # noqa: E402
 from realtime.faces.judge import FaceJudge  # noqa: E402
 from realtime.faces.judge import normalized as shipped_normalized  # noqa: E402
-
-FACE = (TEMPLATE * 120 + 100).astype(np.float32)
-"""The five points of a face that looks ahead, in a picture of 320 px."""
-
-
-def ball(five: np.ndarray) -> np.ndarray:
-    """(468, 3) points on the front half of a ball around a face, whose five points stand before it, the nose farthest."""
-    draw = np.random.default_rng(0)
-    middle, radius = five.mean(0), np.linalg.norm(five[0] - five[2])
-    xy = draw.uniform(-0.9, 0.9, (POINTS, 2))
-    xy = xy / np.maximum(np.linalg.norm(xy, axis=1, keepdims=True), 1)
-    mesh = np.hstack([middle + xy * radius, -radius * np.sqrt(1.001 - (xy**2).sum(1, keepdims=True))])
-    mesh[FIVE, :2], mesh[FIVE, 2] = five, -radius * np.array([0.8, 0.9, 0.8, 0.9, 1.2])
-    for point, (x, y) in {FOREHEAD: (0, -0.9), CHIN: (0, 0.9), 70: (-0.5, -0.4), 300: (0.5, -0.4), UPPER_LIP: (0, 0.6)}.items():
-        mesh[point, :2] = middle + radius * np.array([x, y])
-    return mesh
-
-
-class SureMesh:
-    """A face mesh that takes every place for a face, or none."""
-
-    def __init__(self, score: float):
-        self.score = score
-
-    def points_in(self, gray: np.ndarray, five: np.ndarray) -> tuple[np.ndarray, float]:
-        return ball(five), self.score
-
-
-def head() -> Head:
-    return Head(ball(FACE), width(box_around(FACE)))
-
-
-def spot(x: float, y: float) -> np.ndarray:
-    column, row = np.meshgrid(np.arange(320), np.arange(320))
-    return (20 + 200 * np.exp(-((column - x) ** 2 + (row - y) ** 2) / 18)).astype(np.uint8)
-
-
-@pytest.mark.parametrize(("yaw", "pitch"), [(30, 0), (-30, 0), (0, 30), (0, -30)])
-def test_a_turned_head_shows_its_nose_elsewhere(yaw, pitch):
-    nose = head().five[4]
-    turned, there = turned_in_depth(spot(*nose), head(), yaw, pitch)
-    moved = there.five[4] - nose
-    assert abs(moved[0 if yaw else 1]) > 12 > 3 > abs(moved[1 if yaw else 0])
-    row, column = np.unravel_index(turned.argmax(), turned.shape)
-    # The nose need not be among the points that the spline goes through.
-    assert (np.array([column, row]) - nose) @ moved > 0.25 * moved @ moved
-    assert there.width == head().width
-
-
-def test_far_from_the_head_nothing_moves():
-    picture = np.random.default_rng(0).integers(0, 256, (320, 320), np.uint8)
-    turned, _ = turned_in_depth(picture, head(), 40, 10)
-    assert (turned[:40] == picture[:40]).all()
-    assert (turned != picture).mean() > 0.1
+from tests.heads import SureMesh, head  # noqa: E402
 
 
 def test_a_covered_head_is_covered_somewhere_and_its_surroundings_are_not():

@@ -7,36 +7,41 @@ import cv2
 import numpy as np
 import pytest
 
+from models import train_landmarks
 from models.dlib_files import FIVE_POINTS
 from models.train_landmarks import (
     LandmarkExample,
+    Portrait,
     PredictorSettings,
     Task,
     augmented,
-    example_count,
+    examples_of,
     flipped,
+    in_depth,
     jittered,
+    leaning,
     make,
     milliseconds,
     pixelated,
+    plain_count,
     point_errors,
     predicted,
-    read_examples,
+    read_portraits,
     relit,
     resized,
     scores,
     summary,
     tasks,
     truth,
-    turned,
 )
 from realtime.base.geometry import box_around, box_distance, width
 from realtime.config import POINTS
 from realtime.expression.quality import eye_distance
 from realtime.faces.landmarks import PointPredictor
 from realtime.values import Box
+from tests.heads import SureMesh, ball
 
-TINY = PredictorSettings(cascades=6, trees=40, shrinkage=0.2, pictures=40)
+TINY = PredictorSettings(cascades=6, trees=40, shrinkage=0.2, pictures=40, in_depth=0, covered=0)
 SPOTS = np.array([[120.0, 60], [95, 62], [40, 64], [65, 66], [82, 110]])
 
 
@@ -46,6 +51,11 @@ def spotted() -> LandmarkExample:
     for (x, y), value in zip(SPOTS.astype(int), (250, 200, 150, 100, 225), strict=True):
         gray[y - 2 : y + 3, x - 2 : x + 3] = value
     return LandmarkExample(gray, box_around(SPOTS), SPOTS)
+
+
+def portrait(fits: bool = False) -> Portrait:
+    """The same as a photo with a face mesh."""
+    return Portrait(*spotted(), ball(SPOTS), fits)
 
 
 def spot_errors(portrait: LandmarkExample, unit: float) -> np.ndarray:
@@ -69,8 +79,8 @@ def brightness(portrait: LandmarkExample) -> list[int]:
     ("changed", "unit"),
     [
         (spotted(), 1),
-        (turned(spotted(), 20), 1),
-        (turned(spotted(), -25), 1),
+        (leaning(spotted(), 20), 1),
+        (leaning(spotted(), -25), 1),
         (resized(spotted(), 70), 0.5),
         (resized(spotted(), 400), 2.2),
         (pixelated(spotted(), 3), 3),
@@ -161,14 +171,13 @@ def test_a_task_of_two_rounds_starts_the_second_in_the_box_of_the_first():
         boxes.append(box)
         return SPOTS + len(boxes)
 
-    portrait = spotted()
-    assert (predicted(predict, Task(portrait, 2)) == SPOTS + 2).all()
-    assert boxes == [portrait.box, box_around(SPOTS + 1)]
+    example = spotted()
+    assert (predicted(predict, Task(example, 2)) == SPOTS + 2).all()
+    assert boxes == [example.box, box_around(SPOTS + 1)]
 
 
 def test_scores_of_a_predictor_that_is_always_off_by_the_same():
     """It answers with the points of whichever picture it is shown, moved by 2 % of their eye distance."""
-    portrait = spotted()
 
     def right(gray, box):
         return next(
@@ -177,9 +186,10 @@ def test_scores_of_a_predictor_that_is_always_off_by_the_same():
             if task.example.gray.shape == gray.shape and (task.example.gray == gray).all()
         )
 
-    every = list(tasks(portrait, np.random.default_rng(0)).values())
-    results = scores(right, [portrait])
-    assert results.keys() == tasks(portrait, np.random.default_rng(0)).keys()
+    every = list(tasks(portrait(fits=True), np.random.default_rng(0)).values())
+    assert len(every) == 12 and len(tasks(portrait(), np.random.default_rng(0))) == 6
+    results = scores(right, [portrait(fits=True)])
+    assert results.keys() == tasks(portrait(fits=True), np.random.default_rng(0)).keys()
     for each in results.values():
         assert each == {"median": pytest.approx(2, abs=0.01), "p95": pytest.approx(2, abs=0.01), "n": 5}
 
@@ -207,14 +217,32 @@ def folder(tmp_path, gray):
 def test_a_face_that_is_turned_aside_gives_more_examples():
     nose = np.array([0, 0, 0, 0, 1])[:, None]
     frontal = np.array([[100.0, 50], [80, 50], [20, 50], [40, 50], [60, 90]])
-    counts = [
-        example_count(LandmarkExample(None, None, frontal + nose * [x, 0]), PredictorSettings(pictures=10, aside=8)) for x in (0, 15, -15)
-    ]
+    counts = [plain_count(frontal + nose * [x, 0], PredictorSettings(pictures=10, aside=8)) for x in (0, 15, -15)]
     assert counts == [10, 30, 30]
 
 
+def test_points_turn_with_the_head(gray):
+    """The points of a head turned in depth lie where its five spots are drawn."""
+    for yaw, pitch in ((25, 0), (-25, 0), (0, 20), (0, -20)):
+        example, mesh = in_depth(portrait(), yaw, pitch)
+        # The nose stands out of this head, so its spot is stretched, and darker.
+        assert spot_errors(example, 1).max() < 4
+        assert [point for point in brightness(example) if point != 4] == [3, 2, 1, 0]
+        assert example.box == box_around(example.points)
+        assert mesh.shape == (468, 3)
+
+
+def test_a_photo_gives_examples_as_it_is_and_turned_in_depth_if_the_mesh_fits(monkeypatch):
+    monkeypatch.setattr(train_landmarks, "augmented", lambda example, draw, settings: example)
+    settings = PredictorSettings(pictures=2, aside=0, in_depth=3)
+    assert len(list(examples_of(portrait(), np.random.default_rng(0), settings))) == 2
+    assert len(list(examples_of(portrait(fits=True), np.random.default_rng(0), settings))) == 5
+    bare, dark = (next(examples_of(portrait(), np.random.default_rng(0), replace(settings, covered=share))) for share in (0, 1))
+    assert (bare.gray == spotted().gray).all() and (dark.gray != spotted().gray).mean() > 0.02
+
+
 def test_people_held_out_are_not_learned_from(folder, gray, capsys):
-    training, measured = read_examples(folder, PointPredictor().points)
+    training, measured = read_portraits(folder, PointPredictor().points, SureMesh(9.0))
     assert [each.gray.shape for each in training] == [gray(name).shape for name in ("obama", "biden")]
     assert [each.gray.shape for each in measured] == [gray(name).shape for name in ("astronaut", "obama2")]
     assert (training[1].gray == gray("biden")).all()
@@ -225,8 +253,8 @@ def test_people_held_out_are_not_learned_from(folder, gray, capsys):
 def test_a_tiny_predictor_learns_the_faces_it_is_shown(folder, tmp_path, capsys):
     """The shipped predictor stands in for the teacher, so that this needs no package of 100 MB."""
     out = tmp_path / "tiny.dat"
-    make(folder, POINTS, out, [], TINY)
-    training, _ = read_examples(folder, PointPredictor().points)
+    make(folder, POINTS, SureMesh(0.0), out, [], TINY)
+    training, _ = read_portraits(folder, PointPredictor().points, SureMesh(0.0))
     tiny = PointPredictor(out)
     for example in training:
         assert np.median(point_errors(tiny.points(example.gray, box_around(example.points)), example.points)) < 6
@@ -240,7 +268,7 @@ def test_a_tiny_predictor_learns_the_faces_it_is_shown(folder, tmp_path, capsys)
 def test_the_same_seed_makes_the_same_file(folder, tmp_path):
     from models.train_landmarks import train
 
-    training, _ = read_examples(folder, PointPredictor().points)
+    training, _ = read_portraits(folder, PointPredictor().points, SureMesh(0.0))
     small = replace(TINY, cascades=1, pictures=3)
     for name, recipe in (("a", small), ("b", small), ("c", replace(small, seed=2))):
         train(training, recipe).save(str(tmp_path / name))
@@ -251,7 +279,7 @@ def test_the_same_seed_makes_the_same_file(folder, tmp_path):
 def test_the_shipped_predictor_is_as_good_as_its_json_says(shared, public):
     """On people that it never saw, against the public predictor."""
     teacher = PointPredictor(public(FIVE_POINTS)).points
-    _, measured = read_examples(shared("faces_wild/labels.csv").parent, teacher)
+    _, measured = read_portraits(shared("faces_wild/labels.csv").parent, teacher, SureMesh(0.0))
     results = scores(PointPredictor().points, measured)
     expected = json.loads(POINTS.with_suffix(".json").read_text())["scores"]["own"]["error_percent_of_eye_distance"]
     for name in ("detector box", "jittered box", "10 rounds"):

@@ -8,10 +8,12 @@ vertical (yaw), and leans in the picture's plane (roll). So the line through the
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from realtime.base.geometry import NOSE_FRONT
+
 if TYPE_CHECKING:
     import numpy as np
 
-DOWN, FRONT = 0.742, 0.489
+DOWN, FRONT = 0.742, NOSE_FRONT
 """How far the base of the nose lies below the middle between the eyes, and in front of it, in eye distances.
 
 Fitted to the five points of 2,908 faces of the faces_wild photos, whose rotations came from MediaPipe's face mesh
