@@ -1,10 +1,11 @@
-"""A further course for emotion on two cores: it goes on from weights that exist, with faces to which an expression was transferred.
+"""A further course for emotion on two cores: it goes on from weights that exist, with faces that were turned in depth, and faces to which
+an expression was transferred.
 
     python -m models.course --start runs/shipped/weights.pt --out runs/course/weights.pt
 
-Half of a face's target are its votes, half is what the starting weights say of its plain chip. The file that is written is a mean of the
-starting weights and of the course's (Wortsman et al. 2022), which did better than either on faces that neither had learned from. It takes
-about 45 minutes on two cores.
+Half of a face's target are its votes, half is what the starting weights say of its plain chip; after a turn its target is the same. The
+file that is written is a mean of the starting weights and of the course's (Wortsman et al. 2022), which did better than either on faces
+that neither had learned from. It takes about 45 minutes on two cores.
 """
 
 import copy
@@ -45,6 +46,7 @@ class CourseSettings:
 
     faces: int = 128  # in a batch
     transferred: int = 28  # faces to which an expression was transferred
+    turned: int = 44  # faces that were turned in depth
     negatives: int = 12  # pictures without a readable face
     learning: LearningSettings = field(default_factory=lambda: LearningSettings(0.03, weight_decay=2e-4, average_decay=0.998))
     votes_share: float = 0.5  # of the target of a face whose votes are fully trusted
@@ -63,17 +65,41 @@ class TransferredFaces:
     target: Tensor
 
 
+@dataclass(frozen=True)
+class TurnedFaces:
+    """Faces from `models.turn_faces`: crops (n, 1, 48, 48) uint8, their framing (n, 2, 3), and which faces (n,) of the lesson they are."""
+
+    crops: Tensor
+    framing: Tensor
+    rows: Tensor
+
+
 def load_transferred(path: Path) -> TransferredFaces:
     """Reads transferred faces.
 
     Raises:
         Trouble: the file is missing or damaged.
     """
+    return TransferredFaces(*_read(path, "target", "transfer_faces"))
+
+
+def load_turned(path: Path) -> TurnedFaces:
+    """Reads turned faces.
+
+    Raises:
+        Trouble: the file is missing or damaged.
+    """
+    return TurnedFaces(*_read(path, "rows", "turn_faces"))
+
+
+def _read(path: Path, last: str, maker: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Crops (n, 1, 48, 48), framing, and the column `last` of a file that the module `maker` wrote."""
     try:
         with np.load(path) as file:
-            return TransferredFaces(torch.from_numpy(file["crops"][:, None]), *(torch.from_numpy(file[k]) for k in ("framing", "target")))
+            crops, framing, column = (torch.from_numpy(file[name]) for name in ("crops", "framing", last))
+            return crops[:, None], framing, column
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise Trouble(f"{path} cannot be read ({reason(error)}): make it with `python -m models.transfer_faces`") from error
+        raise Trouble(f"{path} cannot be read ({reason(error)}): make it with `python -m models.{maker}`") from error
 
 
 class Answers:
@@ -108,13 +134,16 @@ class Course:
         answers: Answers,
         faces: Faces,
         transferred: TransferredFaces,
+        turned: TurnedFaces,
         scenery: Tensor,
         settings: CourseSettings,
     ):
-        self.answers, self.faces, self.transferred, self.scenery, self.settings = answers, faces, transferred, scenery, settings
+        self.answers, self.faces, self.scenery, self.settings = answers, faces, scenery, settings
+        self.transferred, self.turned = transferred, turned
         self.trainee = Trainee(start.to(memory_format=torch.channels_last), settings.learning)
         self._rows = batches(row_numbers(faces), settings.faces)
         self._picks = batches(torch.arange(len(transferred.crops)), settings.transferred)
+        self._turned_picks = batches(torch.arange(len(turned.crops)), settings.turned)
         self._negatives = self._pictures_without_a_face()
 
     def _pictures_without_a_face(self) -> Iterator[Tensor]:
@@ -125,12 +154,15 @@ class Course:
 
     def update(self, progress: float) -> Tensor:
         """One step; gives the loss."""
-        settings, rows, picks = self.settings, next(self._rows), next(self._picks)
+        settings, rows, picks, turned = self.settings, next(self._rows), next(self._picks), next(self._turned_picks)
         faces, blend = self.faces.rows(rows), random_blend(len(rows), settings.blended, rows.device)
         changed = view(self.transferred.crops[picks], self.transferred.framing[picks])
+        aside = view(self.turned.crops[turned], self.turned.framing[turned])
         nothing = next(self._negatives)
-        views = in_light(torch.cat([blend.of(view(faces.crops, faces.framing)), changed, nothing]))
-        others = torch.cat([self.transferred.target[picks], reject_targets(len(nothing), views.device)])
+        views = in_light(torch.cat([blend.of(view(faces.crops, faces.framing)), changed, aside, nothing]))
+        others = torch.cat(
+            [self.transferred.target[picks], self.answers.votes[self.turned.rows[turned]], reject_targets(len(nothing), views.device)]
+        )
         self.trainee.model.train()
         targets = self.answers.of(rows, blend, others)
         loss = heads_loss(self.trainee.model, views, targets, settings.original_weight, settings.opinion_weight)
@@ -156,17 +188,18 @@ def main(
     out: Annotated[Path, typer.Option(help="The file of weights to write.")],
     lesson: Annotated[Path, typer.Option(help="The file that models.pack_lesson wrote.")] = Path("runs/lesson.npz"),
     transferred: Annotated[Path, typer.Option(help="The file that models.transfer_faces wrote.")] = Path("runs/transferred.npz"),
-    steps: Annotated[int, typer.Option(help="How many batches to learn from.", min=1)] = 2500,
+    turned: Annotated[Path, typer.Option(help="The file that models.turn_faces wrote.")] = Path("runs/turned.npz"),
+    steps: Annotated[int, typer.Option(help="How many batches to learn from.", min=1)] = 2000,
 ) -> None:
     """Takes the course."""
     torch.manual_seed(1)
     whole, device, before = load_lesson(lesson), torch.device("cpu"), load_trained(start)
-    faces, changed = faces_of(whole, device), load_transferred(transferred)
+    faces, changed, aside = faces_of(whole, device), load_transferred(transferred), load_turned(turned)
     shift = torch.tensor(PRIOR_OF_USE) / torch.from_numpy(whole.prior)
     class_weights = F.pad(shift, (0, 1), value=1.0)
     settings = CourseSettings()
     answers = Answers(before, adviser_of(whole.starts["face_api"]), faces, class_weights, settings.votes_share)
-    course = Course(copy.deepcopy(before), answers, faces, changed, torch.from_numpy(whole.scenery[:, None]), settings)
+    course = Course(copy.deepcopy(before), answers, faces, changed, aside, torch.from_numpy(whole.scenery[:, None]), settings)
     for step in range(steps):
         loss = course.update(step / steps)
         if step % 100 == 0:

@@ -9,12 +9,13 @@ torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
 from models import course  # noqa: E402
 from models.checkpoint import build, load_trained, save_trained  # noqa: E402
-from models.course import Answers, CourseSettings, load_transferred, mean_weights  # noqa: E402
+from models.course import Answers, CourseSettings, load_transferred, load_turned, mean_weights  # noqa: E402
 from models.face_api import FaceApiNet  # noqa: E402
 from models.lesson import save_lesson  # noqa: E402
 from models.network import to_input  # noqa: E402
+from models.students import heads_loss  # noqa: E402
 from models.trainee import LearningSettings  # noqa: E402
-from models.views import Blend, faces_of, plain_chips  # noqa: E402
+from models.views import Blend, faces_of, plain_chips, view  # noqa: E402
 from realtime.base.errors import Trouble  # noqa: E402
 from realtime.config import PRIOR_OF_USE  # noqa: E402
 from tests.lessons import FEAR, SURPRISE, half_dark, small_lesson  # noqa: E402
@@ -26,6 +27,12 @@ def write_transferred(path) -> None:
     """Forty transferred faces: half dark ones, with the drawn target of their label."""
     crops, labels = half_dark(40, 3)
     np.savez(path, crops=crops, framing=np.broadcast_to(np.eye(2, 3, dtype="f4"), (40, 2, 3)), target=np.eye(8, dtype="f4")[labels])
+
+
+def write_turned(path, rows) -> None:
+    """Turned faces: those of the lesson in these rows, upside down."""
+    lesson = small_lesson()
+    np.savez(path, rows=rows, crops=lesson.crops[rows, ::-1], framing=lesson.framing[rows])
 
 
 def test_half_of_a_target_is_the_votes_under_the_prior_of_use():
@@ -56,13 +63,14 @@ def test_a_course_learns_what_it_is_shown(tmp_path, monkeypatch):
     torch.manual_seed(0)
     save_lesson(small_lesson(), tmp_path / "lesson.npz")
     write_transferred(tmp_path / "transferred.npz")
+    write_turned(tmp_path / "turned.npz", np.arange(30))
     start = tmp_path / "start.pt"
     save_trained(start, "nano", {}, build("nano").state_dict())
     quick = LearningSettings(learning_rate=0.05, average_decay=0.5)
     monkeypatch.setattr(
-        course, "CourseSettings", partial(CourseSettings, faces=24, transferred=12, negatives=18, learning=quick, start_share=0.0)
+        course, "CourseSettings", partial(CourseSettings, faces=24, transferred=12, turned=6, negatives=18, learning=quick, start_share=0.0)
     )
-    course.main(start, tmp_path / "end.pt", tmp_path / "lesson.npz", tmp_path / "transferred.npz", 40)
+    course.main(start, tmp_path / "end.pt", tmp_path / "lesson.npz", tmp_path / "transferred.npz", tmp_path / "turned.npz", 40)
     net, (crops, labels) = load_trained(tmp_path / "end.pt"), half_dark(40, 1)
     faces = faces_of(small_lesson(), CPU)
     with torch.no_grad():
@@ -73,6 +81,38 @@ def test_a_course_learns_what_it_is_shown(tmp_path, monkeypatch):
     assert recipe["prior"] == list(PRIOR_OF_USE) and recipe["steps"] == 40
 
 
+def test_a_turned_face_has_the_target_that_it_had_before(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    rows = np.arange(20)[::-1].copy()
+    write_turned(tmp_path / "turned.npz", rows)
+    write_transferred(tmp_path / "transferred.npz")
+    lesson = small_lesson()
+    faces, net = faces_of(lesson, CPU), build("nano")
+    answers = Answers(net.eval(), FaceApiNet().eval(), faces, torch.ones(8), 0.5)
+    settings = CourseSettings(faces=8, transferred=4, turned=5, negatives=6)
+    parts = load_transferred(tmp_path / "transferred.npz"), load_turned(tmp_path / "turned.npz")
+    taught = course.Course(net, answers, faces, *parts, torch.from_numpy(lesson.scenery[:, None]), settings)
+    seen, drawn = [], []
+
+    def seen_loss(model, views, targets, *more):
+        seen.append(targets)
+        return heads_loss(model, views, targets, *more)
+
+    def drawn_view(crops, framing):
+        drawn.append(crops)
+        return view(crops, framing)
+
+    monkeypatch.setattr(course, "heads_loss", seen_loss)
+    monkeypatch.setattr(course, "view", drawn_view)
+    taught.update(0.0)
+    [targets] = seen
+    for crop, target in zip(drawn[1], targets.votes[8 + 4 : 8 + 4 + 5], strict=True):
+        [row] = [row for row in range(20) if (lesson.crops[row, ::-1] == crop[0].numpy()).all()]
+        assert torch.allclose(target, answers.votes[row])
+
+
 def test_a_missing_file_of_transferred_faces_is_told(tmp_path):
     with pytest.raises(Trouble, match=r"cannot be read .*: make it with `python -m models\.transfer_faces`"):
         load_transferred(tmp_path / "none.npz")
+    with pytest.raises(Trouble, match=r"cannot be read .*: make it with `python -m models\.turn_faces`"):
+        load_turned(tmp_path / "none.npz")
