@@ -89,7 +89,8 @@ def test_of_what_the_detector_is_not_sure_the_judge_must_be(stage):
 
 def test_of_a_leaning_place_the_judge_must_be_surer_still(stage):
     middle = Box(200, 150, 300, 250)
-    stage.world.faces, limit = [middle], stage.tracker.settings.judged_leaning
+    # The second is where the same face lies in the copy that is turned back for the predictor.
+    stage.world.faces, limit = [middle, Box(22, 22, 106, 106)], stage.tracker.settings.judged_leaning
     stage.world.likelihood = limit - 0.1
     assert stage.tracker.update(GRAY, [found(middle, t=0.0, degrees=30)], 0.0, EFFORTS[0]) == []
     stage.world.likelihood = limit + 0.1
