@@ -251,7 +251,7 @@ def train(photos: list[Portrait], settings: PredictorSettings) -> dlib.shape_pre
     return dlib.train_shape_predictor([each.gray for each in examples], truths, dlib_options(settings))
 
 
-def read_portraits(folder: Path, teacher: PredictPoints, mesh: FaceMesh) -> tuple[list[Portrait], list[Portrait]]:
+def read_examples(folder: Path, teacher: PredictPoints) -> tuple[list[LandmarkExample], list[LandmarkExample]]:
     """The faces that the detector finds in the photos of faces_wild: of people to learn from, and of people who are held out."""
     draw = np.random.default_rng(0)
     parts: tuple[list[Any], list[Any]] = ([], [])
@@ -260,11 +260,20 @@ def read_portraits(folder: Path, teacher: PredictPoints, mesh: FaceMesh) -> tupl
         gray = read_gray(folder / row["image"], line)
         box = central_box(gray)
         if box is not None:
-            points = truth(teacher, gray, box, draw)
-            place, score = mesh.points_in(gray, points.astype(np.float32))
-            parts[int(skip)].append(Portrait(gray, box, points, place, score > SURE))
+            parts[int(skip)].append(LandmarkExample(gray, box, truth(teacher, gray, box, draw)))
     print(f"read {len(rows)} photos: {len(parts[0])} faces to learn from, {len(parts[1])} of people held out", flush=True)
     return parts
+
+
+def read_portraits(folder: Path, teacher: PredictPoints, mesh: FaceMesh) -> tuple[list[Portrait], list[Portrait]]:
+    """The same with their face meshes."""
+
+    def portrait(example: LandmarkExample) -> Portrait:
+        place, score = mesh.points_in(example.gray, example.points.astype(np.float32))
+        return Portrait(*example, place, score > SURE)
+
+    training, measured = read_examples(folder, teacher)
+    return [portrait(each) for each in training], [portrait(each) for each in measured]
 
 
 class Task(NamedTuple):

@@ -85,7 +85,8 @@ def main(
 ) -> None:
     """Makes the faces."""
     whole, network, draw = load_lesson(lesson), FaceMesh(mesh), np.random.default_rng(seed)
-    rows, faces = [], []
+    rows: list[int] = []
+    faces: list[TurnedFace] = []
     for row in draw.permutation(len(whole.crops)):
         if len(rows) == count:
             break
@@ -96,7 +97,7 @@ def main(
         yaw, pitch = drawn_pose(draw)
         face = turned_face(crop, framing, points, yaw - yaw_of(points), pitch - pitch_of(points))
         if believable(placement_of_sampling(face.framing)):
-            rows.append(row)
+            rows.append(int(row))
             faces.append(face)
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as file:

@@ -126,7 +126,9 @@ def _triangles(places: np.ndarray) -> np.ndarray:
         division.insert(place)
         number[place] = n
     # Its outermost triangles have corners that are none of the points.
-    found = ([number.get(place, -1) for place in map(tuple, each)] for each in division.getTriangleList().reshape(-1, 3, 2).tolist())
+    found = (
+        [number.get(place, -1) for place in map(tuple, each)] for each in np.asarray(division.getTriangleList()).reshape(-1, 3, 2).tolist()
+    )
     return np.array([each for each in found if min(each) >= 0])
 
 

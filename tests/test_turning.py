@@ -44,7 +44,8 @@ def test_far_from_the_head_little_moves():
     after, _ = turned_in_depth(columns, head(), 40, 10)
     moved_px = np.abs(after.astype(int) - columns) * 4
     assert moved_px[140:180, 140:180].mean() > 10
-    assert moved_px[700:, 900:].max() <= 4
+    # Gray levels are 4 px wide.
+    assert moved_px[700:, 900:].max() <= 8 and moved_px[-20:, -20:].max() == 0
 
 
 def test_a_nose_hides_the_cheek_behind_it():

@@ -24,7 +24,7 @@ NOSE_ERROR = 0.06
 NOD = math.radians(12)
 """Standard deviation of the pitch that is expected before the points are seen. On the same faces it is 7 degrees."""
 MOST = math.radians(25)
-"""Largest pitch. The points show no larger one: those of heads raised by 30 degrees look like 7."""
+"""Largest pitch. The points show no larger one: those of heads raised by 30 degrees look like 15."""
 STEPS = 4
 """Of the fit: of 999 in 1,000 faces more steps change no angle by 0.2 degrees."""
 
@@ -57,8 +57,8 @@ def head_pose(points: "np.ndarray") -> Pose:
 
     Of the eyes only the middles are used: the two corners of an eye differ too little in depth to add much.
 
-    The pitch is poor, because a long nose, a wrinkled one and a lowered head look alike: docs/accuracy.md has the errors. Beyond 35 degrees
-    of yaw the points follow the head no more: the yaw comes out too small, at times with the wrong sign.
+    The pitch is poor, because a long nose, a wrinkled one and a lowered head look alike: docs/accuracy.md has the errors. Beyond 40 degrees
+    of yaw the points of some heads follow no more: the yaw comes out too small, at times with the wrong sign.
 
     Args:
         points: (5, 2) in picture pixels, in the order of `realtime.faces.landmarks`.
