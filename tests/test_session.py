@@ -248,7 +248,7 @@ def test_weak_light_must_be_darker():
 def test_a_side_take_requires_a_turned_head_but_not_a_profile():
     session, store = begin([Prompt("anger", SIDE, "first", 1.5)])
     assert "Turn your head" in str(session.update(look(0.0)).message)
-    assert "Turn back" in str(session.update(look(0.1, turn=0.4)).message)
+    assert "Turn back" in str(session.update(look(0.1, turn=0.55)).message)
     play(session, DONE, 0.2, lambda t: look(t, turn=-0.25))
     assert len(store.takes) == 1
 
