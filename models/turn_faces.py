@@ -31,7 +31,8 @@ SURE = 7.0
 
 ASIDE, NODDING = (0.6, 50.0, 15.0), (5.0, 16.0, -30.0, 40.0)
 """Which poses are drawn, in degrees. To the side: this share evenly up to the second number, the others by this standard deviation. Up:
-mean, standard deviation, lowest and highest; the mesh gives 7 to a face that looks ahead."""
+mean, standard deviation, lowest and highest. A face that looks ahead has some -8, so most faces are raised; with a mean of -8 more would be
+lowered."""
 
 
 class TurnedFace(NamedTuple):

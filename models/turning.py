@@ -71,7 +71,7 @@ def yaw_of(mesh: np.ndarray) -> float:
 
 
 def pitch_of(mesh: np.ndarray) -> float:
-    """By how many degrees it is raised; the face mesh gives 7 to a head that looks ahead."""
+    """By how many degrees it is raised; the mesh of a head that looks ahead has some -7, as its forehead lies behind its chin."""
     return -math.degrees(math.asin(axes(mesh)[1, 2]))
 
 
