@@ -89,7 +89,12 @@ def joined_tables(parts: list[FaceTable]) -> FaceTable:
 
 def held_out(persons: np.ndarray) -> np.ndarray:
     """(n,) bool: every third person (n,) of faces_wild is only measured on, never learned from."""
-    return np.array([int(person) % 3 == 0 for person in persons])
+    return np.array([is_held_out(person) for person in persons])
+
+
+def is_held_out(person: str) -> bool:
+    """The same of one person."""
+    return int(person) % 3 == 0
 
 
 def without_single_votes(votes: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from models.covering import covered
 from models.datasets import read_table
 from models.face_mesh import LEFT_CHEEK, NOSE_TIP, RIGHT_CHEEK, FaceMesh
-from models.face_table import held_out
+from models.face_table import is_held_out
 from models.pictures import read_gray
 from models.turning import FIVE, Head, turned_in_depth
 from realtime.base.errors import Trouble
@@ -186,9 +186,8 @@ def _is_turned(mesh: np.ndarray) -> bool:
 
 def photo_examples(wild: Path, workshop: Workshop) -> Iterator[Example]:
     """Examples from the photos of faces_wild, but for the people that are only measured on."""
-    rows = [row for _, row in read_table(wild / "labels.csv", ("image", "person"))]
-    for row, measured in zip(rows, held_out(np.array([row["person"] for row in rows])), strict=True):
-        if not measured:
+    for _, row in list(read_table(wild / "labels.csv", ("image", "person"))):
+        if not is_held_out(row["person"]):
             gray = read_gray(wild / row["image"])
             factor = min(400 / min(gray.shape), 1.0)
             yield from workshop.of_photo(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))

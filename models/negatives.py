@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from models.datasets import load_fer2013
-from models.face_table import VOTED, held_out
+from models.face_table import VOTED, is_held_out
 from models.pictures import read_gray
 from realtime.config import DetectorSettings
 from realtime.faces.align import sample, similarity
@@ -71,8 +71,7 @@ def backgrounds(folder: Path, n: int, draw: np.random.Generator) -> np.ndarray:
     """(n, 48, 48) uint8 squares from the photos of faces_wild that show at most the rim of the face in the middle."""
     with (Path(folder) / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    measured = held_out(np.array([row["person"] for row in rows]))
-    names = [row["image"] for row, skip in zip(rows, measured, strict=True) if not skip]
+    names = [row["image"] for row in rows if not is_held_out(row["person"])]
     squares: list[np.ndarray] = []
     while len(squares) < n:
         name = names[draw.integers(len(names))]

@@ -29,7 +29,7 @@ from models.covering import covered
 from models.datasets import read_table
 from models.dlib_files import public_predictor_path
 from models.face_mesh import FaceMesh
-from models.face_table import held_out
+from models.face_table import is_held_out
 from models.pictures import SEARCHED, central_box, detector, read_gray
 from models.turning import FIVE, Head, turned, turned_in_depth, yaw_of
 from realtime.base.geometry import box_around, mirror_box, scale_box, width
@@ -256,11 +256,11 @@ def read_examples(folder: Path, teacher: PredictPoints) -> tuple[list[LandmarkEx
     draw = np.random.default_rng(0)
     parts: tuple[list[Any], list[Any]] = ([], [])
     rows = list(read_table(folder / "labels.csv", ("image", "person", "label")))
-    for (line, row), skip in zip(rows, held_out(np.array([row["person"] for _, row in rows])), strict=True):
+    for line, row in rows:
         gray = read_gray(folder / row["image"], line)
         box = central_box(gray)
         if box is not None:
-            parts[int(skip)].append(LandmarkExample(gray, box, truth(teacher, gray, box, draw)))
+            parts[is_held_out(row["person"])].append(LandmarkExample(gray, box, truth(teacher, gray, box, draw)))
     print(f"read {len(rows)} photos: {len(parts[0])} faces to learn from, {len(parts[1])} of people held out", flush=True)
     return parts
 

@@ -59,9 +59,9 @@ def test_a_folder_without_pictures_is_told(tmp_path, workshop):
 def test_people_that_are_only_measured_on_give_no_examples(tmp_path, workshop, gray, monkeypatch):
     cv2.imwrite(str(tmp_path / "a.png"), gray("obama"))
     (tmp_path / "labels.csv").write_text("image,person,label\na.png,7,neutral\n")
-    monkeypatch.setattr("models.judge_examples.held_out", lambda persons: persons == "7")
+    monkeypatch.setattr("models.judge_examples.is_held_out", lambda person: person == "7")
     assert list(photo_examples(tmp_path, workshop)) == []
-    monkeypatch.setattr("models.judge_examples.held_out", lambda persons: persons == "8")
+    monkeypatch.setattr("models.judge_examples.is_held_out", lambda person: person == "8")
     assert list(photo_examples(tmp_path, workshop))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from models.face_table import held_out
+from models.face_table import is_held_out
 from models.pictures import read_gray
 from realtime.base.errors import Trouble
 from realtime.config import PHOTO, ClassifierSettings, Settings, model_file
@@ -38,8 +38,7 @@ def photo_files(folder: Path, most: int) -> list[Path]:
     if table.is_file():
         with table.open(newline="") as file:
             rows = list(csv.DictReader(file))
-        measured = held_out(np.array([row["person"] for row in rows]))
-        files = [table.parent / row["image"] for row, kept in zip(rows, measured, strict=True) if kept]
+        files = [table.parent / row["image"] for row in rows if is_held_out(row["person"])]
     else:
         files = sorted(path for path in folder.iterdir() if path.is_file())
     return [files[i] for i in np.random.default_rng(0).permutation(len(files))[:most]]

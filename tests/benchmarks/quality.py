@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from models.chips import chips_of
 from models.datasets import label_index, load_fer2013, read_table
-from models.face_table import held_out, majority
+from models.face_table import is_held_out, majority
 from models.framing import crop_points, placement_of
 from models.pictures import point_predictor, read_gray
 from models.scores import WILD_LABELS, wilson
@@ -68,7 +68,7 @@ def photos(folder: Path) -> Iterator[Photo]:
     """The photos of people who are held out of training, with an expression that counts; of each, the face nearest to the middle."""
     detector, predictor = Detector(DetectorSettings(enlarge=1.0)), point_predictor()
     for place, row in read_table(folder / "labels.csv", ("image", "person", "label")):
-        if row["label"] not in WILD_LABELS or not held_out(np.array([row["person"]]))[0]:
+        if row["label"] not in WILD_LABELS or not is_held_out(row["person"]):
             continue
         gray = read_gray(folder / row["image"], place)
         middle = np.array(gray.shape[::-1])

@@ -23,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from models.datasets import label_index, read_table
-from models.face_table import FaceTable, held_out
+from models.face_table import FaceTable, is_held_out
 from models.pictures import Picture, cut_out, read_pictures
 from models.scores import calibration_error
 from realtime.config import ClassifierSettings, SmoothingSettings
@@ -122,10 +122,10 @@ class Score:
 
 def unseen_faces(folder: Path) -> FaceTable:
     """The photos of faces_wild whose people are held out of training, with a face that the detector finds."""
-    rows = [(place, row) for place, row in read_table(folder / "labels.csv", ("image", "person", "label"))]
-    held_out_rows = [rows[i] for i in np.flatnonzero(held_out(np.array([row["person"] for _, row in rows])))]
     pictures = [
-        Picture(folder / row["image"], row["image"], label_index(row["label"], place), person=row["person"]) for place, row in held_out_rows
+        Picture(folder / row["image"], row["image"], label_index(row["label"], place), person=row["person"])
+        for place, row in read_table(folder / "labels.csv", ("image", "person", "label"))
+        if is_held_out(row["person"])
     ]
     return read_pictures(pictures, cut_out)
 

@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from models.datasets import read_table
 from models.face_mesh import FaceMesh
-from models.face_table import held_out
+from models.face_table import is_held_out
 from models.pictures import central_box, read_gray
 from models.scores import WILD_LABELS, confusion, f1
-from models.train_landmarks import FRONTAL_DEG, SURE, LandmarkExample, Portrait, PredictorSettings, Task, in_depth, jittered, predicted
+from models.train_landmarks import SURE, LandmarkExample, Portrait, PredictorSettings, Task, in_depth, jittered, predicted
 from models.turning import yaw_of
 from realtime.base.geometry import box_around
 from realtime.config import POINTS, SHIPPED
@@ -53,9 +53,8 @@ class Photo(NamedTuple):
 
 def photos(folder: Path, predictor: PointPredictor, mesh: FaceMesh) -> Iterator[Photo]:
     """Those that look ahead, of people that are held out."""
-    rows = [row for _, row in read_table(folder / "labels.csv", ("image", "person", "label"))]
-    for row, measured in zip(rows, held_out(np.array([row["person"] for row in rows])), strict=True):
-        if not measured or row["label"] not in WILD_LABELS:
+    for _, row in read_table(folder / "labels.csv", ("image", "person", "label")):
+        if not is_held_out(row["person"]) or row["label"] not in WILD_LABELS:
             continue
         gray = read_gray(folder / row["image"])
         box = central_box(gray)
@@ -63,8 +62,9 @@ def photos(folder: Path, predictor: PointPredictor, mesh: FaceMesh) -> Iterator[
             continue
         points = predictor.points(gray, box_around(predictor.points(gray, box)))
         place, score = mesh.points_in(gray, points)
-        if score > SURE and abs(yaw_of(place)) < FRONTAL_DEG:
-            yield Photo(Portrait(gray, box, points, place, True), LABELS.index(row["label"]))
+        portrait = Portrait(gray, box, points, place, score > SURE)
+        if portrait.turns:
+            yield Photo(portrait, LABELS.index(row["label"]))
 
 
 def turned_photos(faces: list[Photo], yaw: float, pitch: float) -> Iterator[LandmarkExample]:
