@@ -46,7 +46,7 @@ def card_bytes(card: dict[str, Any]) -> bytes:
 
 
 def replace_model(path: Path, content: bytes, card: dict[str, Any]) -> None:
-    """Puts a model file and its card in the place of an older pair.
+    """Puts a model file and its card in the place of an older pair, or into a new folder.
 
     Both are complete on the disk before the first of them moves; the card moves last. If anything fails, the older pair is put back. A kill
     between the two moves leaves the new model with the old card: loading refuses such a pair, since the card has the sha256 of its model.
@@ -60,6 +60,7 @@ def replace_model(path: Path, content: bytes, card: dict[str, Any]) -> None:
         OSError: a file cannot be written.
     """
     beside = path.with_suffix(".json")
+    path.parent.mkdir(parents=True, exist_ok=True)
     older = {file: file.read_bytes() if file.exists() else None for file in (path, beside)}
     try:
         with replacing(beside) as file:

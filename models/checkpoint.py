@@ -33,12 +33,19 @@ def net_of(weights: Path) -> str:
     return str(torch.load(weights, map_location="cpu", weights_only=True)["net"])
 
 
+def prior_of(weights: Path) -> list[float] | None:
+    """Under which class mix (7 shares) the network of a `weights.pt` answers; None for that of what it learned from."""
+    prior: list[float] | None = torch.load(weights, map_location="cpu", weights_only=True)["recipe"].get("prior")
+    return prior
+
+
 def save_trained(path: Path, net: str, settings: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
     """Writes a `weights.pt`: the network's name, the settings of its training, the version of torch and the weights."""
     save_whole({"net": net, "recipe": settings, "torch": str(torch.__version__), "weights": weights}, path)
 
 
 def save_whole(content: object, path: Path) -> None:
-    """`torch.save`, but a run that is killed meanwhile keeps the older file of that name."""
+    """`torch.save`, also into a new folder; a run that is killed meanwhile keeps the older file of that name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         torch.save(content, file)

@@ -5,7 +5,7 @@ an expression was transferred.
 
 Half of a face's target are its votes, half is what the starting weights say of its plain chip; after a turn its target is the same. The
 file that is written is a mean of the starting weights and of the course's (Wortsman et al. 2022), which did better than either on faces
-that neither had learned from. It takes about 45 minutes on two cores.
+that neither had learned from. It takes about 70 minutes on two cores.
 """
 
 import copy
@@ -21,7 +21,7 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor
 
-from models.checkpoint import load_trained, net_of, save_trained
+from models.checkpoint import load_trained, net_of, prior_of, save_trained
 from models.cli import one_line
 from models.face_api import FaceApiNet, adviser_of
 from models.lesson import load_lesson
@@ -36,6 +36,9 @@ from realtime.config import PRIOR_OF_USE
 TEMPERATURE = 0.57
 """Of the shipped emotion's logits: the change of the prior is multiplied by it before it is added to them."""
 
+CHECKPOINT = 250
+"""After so many steps the weights of that time are written, in case the course does not come to its end."""
+
 PART = 64
 """How many faces the networks are asked about at once."""
 
@@ -44,10 +47,10 @@ PART = 64
 class CourseSettings:
     """How the course is taught."""
 
-    faces: int = 128  # in a batch
-    transferred: int = 28  # faces to which an expression was transferred
+    faces: int = 96  # in a batch
+    transferred: int = 52  # faces to which an expression was transferred
     turned: int = 44  # faces that were turned in depth
-    negatives: int = 12  # pictures without a readable face
+    negatives: int = 10  # pictures without a readable face
     learning: LearningSettings = field(default_factory=lambda: LearningSettings(0.03, weight_decay=2e-4, average_decay=0.998))
     votes_share: float = 0.5  # of the target of a face whose votes are fully trusted
     original_weight: float = 0.5  # of the second head's loss
@@ -106,7 +109,10 @@ class Answers:
     """Targets: the labels, with what the starting weights and face-api's network say of each plain chip."""
 
     @torch.no_grad()
-    def __init__(self, start: ManyHeaded, adviser: FaceApiNet, faces: Faces, class_weights: Tensor, votes_share: float):
+    def __init__(
+        self, start: ManyHeaded, adviser: FaceApiNet, faces: Faces, class_weights: Tensor, start_weights: Tensor, votes_share: float
+    ):
+        """`class_weights` (8,) bring votes under the prior of use, `start_weights` (8,) what the starting weights say."""
         own, opinion = [], []
         # In this memory format face-api's network takes a third of the time, and small parts stay in the processor's cache.
         start, adviser = start.to(memory_format=torch.channels_last), adviser.to(memory_format=torch.channels_last)
@@ -115,7 +121,7 @@ class Answers:
             own.append(start(seen)[0].softmax(1))
             opinion.append(((adviser(seen) + adviser(seen.flip(3))) / 2).softmax(1))
         share = (faces.weight * votes_share)[:, None]
-        self.votes = ((1 - share) * torch.cat(own) + share * faces.distribution) * class_weights
+        self.votes = (1 - share) * torch.cat(own) * start_weights + share * faces.distribution * class_weights
         self.opinion, self.original = torch.cat(opinion), smooth_single(faces.single)
 
     def of(self, rows: Tensor, blend: Blend, others: Tensor) -> Targets:
@@ -184,7 +190,7 @@ def mean_weights(start: dict[str, Tensor], end: dict[str, Tensor], start_share: 
 
 @one_line
 def main(
-    start: Annotated[Path, typer.Option(help="Weights to go on from, which answer under the class mix of FER2013.")],
+    start: Annotated[Path, typer.Option(help="Weights to go on from.")],
     out: Annotated[Path, typer.Option(help="The file of weights to write.")],
     lesson: Annotated[Path, typer.Option(help="The file that models.pack_lesson wrote.")] = Path("runs/lesson.npz"),
     transferred: Annotated[Path, typer.Option(help="The file that models.transfer_faces wrote.")] = Path("runs/transferred.npz"),
@@ -195,17 +201,22 @@ def main(
     torch.manual_seed(1)
     whole, device, before = load_lesson(lesson), torch.device("cpu"), load_trained(start)
     faces, changed, aside = faces_of(whole, device), load_transferred(transferred), load_turned(turned)
-    shift = torch.tensor(PRIOR_OF_USE) / torch.from_numpy(whole.prior)
-    class_weights = F.pad(shift, (0, 1), value=1.0)
+    ratio = torch.tensor(PRIOR_OF_USE) / torch.tensor(prior_of(start) or whole.prior.tolist())
+    class_weights = torch.tensor(PRIOR_OF_USE) / torch.from_numpy(whole.prior)
     settings = CourseSettings()
-    answers = Answers(before, adviser_of(whole.starts["face_api"]), faces, class_weights, settings.votes_share)
+    answers = Answers(
+        *(before, adviser_of(whole.starts["face_api"]), faces),
+        *(F.pad(weights, (0, 1), value=1.0) for weights in (class_weights, ratio)),
+        settings.votes_share,
+    )
     course = Course(copy.deepcopy(before), answers, faces, changed, aside, torch.from_numpy(whole.scenery[:, None]), settings)
     for step in range(steps):
         loss = course.update(step / steps)
         if step % 100 == 0:
             print(f"step {step} of {steps}, loss {float(loss):.3f}", flush=True)
-    weights = mean_weights(before.state_dict(), course.trainee.averaged.state_dict(), settings.start_share, shift.log() * TEMPERATURE)
-    save_trained(out, net_of(start), {"prior": list(PRIOR_OF_USE), "steps": steps} | asdict(settings), weights)
+        if (step + 1) % CHECKPOINT == 0 or step + 1 == steps:
+            weights = mean_weights(before.state_dict(), course.trainee.averaged.state_dict(), settings.start_share, ratio.log() * TEMPERATURE)
+            save_trained(out, net_of(start), {"prior": list(PRIOR_OF_USE), "steps": step + 1} | asdict(settings), weights)
     print(f"wrote {out} after {steps} steps")
 
 

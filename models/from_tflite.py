@@ -130,9 +130,9 @@ def main(
     weight, bias = fit_head(embeddings, data.single[rows].repeat(cuts), len(network.original.bias))
     network.original.weight.data.copy_(weight)
     network.original.bias.data.copy_(bias)
-    out.parent.mkdir(parents=True, exist_ok=True)
     print(json.dumps(Examination(content, torch.device("cpu")).scores([TrainedNetwork(network, whole=False)])))
-    save_trained(out, net, {"recovered_from": model.name}, network.state_dict())
+    prior = json.loads(model.with_suffix(".json").read_text())["prior"]
+    save_trained(out, net, {"recovered_from": model.name, "prior": prior}, network.state_dict())
     print(f"wrote {out}")
 
 

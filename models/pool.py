@@ -41,7 +41,6 @@ def main(
     """Pools the heads of a trained network."""
     saved, net = torch.load(weights, map_location="cpu", weights_only=True), load_trained(weights)
     pool_heads(net, own_labels, opinion)
-    out.parent.mkdir(parents=True, exist_ok=True)
     save_trained(out, saved["net"], saved["recipe"] | {"own_labels": own_labels, "opinion": opinion}, net.state_dict())
     print(f"wrote {out}")
 

@@ -27,6 +27,12 @@ def test_a_pair_replaces_another(path):
     assert sorted(file.name for file in path.parent.iterdir()) == ["net.json", "net.tflite"]
 
 
+def test_a_new_folder_is_made(tmp_path):
+    path = tmp_path / "new" / "folder" / "net.tflite"
+    replace_model(path, *NEW)
+    assert pair(path) == NEW
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("move", [1, 2])
 def test_an_interruption_at_a_move_leaves_the_older_pair(path, monkeypatch, when, move):

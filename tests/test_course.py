@@ -38,13 +38,13 @@ def write_turned(path, rows) -> None:
 def test_half_of_a_target_is_the_votes_under_the_prior_of_use():
     torch.manual_seed(0)
     lesson, net = small_lesson(), build("nano").eval()
-    faces, weights = faces_of(lesson, CPU), torch.arange(1.0, 9)
-    answers = Answers(net, FaceApiNet().eval(), faces, weights, 0.5)
+    faces, weights, start_weights = faces_of(lesson, CPU), torch.arange(1.0, 9), torch.linspace(0.5, 2, 8)
+    answers = Answers(net, FaceApiNet().eval(), faces, weights, start_weights, 0.5)
     rows = torch.arange(5)
     targets = answers.of(rows, Blend(rows, torch.ones(5)), torch.full((2, 8), 0.125))
     with torch.no_grad():
         own = net(to_input(plain_chips(faces.crops, faces.framing)[:5]))[0].softmax(1)
-    expected = (own + faces.distribution[:5]) / 2 * weights
+    expected = (own * start_weights + faces.distribution[:5] * weights) / 2
     assert torch.allclose(targets.votes[:5], expected, atol=1e-5)
     assert torch.allclose(targets.votes[5:], torch.full((2, 8), 0.125))
     # The other heads know nothing of transferred faces.
@@ -70,15 +70,28 @@ def test_a_course_learns_what_it_is_shown(tmp_path, monkeypatch):
     monkeypatch.setattr(
         course, "CourseSettings", partial(CourseSettings, faces=24, transferred=12, turned=6, negatives=18, learning=quick, start_share=0.0)
     )
-    course.main(start, tmp_path / "end.pt", tmp_path / "lesson.npz", tmp_path / "transferred.npz", tmp_path / "turned.npz", 40)
-    net, (crops, labels) = load_trained(tmp_path / "end.pt"), half_dark(40, 1)
+    course.main(start, tmp_path / "new" / "end.pt", tmp_path / "lesson.npz", tmp_path / "transferred.npz", tmp_path / "turned.npz", 40)
+    net, (crops, labels) = load_trained(tmp_path / "new" / "end.pt"), half_dark(40, 1)
     faces = faces_of(small_lesson(), CPU)
     with torch.no_grad():
         answers = net(to_input(plain_chips(torch.from_numpy(crops[:, None]), faces.framing[:40])))[0].numpy()
     right = (answers[:, FEAR] > answers[:, SURPRISE]) == (labels == FEAR)
     assert right.mean() > 0.9
-    recipe = torch.load(tmp_path / "end.pt", weights_only=True)["recipe"]
+    recipe = torch.load(tmp_path / "new" / "end.pt", weights_only=True)["recipe"]
     assert recipe["prior"] == list(PRIOR_OF_USE) and recipe["steps"] == 40
+
+
+@pytest.mark.parametrize(("recipe", "is_moved"), [({}, True), ({"prior": list(PRIOR_OF_USE)}, False)])
+def test_weights_that_answer_under_the_prior_of_use_are_not_moved_there_again(tmp_path, monkeypatch, recipe, is_moved):
+    save_lesson(small_lesson(), tmp_path / "lesson.npz")
+    write_transferred(tmp_path / "transferred.npz")
+    write_turned(tmp_path / "turned.npz", np.arange(30))
+    start, before = tmp_path / "start.pt", build("nano")
+    save_trained(start, "nano", recipe, before.state_dict())
+    monkeypatch.setattr(course, "CourseSettings", partial(CourseSettings, faces=4, transferred=2, turned=2, negatives=6, start_share=1.0))
+    course.main(start, tmp_path / "end.pt", tmp_path / "lesson.npz", tmp_path / "transferred.npz", tmp_path / "turned.npz", 1)
+    moved = (load_trained(tmp_path / "end.pt").head.bias - before.head.bias).abs().max() > 0.01
+    assert bool(moved) == is_moved
 
 
 def test_a_turned_face_has_the_target_that_it_had_before(tmp_path, monkeypatch):
@@ -88,7 +101,7 @@ def test_a_turned_face_has_the_target_that_it_had_before(tmp_path, monkeypatch):
     write_transferred(tmp_path / "transferred.npz")
     lesson = small_lesson()
     faces, net = faces_of(lesson, CPU), build("nano")
-    answers = Answers(net.eval(), FaceApiNet().eval(), faces, torch.ones(8), 0.5)
+    answers = Answers(net.eval(), FaceApiNet().eval(), faces, torch.ones(8), torch.ones(8), 0.5)
     settings = CourseSettings(faces=8, transferred=4, turned=5, negatives=6)
     parts = load_transferred(tmp_path / "transferred.npz"), load_turned(tmp_path / "turned.npz")
     taught = course.Course(net, answers, faces, *parts, torch.from_numpy(lesson.scenery[:, None]), settings)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from fakes import FakeClock, World, points_in
 
-from realtime.base.geometry import box_distance, move_box
+from realtime.base.geometry import box_distance, move_box, width
 from realtime.base.timing import StageTimer
 from realtime.config import EFFORTS, Settings
 from realtime.faces.cuts import Shot
@@ -55,6 +55,17 @@ def test_faces_are_tracked_without_any_search(stage):
         assert [track.id for track in tracks] == [1, 2]
         assert box_distance(tracks[0].box, left) < 0.01
         assert box_distance(tracks[1].box, right) < 0.01
+
+
+@pytest.mark.parametrize(("face", "rate"), [(Box(20, 20, 80, 80), -0.7), (Box(-40, -40, 140, 140), 1.4)])
+def test_a_box_changes_its_size_no_faster_than_a_face_can(stage, face, rate):
+    """The points of a head that turns far draw together; its box goes along slowly, so that they are found again."""
+    stage.show(LEFT)
+    [track] = stage.show(face, search=False)
+    assert width(track.box) == pytest.approx(100 * np.exp(rate * STEP), rel=1e-3)
+    assert box_distance(track.box, face) < 0.01 and np.allclose(track.points, points_in(face))
+    [track] = stage.show(face, search=False, after=1.0)
+    assert width(track.box) == pytest.approx(width(face), rel=0.01)
 
 
 def test_a_second_search_does_not_make_a_second_track(stage):

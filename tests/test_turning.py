@@ -88,5 +88,6 @@ def test_a_turned_face_is_framed_by_its_turned_points():
 def test_poses_are_drawn_within_their_limits():
     draw = np.random.default_rng(0)
     yaws, pitches = np.array([drawn_pose(draw) for _ in range(2000)]).T
-    assert np.abs(yaws).max() <= 50 and pitches.min() >= -30 and pitches.max() <= 40
-    assert (np.abs(yaws) > 25).mean() > 0.25 and abs(yaws.mean()) < 2 and 3 < pitches.mean() < 7
+    assert np.abs(yaws).max() <= 50 and np.abs(pitches).max() <= 32
+    assert (np.abs(yaws) > 25).mean() > 0.25 and abs(yaws.mean()) < 2
+    assert 14 < pitches.std() < 17 and abs(pitches.mean()) < 1.5

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from realtime.base.geometry import box_distance, move_box, width
+from realtime.base.geometry import box_distance, move_box, wider, width
 from realtime.base.timing import StageTimer
 from realtime.config import Effort, TrackerSettings
 from realtime.faces.align import align, misfit
@@ -221,7 +221,7 @@ class Tracker:
         """
         expected = track.predict_box(t)
         points = self.timer.run("points", self.tilted.points, gray, expected, roll(track.points))
-        box = self.tilted.box(points)
+        box = self._steady(self.tilted.box(points), track, t)
         deviation = box_distance(box, expected)
         if deviation > self.settings.stray or misfit(points) > self.settings.misfit:
             drift = np.array([expected.x0 - track.box.x0, expected.y0 - track.box.y0])
@@ -234,6 +234,15 @@ class Tracker:
             step = np.array([box.x0 + box.x1 - track.box.x0 - track.box.x1, box.y0 + box.y1 - track.box.y0 - track.box.y1]) / 2
             velocity = velocity + (step / elapsed - velocity) * (1 - math.exp(-elapsed / self.settings.velocity_s))
         return replace(track, box=box, points=points, velocity=velocity, t=t, deviation=deviation)
+
+    def _steady(self, box: Box, track: Track, t: float) -> Box:
+        """The box of a track at time `t`, with no other size than a face can have by then. The points of a head that turns far draw together,
+        and in a box that shrinks with them they are not found again.
+        """
+        elapsed = t - track.t
+        least, most = (width(track.box) * math.exp(rate * elapsed) for rate in (-self.settings.shrinking, self.settings.growing))
+        size = width(box)
+        return wider(box, min(max(size, least), most) / size) if size > 0 else box
 
     def _check(self, gray: np.ndarray, track: Track, effort: Effort) -> Track:
         """The track after the judge looked at its place, if that is due: soon after a look that found no face, else later."""

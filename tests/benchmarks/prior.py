@@ -1,4 +1,4 @@
-"""What other priors of use would give: models by the power to which the training prior is raised.
+"""What other priors of use would give: models by the power to which FER2013's class mix is raised.
 
     python tests/benchmarks/prior.py ../shared/data/fer2013 ../shared/data/faces_wild        needs torch
 
@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from models.chips import chips_of
 from models.datasets import load_fer2013, load_wild
 from models.face_table import FaceTable, held_out, majority
+from models.quantize import prior as class_mix
 from models.scores import scores, weights_of, wild_scores
 from models.temperature import fit_calibration
 from realtime.config import SHIPPED
@@ -26,9 +27,12 @@ from realtime.expression.classifier import EmotionClassifier, softmax
 POWERS = (1.0, 0.75, 0.6, 0.5, 0.4, 0.25, 0.0)
 
 
-def row(model: EmotionClassifier, power: float, public: FaceTable, logits: np.ndarray, photos: FaceTable, photo_logits: np.ndarray) -> str:
-    """A line of the table. `logits` (n, 8) and `photo_logits` (m, 8) are the model's for the public test and the photos."""
-    prior = model.prior**power / (model.prior**power).sum()
+def row(
+    model: EmotionClassifier, power: float, mix: np.ndarray, public: FaceTable, logits: np.ndarray, photos: FaceTable, photo_logits: np.ndarray
+) -> str:
+    """A line of the table. `mix` (7,) is FER2013's; `logits` (n, 8) and `photo_logits` (m, 8) are the model's for the public test and the
+    photos."""
+    prior = mix**power / (mix**power).sum()
     shift, truth = np.log(prior / model.prior), majority(public.votes)
     fitted = (truth >= 0) & np.array(["private_test" not in copies for copies in public.near_copy_in])
     temperature, bias = fit_calibration(logits[fitted, :-1], truth[fitted], shift, weights_of(prior, truth[fitted]))
@@ -50,6 +54,7 @@ if __name__ == "__main__":
     args = parser.parse_args()
     public, photos = load_fer2013(args.fer2013, "public_test"), load_wild(args.wild)
     photos = photos.where(held_out(photos.persons))
+    mix = class_mix(load_fer2013(args.fer2013, "train"))
     chips, photo_chips = chips_of(public), chips_of(photos)
     print(f"n = {(majority(public.votes) >= 0).sum()} faces of the public test, {len(photos)} photos")
     print("| model | power | right | mean recall | ECE | photos: neutral recalled | macro-F1 |\n|---|---|---|---|---|---|---|")
@@ -57,4 +62,4 @@ if __name__ == "__main__":
         model = EmotionClassifier(path)
         logits, photo_logits = model.logits(chips)[0], model.logits(photo_chips)[0]
         for power in POWERS:
-            print(row(model, power, public, logits, photos, photo_logits), flush=True)
+            print(row(model, power, mix, public, logits, photos, photo_logits), flush=True)
