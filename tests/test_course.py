@@ -68,9 +68,9 @@ def test_a_course_learns_what_it_is_shown(tmp_path, monkeypatch):
     save_trained(start, "nano", {}, build("nano").state_dict())
     quick = LearningSettings(learning_rate=0.05, average_decay=0.5)
     monkeypatch.setattr(
-        course, "CourseSettings", partial(CourseSettings, faces=24, transferred=12, turned=6, negatives=18, learning=quick, start_share=0.0)
+        course, "CourseSettings", partial(CourseSettings, faces=24, transferred=12, turned=6, negatives=18, learning=quick)
     )
-    course.main(start, tmp_path / "new" / "end.pt", tmp_path / "lesson.npz", tmp_path / "transferred.npz", tmp_path / "turned.npz", 40)
+    course.main(start, tmp_path / "new" / "end.pt", tmp_path / "lesson.npz", tmp_path / "transferred.npz", tmp_path / "turned.npz", 40, 0.0)
     net, (crops, labels) = load_trained(tmp_path / "new" / "end.pt"), half_dark(40, 1)
     faces = faces_of(small_lesson(), CPU)
     with torch.no_grad():
@@ -88,8 +88,8 @@ def test_weights_that_answer_under_the_prior_of_use_are_not_moved_there_again(tm
     write_turned(tmp_path / "turned.npz", np.arange(30))
     start, before = tmp_path / "start.pt", build("nano")
     save_trained(start, "nano", recipe, before.state_dict())
-    monkeypatch.setattr(course, "CourseSettings", partial(CourseSettings, faces=4, transferred=2, turned=2, negatives=6, start_share=1.0))
-    course.main(start, tmp_path / "end.pt", tmp_path / "lesson.npz", tmp_path / "transferred.npz", tmp_path / "turned.npz", 1)
+    monkeypatch.setattr(course, "CourseSettings", partial(CourseSettings, faces=4, transferred=2, turned=2, negatives=6))
+    course.main(start, tmp_path / "end.pt", tmp_path / "lesson.npz", tmp_path / "transferred.npz", tmp_path / "turned.npz", 1, 1.0)
     moved = (load_trained(tmp_path / "end.pt").head.bias - before.head.bias).abs().max() > 0.01
     assert bool(moved) == is_moved
 

@@ -76,8 +76,10 @@ def test_the_models_opinion_of_both_sides_is_added(gray):
     asked = []
     alone = FaceJudge(half).of_places(picture, [points])
     assert FaceJudge(half).with_model(picture, [points]) == pytest.approx(alone)
-    assert FaceJudge(lambda chips: asked.append(chips[0]) or np.full(1, 0.0)).with_model(picture, [points])[0] > alone[0] + 4
-    assert FaceJudge(lambda chips: np.full(1, 1.0)).with_model(picture, [points])[0] < alone[0] - 4
+    sure_of_a_face = FaceJudge(lambda chips: asked.append(chips[0]) or np.full(1, 0.0))
+    assert sure_of_a_face.with_model(picture, [points]) == pytest.approx(alone + 5, abs=0.01)
+    assert FaceJudge(lambda chips: np.full(1, 0.9)).with_model(picture, [points]) == pytest.approx(alone - np.log(9))
+    assert FaceJudge(lambda chips: np.full(1, 1.0)).with_model(picture, [points])[0] < alone[0] - 10
     assert (asked[0] == asked[1][:, ::-1]).all()
 
 
