@@ -67,9 +67,7 @@ def test_a_course_learns_what_it_is_shown(tmp_path, monkeypatch):
     start = tmp_path / "start.pt"
     save_trained(start, "nano", {}, build("nano").state_dict())
     quick = LearningSettings(learning_rate=0.05, average_decay=0.5)
-    monkeypatch.setattr(
-        course, "CourseSettings", partial(CourseSettings, faces=24, transferred=12, turned=6, negatives=18, learning=quick)
-    )
+    monkeypatch.setattr(course, "CourseSettings", partial(CourseSettings, faces=24, transferred=12, turned=6, negatives=18, learning=quick))
     course.main(start, tmp_path / "new" / "end.pt", tmp_path / "lesson.npz", tmp_path / "transferred.npz", tmp_path / "turned.npz", 40, 0.0)
     net, (crops, labels) = load_trained(tmp_path / "new" / "end.pt"), half_dark(40, 1)
     faces = faces_of(small_lesson(), CPU)

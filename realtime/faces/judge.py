@@ -32,8 +32,8 @@ HOPELESS = -2.5
 """The network's logit up to which the model is not asked, which costs more: 92 of 100 places without a face have less, no posed head."""
 
 REJECT = (0.0067, 1 - 1e-5)
-"""Within these the model's reject probabilities count. The first is a logit of 5 for a face: of some maps and drawings, which are like nothing
-that it learned from, the model is surer than that."""
+"""Within these the model's reject probabilities count. The first is a logit of 5 for a face: of some maps and drawings, which are like
+nothing that it learned from, the model is surer than that."""
 
 LEAST_CONTRAST = 4.0
 """Grey levels of standard deviation; a patch with less is not stretched further, because that would show only noise."""

@@ -236,8 +236,9 @@ class Tracker:
         return replace(track, box=box, points=points, velocity=velocity, t=t, deviation=deviation)
 
     def _steady(self, box: Box, track: Track, t: float) -> Box:
-        """The box of a track at time `t`, with no other size than a face can have by then. The points of a head that turns far draw together,
-        and in a box that shrinks with them they are not found again.
+        """The box of a track at time `t`, with no other size than a face can have by then.
+
+        The points of a head that turns far draw together, and in a box that shrinks with them they are not found again.
         """
         elapsed = t - track.t
         least, most = (width(track.box) * math.exp(rate * elapsed) for rate in (-self.settings.shrinking, self.settings.growing))

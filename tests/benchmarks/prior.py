@@ -28,10 +28,17 @@ POWERS = (1.0, 0.75, 0.6, 0.5, 0.4, 0.25, 0.0)
 
 
 def row(
-    model: EmotionClassifier, power: float, mix: np.ndarray, public: FaceTable, logits: np.ndarray, photos: FaceTable, photo_logits: np.ndarray
+    model: EmotionClassifier,
+    power: float,
+    mix: np.ndarray,
+    public: FaceTable,
+    logits: np.ndarray,
+    photos: FaceTable,
+    photo_logits: np.ndarray,
 ) -> str:
-    """A line of the table. `mix` (7,) is FER2013's; `logits` (n, 8) and `photo_logits` (m, 8) are the model's for the public test and the
-    photos."""
+    """A line of the table. `mix` (7,) is FER2013's class mix; `logits` (n, 8) and `photo_logits` (m, 8) are the model's for the public test
+    and for the photos.
+    """
     prior = mix**power / (mix**power).sum()
     shift, truth = np.log(prior / model.prior), majority(public.votes)
     fitted = (truth >= 0) & np.array(["private_test" not in copies for copies in public.near_copy_in])
