@@ -35,6 +35,18 @@ def write_turned(path, rows) -> None:
     np.savez(path, rows=rows, crops=lesson.crops[rows, ::-1], framing=lesson.framing[rows])
 
 
+def materials(folder, recipe) -> list:
+    """The files of a course in a folder: weights to start from, those to write, a lesson, transferred and turned faces."""
+    start, end, lesson, transferred, turned = (
+        folder / name for name in ("start.pt", "new/end.pt", "lesson.npz", "moved.npz", "turned.npz")
+    )
+    save_trained(start, "nano", recipe, build("nano").state_dict())
+    save_lesson(small_lesson(), lesson)
+    write_transferred(transferred)
+    write_turned(turned, np.arange(30))
+    return [start, end, lesson, transferred, turned]
+
+
 def test_half_of_a_target_is_the_votes_under_the_prior_of_use():
     torch.manual_seed(0)
     lesson, net = small_lesson(), build("nano").eval()
@@ -61,35 +73,50 @@ def test_the_mean_of_weights_brings_the_start_under_the_same_prior():
 
 def test_a_course_learns_what_it_is_shown(tmp_path, monkeypatch):
     torch.manual_seed(0)
-    save_lesson(small_lesson(), tmp_path / "lesson.npz")
-    write_transferred(tmp_path / "transferred.npz")
-    write_turned(tmp_path / "turned.npz", np.arange(30))
-    start = tmp_path / "start.pt"
-    save_trained(start, "nano", {}, build("nano").state_dict())
+    files = materials(tmp_path, {})
     quick = LearningSettings(learning_rate=0.05, average_decay=0.5)
-    monkeypatch.setattr(course, "CourseSettings", partial(CourseSettings, faces=24, transferred=12, turned=6, negatives=18, learning=quick))
-    course.main(start, tmp_path / "new" / "end.pt", tmp_path / "lesson.npz", tmp_path / "transferred.npz", tmp_path / "turned.npz", 40, 0.0)
-    net, (crops, labels) = load_trained(tmp_path / "new" / "end.pt"), half_dark(40, 1)
+    settings = partial(CourseSettings, faces=24, transferred=12, turned=6, negatives=18, learning=quick)
+    monkeypatch.setattr(course, "CourseSettings", settings)
+    course.main(*files, steps=40, start_share=0.0)
+    net, (crops, labels) = load_trained(files[1]), half_dark(40, 1)
     faces = faces_of(small_lesson(), CPU)
     with torch.no_grad():
         answers = net(to_input(plain_chips(torch.from_numpy(crops[:, None]), faces.framing[:40])))[0].numpy()
     right = (answers[:, FEAR] > answers[:, SURPRISE]) == (labels == FEAR)
     assert right.mean() > 0.9
-    recipe = torch.load(tmp_path / "new" / "end.pt", weights_only=True)["recipe"]
+    recipe = torch.load(files[1], weights_only=True)["recipe"]
     assert recipe["prior"] == list(PRIOR_OF_USE) and recipe["steps"] == 40
 
 
-@pytest.mark.parametrize(("recipe", "is_moved"), [({}, True), ({"prior": list(PRIOR_OF_USE)}, False)])
-def test_weights_that_answer_under_the_prior_of_use_are_not_moved_there_again(tmp_path, monkeypatch, recipe, is_moved):
-    save_lesson(small_lesson(), tmp_path / "lesson.npz")
-    write_transferred(tmp_path / "transferred.npz")
-    write_turned(tmp_path / "turned.npz", np.arange(30))
-    start, before = tmp_path / "start.pt", build("nano")
-    save_trained(start, "nano", recipe, before.state_dict())
+@pytest.fixture
+def short(monkeypatch):
+    """A course with small batches."""
     monkeypatch.setattr(course, "CourseSettings", partial(CourseSettings, faces=4, transferred=2, turned=2, negatives=6))
-    course.main(start, tmp_path / "end.pt", tmp_path / "lesson.npz", tmp_path / "transferred.npz", tmp_path / "turned.npz", 1, 1.0)
-    moved = (load_trained(tmp_path / "end.pt").head.bias - before.head.bias).abs().max() > 0.01
-    assert bool(moved) == is_moved
+
+
+@pytest.mark.parametrize(("recipe", "is_moved"), [({}, True), ({"prior": list(PRIOR_OF_USE)}, False)])
+def test_weights_that_answer_under_the_prior_of_use_are_not_moved_there_again(tmp_path, short, recipe, is_moved):
+    start, end, *others = materials(tmp_path, recipe)
+    course.main(start, end, *others, steps=1, start_share=1.0)
+    before, after = (load_trained(weights).head.bias for weights in (start, end))
+    assert bool((after - before).abs().max() > 0.01) == is_moved
+
+
+def test_a_course_that_is_stopped_leaves_its_last_weights(tmp_path, short, monkeypatch):
+    monkeypatch.setattr(course, "CHECKPOINT", 2)
+    update, taken = course.Course.update, []
+
+    def stopped_at_the_fourth(self, progress):
+        taken.append(progress)
+        if len(taken) == 4:
+            raise KeyboardInterrupt
+        return update(self, progress)
+
+    monkeypatch.setattr(course.Course, "update", stopped_at_the_fourth)
+    files = materials(tmp_path, {})
+    with pytest.raises(KeyboardInterrupt):
+        course.main(*files, steps=9)
+    assert torch.load(files[1], weights_only=True)["recipe"]["steps"] == 2
 
 
 def test_a_turned_face_has_the_target_that_it_had_before(tmp_path, monkeypatch):
