@@ -84,8 +84,8 @@ class PhotoSettings:
     misfit: float = 0.10  # as `TrackerSettings.misfit`
     sure: float = 0.0  # score in an upright copy from which on the detector is sure of a face
     judged_sure: float = -2.0  # logit of judge and model from which on such a place is a face
-    judged: float = 3.0  # the same of another place in an upright copy; of a rocket beside a portrait it was 2.7
-    judged_turned: float = 6.5  # the same in a turned copy: eleven copies are as many chances to err
+    judged: float = 2.25  # the same of another place in an upright copy; of a rocket beside a portrait that leans it is up to 2.0
+    judged_turned: float = 6.0  # the same in a turned copy: eleven copies are as many chances to err
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class TrackerSettings:
     tilted: float = 15.0  # degrees; the points of a face that leans by more are found in a copy that is turned upright
     sure: float = 0.0  # score from which on the detector is sure of an upright face
     judged_sure: float = -2.5  # the judge's logit from which on such a place is a new face
-    judged: float = 3.0  # logit of judge and model from which on another upright place is one; a film has more chances to err than a photo
+    judged: float = 2.25  # logit of judge and model from which on another upright place is one
     judged_leaning: float = 5.0  # the same of a place in a frame that was turned
     judged_again: float = -1.0  # the judge's logit of a tracked face, above which it is still there
     reject: float = 0.01  # the model's reject probability of a tracked face, up to which the model confirms it

@@ -8,7 +8,7 @@ from fakes import points_in
 from realtime.base.errors import Trouble
 from realtime.config import JUDGE, DetectorSettings
 from realtime.faces.detector import Detector
-from realtime.faces.judge import FaceJudge, normalized, patch
+from realtime.faces.judge import MODEL_WEIGHT, SUREST, FaceJudge, normalized, patch
 from realtime.faces.landmarks import PointPredictor
 from realtime.values import Box
 
@@ -77,9 +77,9 @@ def test_the_models_opinion_of_both_sides_is_added(gray):
     alone = FaceJudge(half).of_places(picture, [points])
     assert FaceJudge(half).with_model(picture, [points]) == pytest.approx(alone)
     sure_of_a_face = FaceJudge(lambda chips: asked.append(chips[0]) or np.full(1, 0.0))
-    assert sure_of_a_face.with_model(picture, [points]) == pytest.approx(alone + 5, abs=0.01)
-    assert FaceJudge(lambda chips: np.full(1, 0.9)).with_model(picture, [points]) == pytest.approx(alone - np.log(9))
-    assert FaceJudge(lambda chips: np.full(1, 1.0)).with_model(picture, [points])[0] < alone[0] - 10
+    assert sure_of_a_face.with_model(picture, [points]) == pytest.approx(alone + MODEL_WEIGHT * np.log(1 / SUREST), abs=0.01)
+    assert FaceJudge(lambda chips: np.full(1, 0.9)).with_model(picture, [points]) == pytest.approx(alone - MODEL_WEIGHT * np.log(9))
+    assert FaceJudge(lambda chips: np.full(1, 1.0)).with_model(picture, [points])[0] < alone[0] - 6
     assert (asked[0] == asked[1][:, ::-1]).all()
 
 

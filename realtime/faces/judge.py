@@ -28,12 +28,15 @@ PATCH = 64
 MOST_BYTES = 10_000_000
 """Of the network's file, and of the .json beside it."""
 
+MODEL_WEIGHT = 0.6
+"""Of the model's log-odds, beside the network's. With more, more drawings and maps are faces, which are like nothing that the model learned
+from; with less, fewer heads that are turned or raised."""
+
 HOPELESS = -2.5
 """The network's logit up to which the model is not asked, which costs more: 92 of 100 places without a face have less, no posed head."""
 
-REJECT = (0.0067, 1 - 1e-5)
-"""Within these the model's reject probabilities count. The first is a logit of 5 for a face: of some maps and drawings, which are like
-nothing that it learned from, the model is surer than that."""
+SUREST = 1e-5
+"""The model's probabilities count as at least this far from 0 and 1."""
 
 LEAST_CONTRAST = 4.0
 """Grey levels of standard deviation; a patch with less is not stretched further, because that would show only noise."""
@@ -56,7 +59,7 @@ def normalized(patches: np.ndarray) -> np.ndarray:
 
 def log_odds(reject: np.ndarray) -> np.ndarray:
     """Logits (n,) that there is a face, by the model's reject probabilities (n,)."""
-    clipped = np.clip(reject, *REJECT)
+    clipped = np.clip(reject, SUREST, 1 - SUREST)
     return np.log((1 - clipped) / clipped)
 
 
@@ -99,7 +102,7 @@ class FaceJudge:
         if len(asked):
             chips = np.stack([align(gray, places[int(i)]) for i in asked])
             reject = (self.reject(chips) + self.reject(np.ascontiguousarray(chips[:, :, ::-1]))) / 2
-            likelihoods[asked] += log_odds(reject)
+            likelihoods[asked] += MODEL_WEIGHT * log_odds(reject)
         return likelihoods
 
     def _ask(self, values: np.ndarray) -> float:

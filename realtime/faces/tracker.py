@@ -240,10 +240,11 @@ class Tracker:
 
         The points of a head that turns far draw together, and in a box that shrinks with them they are not found again.
         """
-        elapsed = t - track.t
-        least, most = (width(track.box) * math.exp(rate * elapsed) for rate in (-self.settings.shrinking, self.settings.growing))
-        size = width(box)
-        return wider(box, min(max(size, least), most) / size) if size > 0 else box
+        if width(box) <= 0 or width(track.box) <= 0:
+            return box
+        elapsed, change = t - track.t, math.log(width(box) / width(track.box))
+        possible = min(max(change, -self.settings.shrinking * elapsed), self.settings.growing * elapsed)
+        return wider(box, math.exp(possible - change))
 
     def _check(self, gray: np.ndarray, track: Track, effort: Effort) -> Track:
         """The track after the judge looked at its place, if that is due: soon after a look that found no face, else later."""
