@@ -1,7 +1,7 @@
 """Builds networks by name, and writes and reads `weights.pt`, the file that a training run ends with."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -20,23 +20,25 @@ def build(net: str) -> ManyHeaded:
     return EmotionNet(**NETWORKS[net]) if net in NETWORKS else FaceNet(**TEACHERS[net])
 
 
-def load_trained(weights: Path) -> ManyHeaded:
-    """The network of a `weights.pt`, in evaluation mode."""
+class Trained(NamedTuple):
+    """What a `weights.pt` holds: the network's name for `build`, the settings of its training, and the network in evaluation mode."""
+
+    net: str
+    recipe: dict[str, Any]
+    model: ManyHeaded
+
+
+def read_trained(weights: Path) -> Trained:
+    """A `weights.pt` with all that `save_trained` wrote."""
     saved = torch.load(weights, map_location="cpu", weights_only=True)
     model = build(saved["net"])
     model.load_state_dict(saved["weights"])
-    return model.eval()
+    return Trained(saved["net"], saved["recipe"], model.eval())
 
 
-def net_of(weights: Path) -> str:
-    """The name of the network of a `weights.pt`, for `build`."""
-    return str(torch.load(weights, map_location="cpu", weights_only=True)["net"])
-
-
-def prior_of(weights: Path) -> list[float] | None:
-    """Under which class mix (7 shares) the network of a `weights.pt` answers; None for that of what it learned from."""
-    prior: list[float] | None = torch.load(weights, map_location="cpu", weights_only=True)["recipe"].get("prior")
-    return prior
+def load_trained(weights: Path) -> ManyHeaded:
+    """The network of a `weights.pt`, in evaluation mode."""
+    return read_trained(weights).model
 
 
 def save_trained(path: Path, net: str, settings: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor
 
-from models.checkpoint import load_trained, net_of, prior_of, save_trained
+from models.checkpoint import read_trained, save_trained
 from models.cli import one_line
 from models.face_api import FaceApiNet, adviser_of
 from models.lesson import load_lesson
@@ -199,9 +199,10 @@ def main(
 ) -> None:
     """Takes the course."""
     torch.manual_seed(1)
-    whole, device, before = load_lesson(lesson), torch.device("cpu"), load_trained(start)
+    whole, device = load_lesson(lesson), torch.device("cpu")
+    net, recipe, before = read_trained(start)
     faces, changed, aside = faces_of(whole, device), load_transferred(transferred), load_turned(turned)
-    ratio = torch.tensor(PRIOR_OF_USE) / torch.tensor(prior_of(start) or whole.prior.tolist())
+    ratio = torch.tensor(PRIOR_OF_USE) / torch.tensor(recipe.get("prior", whole.prior.tolist()))
     class_weights = torch.tensor(PRIOR_OF_USE) / torch.from_numpy(whole.prior)
     settings = CourseSettings()
     answers = Answers(
@@ -217,7 +218,7 @@ def main(
             print(f"step {step} of {steps}, loss {float(loss):.3f}", flush=True)
         if (step + 1) % CHECKPOINT == 0 or step + 1 == steps:
             weights = mean_weights(before.state_dict(), course.trainee.averaged.state_dict(), start_share, ratio.log() * TEMPERATURE)
-            save_trained(out, net_of(start), details | {"steps": step + 1}, weights)
+            save_trained(out, net, details | {"steps": step + 1}, weights)
     print(f"wrote {out} after {steps} steps")
 
 

@@ -289,7 +289,6 @@ def mean(
         name: torch.stack([course["weights"][name] for course in courses]).mean(0) if value.is_floating_point() else value
         for name, value in courses[-1]["weights"].items()
     }
-    out.mkdir(parents=True, exist_ok=True)
     save_whole(courses[-1] | {"recipe": courses[-1]["recipe"] | {"mean_of": len(courses)}, "weights": averaged}, out / "weights.pt")
     print(f"wrote {out / 'weights.pt'}, the mean of {len(courses)}")
 

@@ -112,7 +112,7 @@ def main(
 ) -> None:
     """Recovers float weights from a shipped model."""
     torch.manual_seed(1)
-    network = build(net)
+    network, prior = build(net), json.loads(model.with_suffix(".json").read_text())["prior"]
     fill(network, model.read_bytes())
     content = load_lesson(lesson)
     data = faces_of(content, torch.device("cpu"))
@@ -131,7 +131,6 @@ def main(
     network.original.weight.data.copy_(weight)
     network.original.bias.data.copy_(bias)
     print(json.dumps(Examination(content, torch.device("cpu")).scores([TrainedNetwork(network, whole=False)])))
-    prior = json.loads(model.with_suffix(".json").read_text())["prior"]
     save_trained(out, net, {"recovered_from": model.name, "prior": prior}, network.state_dict())
     print(f"wrote {out}")
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import torch
 import typer
 
-from models.checkpoint import load_trained, save_trained
+from models.checkpoint import read_trained, save_trained
 from models.cli import one_line
 from models.network import N_EXPRESSIONS, ManyHeaded
 
@@ -39,9 +39,9 @@ def main(
     opinion: Annotated[float, typer.Option(help="Share of the head for face-api's opinion.")] = 0.0,
 ) -> None:
     """Pools the heads of a trained network."""
-    saved, net = torch.load(weights, map_location="cpu", weights_only=True), load_trained(weights)
-    pool_heads(net, own_labels, opinion)
-    save_trained(out, saved["net"], saved["recipe"] | {"own_labels": own_labels, "opinion": opinion}, net.state_dict())
+    net, recipe, model = read_trained(weights)
+    pool_heads(model, own_labels, opinion)
+    save_trained(out, net, recipe | {"own_labels": own_labels, "opinion": opinion}, model.state_dict())
     print(f"wrote {out}")
 
 

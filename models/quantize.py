@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.card import card_bytes, replace_model
-from models.checkpoint import load_trained
+from models.checkpoint import read_trained
 from models.chips import chips_of
 from models.cli import one_line
 from models.datasets import load_fer2013, load_wild
@@ -201,8 +201,8 @@ def main(
     out: Annotated[Path, typer.Option(help="The .tflite file to write, with a .json beside it.")] = Path("models/emotion.tflite"),
 ) -> None:
     """Converts, quantises, calibrates, scores, and writes the model with its description."""
-    settings = torch.load(weights, map_location="cpu", weights_only=True)["recipe"]
-    model = folded(load_trained(weights))
+    _, settings, trained = read_trained(weights)
+    model = folded(trained)
     train, test = load_fer2013(fer2013, "train"), load_fer2013(fer2013, "public_test")
     rows = representative(train)
     print(f"read {weights}, {len(rows)} representative faces, {len(test)} public-test faces")
