@@ -1,11 +1,11 @@
-"""A further course for emotion on two cores: it goes on from weights that exist, with faces that were turned in depth, and faces to which
-an expression was transferred.
+"""A further course on two cores: it goes on from weights that exist, with faces that were turned in depth, and faces to which an expression
+was transferred.
 
     python -m models.course --start runs/shipped/weights.pt --out runs/course/weights.pt
 
-Half of a face's target are its votes, half is what the starting weights say of its plain chip; after a turn its target is the same. The
-file that is written is a mean of the starting weights and of the course's (Wortsman et al. 2022), which did better than either on faces
-that neither had learned from. It takes half an hour on two cores.
+Half of a face's target are its votes, half is what a teacher says of its plain chip: other weights, or those that the course starts from.
+After a turn a face's target is the same. The file that is written is a mean of the starting weights and of the course's (Wortsman et al.
+2022), which did better than either on faces that neither had learned from. It takes half an hour on two cores.
 """
 
 import copy
@@ -105,22 +105,22 @@ def _read(path: Path, last: str, maker: str) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class Answers:
-    """Targets: the labels, with what the starting weights and face-api's network say of each plain chip."""
+    """Targets: the labels, with what a teacher and face-api's network say of each plain chip."""
 
     @torch.no_grad()
     def __init__(
-        self, start: ManyHeaded, adviser: FaceApiNet, faces: Faces, class_weights: Tensor, start_weights: Tensor, votes_share: float
+        self, teacher: ManyHeaded, adviser: FaceApiNet, faces: Faces, class_weights: Tensor, teacher_weights: Tensor, votes_share: float
     ):
-        """`class_weights` (8,) bring votes under the prior of use, `start_weights` (8,) what the starting weights say."""
+        """`class_weights` (8,) bring votes under the prior of use, `teacher_weights` (8,) what the teacher says."""
         own, opinion = [], []
         # In this memory format face-api's network takes a third of the time, and small parts stay in the processor's cache.
-        start, adviser = start.to(memory_format=torch.channels_last), adviser.to(memory_format=torch.channels_last)
+        teacher, adviser = teacher.to(memory_format=torch.channels_last), adviser.to(memory_format=torch.channels_last)
         for crops, framing in zip(faces.crops.split(PART), faces.framing.split(PART), strict=True):
             seen = to_input(plain_chips(crops, framing))
-            own.append(start(seen)[0].softmax(1))
+            own.append(teacher(seen)[0].softmax(1))
             opinion.append(((adviser(seen) + adviser(seen.flip(3))) / 2).softmax(1))
         share = (faces.weight * votes_share)[:, None]
-        self.votes = (1 - share) * torch.cat(own) * start_weights + share * faces.distribution * class_weights
+        self.votes = (1 - share) * torch.cat(own) * teacher_weights + share * faces.distribution * class_weights
         self.opinion, self.original = torch.cat(opinion), smooth_single(faces.single)
 
     def of(self, rows: Tensor, blend: Blend, others: Tensor) -> Targets:
@@ -196,20 +196,25 @@ def main(
     turned: Annotated[Path, typer.Option(help="The file that models.turn_faces wrote.")] = Path("runs/turned.npz"),
     steps: Annotated[int, typer.Option(help="How many batches to learn from.", min=1)] = 1200,
     start_share: Annotated[float, typer.Option(help="Share of the starting weights in the result.", min=0, max=1)] = 0.65,
+    teacher: Annotated[Path | None, typer.Option(help="Weights that teach; those of --start if left out.")] = None,
 ) -> None:
     """Takes the course."""
     torch.manual_seed(1)
     whole, device = load_lesson(lesson), torch.device("cpu")
-    net, recipe, before = read_trained(start)
+    learner = read_trained(start)
+    taught_by = read_trained(teacher) if teacher else learner
     faces, changed, aside = faces_of(whole, device), load_transferred(transferred), load_turned(turned)
-    ratio = torch.tensor(PRIOR_OF_USE) / torch.tensor(recipe.get("prior", whole.prior.tolist()))
-    class_weights = torch.tensor(PRIOR_OF_USE) / torch.from_numpy(whole.prior)
-    settings = CourseSettings()
+    settings, lesson_prior = CourseSettings(), whole.prior.tolist()
+    votes_ratio, start_ratio, teacher_ratio = (
+        torch.tensor(PRIOR_OF_USE) / torch.tensor(prior)
+        for prior in (lesson_prior, *(trained.recipe.get("prior", lesson_prior) for trained in (learner, taught_by)))
+    )
     answers = Answers(
-        *(before, adviser_of(whole.starts["face_api"]), faces),
-        *(F.pad(weights, (0, 1), value=1.0) for weights in (class_weights, ratio)),
+        *(taught_by.model, adviser_of(whole.starts["face_api"]), faces),
+        *(F.pad(weights, (0, 1), value=1.0) for weights in (votes_ratio, teacher_ratio)),
         settings.votes_share,
     )
+    before = learner.model
     course = Course(copy.deepcopy(before), answers, faces, changed, aside, torch.from_numpy(whole.scenery[:, None]), settings)
     details = {"prior": list(PRIOR_OF_USE), "start_share": start_share} | asdict(settings)
     for step in range(steps):
@@ -217,8 +222,9 @@ def main(
         if step % 100 == 0:
             print(f"step {step} of {steps}, loss {float(loss):.3f}", flush=True)
         if (step + 1) % CHECKPOINT == 0 or step + 1 == steps:
-            weights = mean_weights(before.state_dict(), course.trainee.averaged.state_dict(), start_share, ratio.log() * TEMPERATURE)
-            save_trained(out, net, details | {"steps": step + 1}, weights)
+            state = course.trainee.averaged.state_dict()
+            weights = mean_weights(before.state_dict(), state, start_share, start_ratio.log() * TEMPERATURE)
+            save_trained(out, learner.net, details | {"steps": step + 1}, weights)
     print(f"wrote {out} after {steps} steps")
 
 

@@ -102,6 +102,25 @@ def test_weights_that_answer_under_the_prior_of_use_are_not_moved_there_again(tm
     assert bool((after - before).abs().max() > 0.01) == is_moved
 
 
+def test_a_teacher_says_what_the_faces_show(tmp_path, short, monkeypatch):
+    files, teacher, given = materials(tmp_path, {}), tmp_path / "teacher.pt", []
+    torch.manual_seed(5)
+    taught_by = build("nano").eval()
+    save_trained(teacher, "nano", {"prior": list(PRIOR_OF_USE)}, taught_by.state_dict())
+
+    class Seen(Answers):
+        def __init__(self, *parts):
+            given.append(parts)
+            super().__init__(*parts)
+
+    monkeypatch.setattr(course, "Answers", Seen)
+    course.main(*files, steps=1, start_share=1.0, teacher=teacher)
+    [(network, _, _, _, weights, _)] = given
+    assert torch.equal(network.head.bias, taught_by.head.bias)
+    assert weights.tolist() == [1.0] * 8, "it answers under the prior of use"
+    assert torch.equal(load_trained(files[1]).embed(torch.zeros(1, 1, 64, 64)), load_trained(files[0]).embed(torch.zeros(1, 1, 64, 64)))
+
+
 def test_a_course_that_is_stopped_leaves_its_last_weights(tmp_path, short, monkeypatch):
     monkeypatch.setattr(course, "CHECKPOINT", 2)
     update, taken = course.Course.update, []
