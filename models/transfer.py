@@ -1,14 +1,16 @@
 """Transfers an expression to a neutral face: moves its points and changes its shading, as both change on the average face.
 
-What changes is measured on the training faces themselves: the mean place of each point of the mesh, and the mean shading of faces whose
-points were brought to the same places, each minus that of neutral faces (an active appearance model without its components; Cootes,
-Edwards and Taylor 2001). Between the points a thin-plate spline is smooth (Bookstein 1989).
+What changes is measured on the training faces themselves: the place of each point of the mesh, and the shading of faces whose points were
+brought to the same places, each minus that of the average neutral face (as in an active appearance model; Cootes, Edwards and Taylor
+2001). Each way to show an expression is the mean of some faces that look alike. Between the points a thin-plate spline is smooth
+(Bookstein 1989).
 
 All places are in pixels of the framed chip, (x, y).
 """
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -33,14 +35,29 @@ CONTOURS = (
 CENTRES = 100
 """How many points of the mesh a spline goes through."""
 
+PART = 100
+"""How many faces are reshaped at once."""
+
+ALIKE = 25
+"""How many faces that look alike make one way to show an expression, but never more than a third of the faces that show it."""
+
+MOST = 1200
+"""Of how many faces an expression is measured at most: the distances between all of them are computed."""
+
+SMOOTH = 8.0
+"""Shading that changes more slowly than this (standard deviation in pixels) is light or skin, and is left out."""
+
+OVAL, EDGE = ((31.5, 31.5), (24.0, 31.0)), 14.0
+"""Middle and half axes of the oval within which the shading counts, and how steeply it ends: the mesh's outline on the average face."""
+
 
 @dataclass(frozen=True)
-class Change:
-    """What an expression changes on the average face.
+class Ways:
+    """The ways in which an expression is shown on the average face; `n` faces showed it.
 
     Attributes:
-        points: (468, 2) how each point of the mesh moves.
-        shading: (64, 64) what is added to a face whose points lie at `Average.points`, in standard deviations of its gray levels.
+        points: (n, 100, 2) how each centre moves.
+        shading: (n, 64, 64) what is added to a face whose points lie at `Average.points`, in standard deviations of its gray levels.
     """
 
     points: np.ndarray
@@ -119,29 +136,61 @@ def reshaped(chips: Tensor, points: Tensor, moved: Tensor) -> Tensor:
     return F.grid_sample(chips, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def mean_shading(chips: np.ndarray, points: np.ndarray, average: np.ndarray, centres: np.ndarray, most: int = 700) -> np.ndarray:
-    """(64, 64): the mean of the first `most` chips (n, 64, 64), each with mean 0 and standard deviation 1.
+def shadings(chips: np.ndarray, points: np.ndarray, average: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """(n, 64, 64) float32: chips (n, 64, 64), each with mean 0 and standard deviation 1.
 
     Before, their points (n, 468, 2) are brought to those of the average face (468, 2), by splines through `centres`.
     """
-    faces = torch.from_numpy(chips[:most, None]).float()
-    towards = torch.from_numpy(average[centres]).float().expand(len(faces), -1, -1)
-    faces = reshaped(faces, torch.from_numpy(points[:most][:, centres]).float(), towards)
-    faces = (faces - faces.mean((2, 3), keepdim=True)) / faces.std((2, 3), keepdim=True).clamp(min=1)
-    return faces.mean(0)[0].numpy()
+    towards, seen = torch.from_numpy(average[centres]).float(), []
+    for part in np.array_split(np.arange(len(chips)), -(-len(chips) // PART)):
+        faces, from_ = torch.from_numpy(chips[part, None]).float(), torch.from_numpy(points[part][:, centres]).float()
+        faces = reshaped(faces, from_, towards.expand_as(from_))
+        seen.append((faces - faces.mean((2, 3), keepdim=True)) / faces.std((2, 3), keepdim=True).clamp(min=1))
+    return torch.cat(seen)[:, 0].numpy()
 
 
-def average_face(chips: np.ndarray, points: np.ndarray) -> Average:
-    """The average of neutral chips (n, 64, 64) with points (n, 468, 2), made symmetric."""
+def average_face(chips: np.ndarray, points: np.ndarray, most: int = 700) -> Average:
+    """The average of neutral chips (n, 64, 64) with points (n, 468, 2), made symmetric; the shading is that of the first `most`."""
     mean = points.mean(0)
     mirrored = mirrored_points(mean)
     mean = (mean + mean[mirrored] * [-1, 1] + [CHIP - 1, 0]) / 2
     centres = chosen_points(mean)
-    return Average(mean, mean_shading(chips, points, mean, centres), centres, mirrored)
+    return Average(mean, shadings(chips[:most], points[:most], mean, centres).mean(0), centres, mirrored)
 
 
-def measured_change(chips: np.ndarray, points: np.ndarray, average: Average) -> Change:
-    """What the expression of these chips (n, 64, 64) with points (n, 468, 2) changes on the average face, made symmetric."""
-    moved = points.mean(0) - average.points
-    shading = mean_shading(chips, points, average.points, average.centres) - average.shading
-    return Change((moved + moved[average.mirrored] * [-1, 1]) / 2, (shading + shading[:, ::-1]) / 2)
+def measured_ways(chips: np.ndarray, points: np.ndarray, average: Average, differences: np.ndarray) -> Ways:
+    """In which ways the expression of some faces is shown: what they and those most like them change on the average face.
+
+    Args:
+        chips: (n, 64, 64), of which the first `MOST` count.
+        points: (n, 468, 2).
+        average: the average neutral face.
+        differences: (k, 100, 2) the main ways in which the centres of neutral faces differ. They are left out: who is sad often looks
+            down, but who looks down is not sad.
+    """
+    chips, points = chips[:MOST], points[:MOST]
+    n = len(chips)
+    moved = points - average.points
+    moved = ((moved + moved[:, average.mirrored] * [-1, 1]) / 2)[:, average.centres].reshape(n, -1)
+    basis, _ = np.linalg.qr(differences.reshape(len(differences), -1).T)
+    moved -= moved @ basis @ basis.T
+    shading = shadings(chips, points, average.points, average.centres) - average.shading
+    shading = (shading + shading[:, :, ::-1]) / 2
+    shading = np.stack([face - cv2.GaussianBlur(face, (0, 0), SMOOTH) for face in shading]) * within_oval()
+    flat = shading.reshape(n, -1)
+    looks = np.concatenate([moved / _size(moved), flat / _size(flat)], 1)
+    squared = (looks**2).sum(1)
+    nearest = np.argsort(squared[:, None] + squared - 2 * looks @ looks.T, 1)[:, : min(ALIKE, -(-n // 3))]
+    return Ways(np.stack([moved[group].mean(0) for group in nearest]).reshape(n, -1, 2), np.stack([shading[g].mean(0) for g in nearest]))
+
+
+def within_oval() -> np.ndarray:
+    """(64, 64): 1 within the face, 0 around it."""
+    (middle_x, middle_y), (half_x, half_y) = OVAL
+    y, x = np.mgrid[:CHIP, :CHIP]
+    return 1 / (1 + np.exp((np.hypot((x - middle_x) / half_x, (y - middle_y) / half_y) - 1) * EDGE))
+
+
+def _size(values: np.ndarray) -> float:
+    """The root mean square length of vectors (n, k)."""
+    return max(float(np.sqrt((values**2).sum(1).mean())), 1e-9)

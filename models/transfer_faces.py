@@ -2,8 +2,8 @@
 
     python -m models.transfer_faces --lesson runs/lesson.npz --mesh face_landmark.tflite --out runs/transferred.npz
 
-People who pose before a camera move their faces more clearly than most of FER2013's people, and with their mouths closed. The same change
-on many faces says what a frown is, whoever frowns. Takes about 7 minutes on two cores.
+People who pose before a camera move their faces more clearly than most of FER2013's people. A change that is seen on many faces says what a
+frown is, whoever frowns. Takes about 7 minutes on two cores.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from models.cli import one_line
 from models.face_mesh import LEFT_CHEEK, LEFT_EYE, LOWER_LIP, NOSE_TIP, RIGHT_CHEEK, RIGHT_EYE, UPPER_LIP, FaceMesh
 from models.lesson import Lesson, load_lesson
 from models.network import N_LOGITS
-from models.transfer import Average, Change, average_face, displacements, measured_change
+from models.transfer import Average, Ways, average_face, displacements, measured_ways
 from models.views import plain_chips
 from realtime.base.files import replacing
 from realtime.values import CHIP, CROP, LABELS
@@ -28,25 +28,28 @@ from realtime.values import CHIP, CROP, LABELS
 NEUTRAL = LABELS.index("neutral")
 
 WIDEST_MOUTH = {"anger": 0.08, "disgust": 0.3, "fear": 0.3, "happiness": 0.12, "sadness": 0.05, "surprise": 0.3}
-"""How far apart the lips may be in the faces that a change is measured on, in distances of the eyes. Moving points opens no mouth."""
+"""How far apart the lips may be in the faces that a change is measured on, in distances of the eyes: little is known of what is within."""
 
-SHARES = {"anger": 0.27, "sadness": 0.22, "happiness": 0.13, "fear": 0.12, "disgust": 0.07, "surprise": 0.04, "neutral": 0.15}
+SHARES = {"anger": 0.22, "sadness": 0.24, "happiness": 0.12, "fear": 0.16, "disgust": 0.08, "surprise": 0.05, "neutral": 0.13}
 """How often each expression is transferred. Neutral faces are changed too, so that no trace of the change speaks for an expression."""
 
-SCALES = {"anger": 1.0, "disgust": 1.0, "fear": 1.0, "happiness": 0.5, "sadness": 1.2, "surprise": 0.9}
-"""What a strength of 1 is, in mean changes: the average smile of FER2013 is broad, its average sad face faint."""
+SCALES = {"anger": 1.3, "disgust": 1.4, "fear": 1.7, "happiness": 0.6, "sadness": 2.3, "surprise": 1.2}
+"""What a strength of 1 is, in parts of what is measured: smiles of FER2013 are broad, its sad faces faint. Chosen by eye on drawn faces."""
 
-STRENGTHS, POINTS, SHADING = (0.5, 2.2), (0.8, 1.6), (0.1, 1.1)
+STRENGTHS, POINTS, SHADING = (0.3, 1.7), (0.8, 1.4), (0.3, 1.3)
 """Strengths, and by how much points and shading then change: shading depends on light and skin, so it is often weaker."""
 
 WHERE = ((1, 1, 1.0), (1, 0.15, 0.75), (0.15, 1, 0.75))
 """Share of the change in the upper and in the lower half, and by how much the whole counts for less: both halves (7 of 10), one alone."""
 
-EVEN, SLOPE, SUREST = 0.85, 0.55, 0.92
+EVEN, SLOPE, SUREST = 0.55, 0.8, 0.92
 """The strength at which the expression is as likely as neutral, how fast its probability rises, and its highest."""
 
 MODES, WIDTH = 15, 0.25
 """How many ways in which neutral faces differ are varied, and by how much of their standard deviation."""
+
+POSES = 6
+"""How many of these are left out of an expression: in them heads turn, nod and are of another shape."""
 
 STEP = 4
 """Places are computed for every fourth pixel across and down; between these they are interpolated."""
@@ -83,29 +86,29 @@ def marked(lesson: Lesson, mesh: FaceMesh) -> Marked:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What is needed to draw faces: the average face, its changes by expression, how neutral faces differ, and which faces are changed."""
+    """What is needed to draw faces: the average face, the ways of each expression, how neutral faces differ, and the faces to change."""
 
     average: Average
-    changes: dict[str, Change]
+    ways: dict[str, Ways]
     modes: np.ndarray
     bases: np.ndarray
 
 
 def prepare(lesson: Lesson, faces: Marked) -> Transfer:
-    """Measures the average face and its changes on a lesson's faces."""
+    """Measures the average face and the ways of each expression on a lesson's faces."""
     truth, agreement = lesson.distribution[:, :-1].argmax(1), lesson.distribution[:, :-1].max(1)
     straight = faces.frontal(0.1, 8)
     plain = straight & (truth == NEUTRAL) & (agreement > 0.7) & (faces.mouth < 0.05)
     average = average_face(faces.chips[plain], faces.points[plain])
-    changes = {}
-    for name, widest in WIDEST_MOUTH.items():
-        shown = straight & (truth == LABELS.index(name)) & (agreement > 0.55) & (faces.mouth < widest)
-        changes[name] = measured_change(faces.chips[shown], faces.points[shown], average)
     differences = (faces.points[plain][:, average.centres] - average.points[average.centres]).reshape(int(plain.sum()), -1)
     _, sizes, modes = np.linalg.svd(differences - differences.mean(0), full_matrices=False)
-    modes = modes[:MODES] * (sizes[:MODES, None] / np.sqrt(len(differences)))
+    modes = (modes[:MODES] * (sizes[:MODES, None] / np.sqrt(len(differences)))).reshape(MODES, -1, 2)
+    ways = {}
+    for name, widest in WIDEST_MOUTH.items():
+        shown = straight & (truth == LABELS.index(name)) & (agreement > 0.55) & (faces.mouth < widest)
+        ways[name] = measured_ways(faces.chips[shown], faces.points[shown], average, modes[:POSES])
     bases = np.flatnonzero(faces.frontal(0.22, 6) & (truth == NEUTRAL) & (agreement > 0.5) & (faces.mouth < 0.1))
-    return Transfer(average, changes, modes.reshape(len(modes), -1, 2), bases)
+    return Transfer(average, ways, modes, bases)
 
 
 def drawn(transfer: Transfer, name: str, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -116,13 +119,12 @@ def drawn(transfer: Transfer, name: str, draw: np.random.Generator) -> tuple[np.
     if name == "neutral":
         target[NEUTRAL] = 1
         return moved, np.zeros((CHIP, CHIP)), target
-    strength = draw.uniform(*STRENGTHS)
+    ways, strength = transfer.ways[name], draw.uniform(*STRENGTHS)
+    way = draw.integers(len(ways.points))
     points, shading = strength * draw.uniform(*POINTS), strength * draw.uniform(*SHADING)
     above, below, counted = WHERE[draw.choice(len(WHERE), p=(0.7, 0.15, 0.15))]
-    moved = moved + transfer.changes[name].points[centres] * SCALES[name] * points * halves(
-        transfer.average.points[centres, 1], above, below
-    )
-    shaded = transfer.changes[name].shading * SCALES[name] * shading * halves(np.arange(CHIP), above, below)
+    moved = moved + ways.points[way] * SCALES[name] * points * halves(transfer.average.points[centres, 1], above, below)
+    shaded = ways.shading[way] * SCALES[name] * shading * halves(np.arange(CHIP), above, below)
     probability = np.clip(0.5 + ((points + shading) / 2 * counted - EVEN) * SLOPE, 0.03, SUREST)
     target[[LABELS.index(name), NEUTRAL]] = probability, 1 - probability
     return moved, shaded, target

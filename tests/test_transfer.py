@@ -10,11 +10,11 @@ from models.face_mesh import POINTS, FaceMesh  # noqa: E402
 from models.transfer import (  # noqa: E402
     CENTRES,
     Average,
-    Change,
+    Ways,
     average_face,
     chosen_points,
     displacements,
-    measured_change,
+    measured_ways,
     mirrored_points,
     reshaped,
 )
@@ -63,15 +63,42 @@ def test_each_point_has_its_mirror_image():
     assert len(set(chosen_points(points))) == CENTRES
 
 
-def test_the_change_of_an_expression_is_found_again():
-    points = face_points()
-    few = np.random.default_rng(1).normal(0, 0.2, (40, POINTS, 2)).astype(np.float32)
-    plain, lit = np.stack([spot(32, 50)] * 40), np.stack([spot(32, 52) + spot(32, 14)] * 40)
+def test_the_ways_of_an_expression_are_found_again():
+    points, draw = face_points(), np.random.default_rng(1)
+    average = average_face(np.stack([spot(32, 50)] * 40), points + draw.normal(0, 0.2, (40, POINTS, 2)).astype(np.float32))
+    # Half of the faces lower all points and have a bright forehead, half raise them and have a bright nose.
+    moves = np.repeat(np.float32([[0, 2], [0, -2]]), 20, axis=0)
+    few = draw.normal(0, 0.2, (40, POINTS, 2)).astype(np.float32)
+    chips = np.stack([spot(32, 52) + spot(32, 14)] * 20 + [spot(32, 48) + spot(32, 32)] * 20)
+    sideways = np.zeros((1, CENTRES, 2))
+    sideways[:, :, 0] = 1
+    ways = measured_ways(chips, points + few + moves[:, None], average, sideways)
+    assert ways.points[:20].mean((0, 1)) == pytest.approx([0, 2], abs=0.1)
+    assert ways.points[20:].mean((0, 1)) == pytest.approx([0, -2], abs=0.1)
+    # What lies at (32, 14) of the lowered points is at (32, 12) of the average face.
+    assert brightest(np.where(ways.shading[0] > 0.5, ways.shading[0] * 100, 0)) == pytest.approx((32, 12), abs=1.5)
+    assert ways.shading[0, 12, 32] > 3 * abs(ways.shading[-1, 12, 32])
+
+
+def test_a_lowered_head_is_no_expression():
+    points, draw = face_points(), np.random.default_rng(1)
+    plain = np.stack([spot(32, 50)] * 40)
+    average = average_face(plain, points + draw.normal(0, 0.2, (40, POINTS, 2)).astype(np.float32))
+    lowered = np.zeros((1, CENTRES, 2))
+    lowered[:, :, 1] = 1
+    ways = measured_ways(plain, np.repeat(points[None] + np.float32([0, 2]), 40, axis=0), average, lowered)
+    assert np.abs(ways.points.mean((0, 1))).max() < 0.1
+
+
+@pytest.mark.parametrize("strange", [np.linspace(0, 80, 64)[:, None] + np.zeros(64), 0.6 * spot(4, 60)], ids=["light", "background"])
+def test_light_and_background_are_no_expression(strange):
+    points, draw = face_points(), np.random.default_rng(1)
+    few, texture = draw.normal(0, 0.2, (40, POINTS, 2)).astype(np.float32), np.kron(draw.normal(0, 40, (8, 8)), np.ones((8, 8)))
+    plain, strange = (np.stack([face] * 40).astype(np.float32) for face in (128 + texture, 128 + texture + strange))
     average = average_face(plain, points + few)
-    change = measured_change(lit, points + few + np.float32([0, 2]), average)
-    assert change.points.mean(0) == pytest.approx([0, 2], abs=0.1)
-    # What lies at (32, 14) of the raised points is at (32, 12) of the average face.
-    assert brightest(np.where(change.shading > 0.5, change.shading * 100, 0)) == pytest.approx((32, 12), abs=1.5)
+    sideways = np.zeros((1, CENTRES, 2))
+    sideways[:, :, 0] = 1
+    assert np.abs(measured_ways(strange, points + few, average, sideways).shading).max() < 0.4
 
 
 def test_a_transferred_face_moves_within_its_crop_and_takes_on_the_shading():
@@ -91,8 +118,8 @@ def test_a_transferred_face_moves_within_its_crop_and_takes_on_the_shading():
 def test_a_stronger_change_is_a_surer_expression():
     points = face_points().astype(float)
     average = Average(points, np.zeros((64, 64)), chosen_points(points), mirrored_points(points))
-    changes = {"anger": Change(np.full((POINTS, 2), [0.0, 1.0]), np.zeros((64, 64)))}
-    transfer, draw = Transfer(average, changes, np.zeros((1, CENTRES, 2)), np.zeros(1, int)), np.random.default_rng(0)
+    ways = {"anger": Ways(np.full((1, CENTRES, 2), [0.0, 1.0]), np.zeros((1, 64, 64)))}
+    transfer, draw = Transfer(average, ways, np.zeros((1, CENTRES, 2)), np.zeros(1, int)), np.random.default_rng(0)
     moved, shading, target = drawn(transfer, "neutral", draw)
     assert not moved.any() and not shading.any() and target[LABELS.index("neutral")] == 1
     seen = [drawn(transfer, "anger", draw) for _ in range(200)]
