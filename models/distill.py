@@ -5,7 +5,7 @@
 
 `views` cuts every training face several times, as a camera might, and saves the mean answer of the teachers to each cut (Beyer et al.
 2022: student and teacher must see the same view). Teachers of whole crops get another cut of the same crop, since the surroundings of the
-face help them. `learn` trains a student on these answers, in light that changes with every step. `mean` averages the weights of courses.
+face help them. `learn` trains a student on these answers, in light that changes with every step.
 
 A course is one training run of a student. A view is one cut of each training face, with the answers to it.
 """
@@ -272,25 +272,6 @@ def student_targets(faces: Faces, probabilities: Tensor, plain: Tensor, settings
     share = settings.single_share * ((faces.single >= 0) & plain)[:, None]
     single_target = (1 - share) * probabilities[:, N_LOGITS:] + share * F.one_hot(faces.single.clamp(min=0), N_EXPRESSIONS)
     return target, single_target
-
-
-@app.command()
-@one_line
-def mean(
-    run: Annotated[list[Path], typer.Option(help="Folder of a student's course; give all that followed one another.")],
-    out: Annotated[Path, typer.Option(help="Where weights.pt goes.")],
-) -> None:
-    """Averages the weights of a student's courses (stochastic weight averaging, Izmailov et al. 2018)."""
-    courses = [torch.load(folder / "weights.pt", map_location="cpu", weights_only=True) for folder in run]
-    if len({course["net"] for course in courses}) > 1:
-        raise Trouble(f"courses of different networks cannot be averaged: {', '.join(course['net'] for course in courses)}")
-    averaged = {
-        # The batch counters of normalisations are whole numbers, which have no mean.
-        name: torch.stack([course["weights"][name] for course in courses]).mean(0) if value.is_floating_point() else value
-        for name, value in courses[-1]["weights"].items()
-    }
-    save_whole(courses[-1] | {"recipe": courses[-1]["recipe"] | {"mean_of": len(courses)}, "weights": averaged}, out / "weights.pt")
-    print(f"wrote {out / 'weights.pt'}, the mean of {len(courses)}")
 
 
 if __name__ == "__main__":

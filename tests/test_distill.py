@@ -7,14 +7,13 @@ from tests.test_datasets import row, write_tree
 
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
-from models.checkpoint import build, load_trained  # noqa: E402
+from models.checkpoint import load_trained  # noqa: E402
 from models.distill import (  # noqa: E402
     SETTINGS,
     answers,
     compressed,
     contents,
     learn,
-    mean,
     mean_answers,
     mixture,
     view_bytes,
@@ -122,16 +121,3 @@ def test_a_student_learns_the_answers_of_the_teachers(tmp_path, monkeypatch):
     assert logits[:2].argmax(1).tolist() == [5, 2]
     unreadable = logits.softmax(1)[:, 7]
     assert float(unreadable[2:].min()) > float(unreadable[:2].max())
-
-
-def test_the_mean_of_courses_lies_between_them(tmp_path):
-    for name, net, value in (("a", "nano", 1.0), ("b", "nano", 4.0), ("c", "emotion", 1.0)):
-        model = build(net)
-        torch.nn.init.constant_(model.head.weight, value)
-        (tmp_path / name).mkdir()
-        torch.save({"net": net, "recipe": {"epochs": 5}, "torch": "", "weights": model.state_dict()}, tmp_path / name / "weights.pt")
-    mean([tmp_path / "a", tmp_path / "a", tmp_path / "b"], tmp_path / "out")
-    assert float((load_trained(tmp_path / "out" / "weights.pt").head.weight - 2).abs().max()) < 1e-6
-    assert torch.load(tmp_path / "out" / "weights.pt")["recipe"] == {"epochs": 5, "mean_of": 3}
-    with pytest.raises(SystemExit, match="different networks cannot be averaged: nano, emotion"):
-        mean([tmp_path / "a", tmp_path / "c"], tmp_path / "out")
