@@ -57,7 +57,7 @@ STEP = 4
 
 @dataclass(frozen=True)
 class Marked:
-    """The framed chips of a lesson's faces (n, 64, 64), and their points (n, 468, 2) with the mesh's scores (n,)."""
+    """Framed chips (n, 64, 64), and their points (n, 468, 2) with the mesh's scores (n,)."""
 
     chips: np.ndarray
     points: np.ndarray
@@ -77,9 +77,13 @@ class Marked:
         return (np.abs(place - 0.5) < tolerance) & (self.scores > score)
 
 
-def marked(lesson: Lesson, mesh: FaceMesh) -> Marked:
+def marked_lesson(lesson: Lesson, mesh: FaceMesh) -> Marked:
     """The chips of a lesson's faces with their points."""
-    chips = plain_chips(torch.from_numpy(lesson.crops[:, None]), torch.from_numpy(lesson.framing)).numpy()
+    return marked(plain_chips(torch.from_numpy(lesson.crops[:, None]), torch.from_numpy(lesson.framing)).numpy(), mesh)
+
+
+def marked(chips: np.ndarray, mesh: FaceMesh) -> Marked:
+    """Framed chips (n, 64, 64) with their points."""
     points, scores = zip(*map(mesh.points, chips), strict=True)
     return Marked(chips, np.array(points, np.float32), np.array(scores, np.float32))
 
@@ -196,7 +200,7 @@ def main(
 ) -> None:
     """Makes the faces."""
     whole = load_lesson(lesson)
-    faces = marked(whole, FaceMesh(mesh))
+    faces = marked_lesson(whole, FaceMesh(mesh))
     transfer, draw = prepare(whole, faces), np.random.default_rng(seed)
     centres, crops, targets = transfer.average.centres, [], []
     rows = draw.choice(transfer.bases, count)
