@@ -2,8 +2,7 @@
 
     python -m models.mean --weights runs/start.pt --share 0.4 --weights runs/course/weights.pt --share 0.6 --out runs/mean/weights.pt
 
-A mean of a start and of what courses made of it does better than each on faces that none learned from (Wortsman et al. 2022). What the
-normalisations expect is measured anew, since the mean of two networks' statistics is not that of the mean network (Izmailov et al. 2018).
+A mean of a start and of what courses made of it does better than each on faces that none learned from (Wortsman et al. 2022).
 """
 
 from pathlib import Path
@@ -12,27 +11,29 @@ from typing import Annotated
 import torch
 import torch.nn.functional as F
 import typer
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.checkpoint import read_trained, save_trained
+from models.checkpoint import Trained, read_trained, save_trained
 from models.cli import one_line
-from models.lesson import load_lesson
-from models.network import ManyHeaded
-from models.views import Faces, faces_of, in_light, view
 from realtime.base.errors import Trouble
 from realtime.config import PRIOR_OF_USE
 
 TEMPERATURE = 0.57
 """Of the shipped emotion's logits: the change of the prior is multiplied by it before it is added to them."""
 
-PART = 200
-"""How many faces the network sees at once."""
 
+def under_prior_of_use(trained: Trained) -> Trained:
+    """A network that answers under the prior of use, and says so; it changes in place.
 
-def under_prior_of_use(weights: dict[str, Tensor], prior: list[float]) -> dict[str, Tensor]:
-    """Weights that answer under the prior of use; they answered under `prior` (7)."""
-    shift = (torch.tensor(PRIOR_OF_USE) / torch.tensor(prior)).log() * TEMPERATURE
-    return weights | {"head.bias": weights["head.bias"] + F.pad(shift, (0, 1))}
+    Raises:
+        Trouble: under which prior it answered is not known.
+    """
+    if "prior" not in trained.recipe:
+        raise Trouble("weights that do not say under which prior they answer cannot be averaged with others that do")
+    shift = (torch.tensor(PRIOR_OF_USE) / torch.tensor(trained.recipe["prior"])).log() * TEMPERATURE
+    with torch.no_grad():
+        trained.model.head.bias += F.pad(shift, (0, 1))
+    return trained._replace(recipe=trained.recipe | {"prior": list(PRIOR_OF_USE)})
 
 
 def mean_weights(states: list[dict[str, Tensor]], shares: list[float]) -> dict[str, Tensor]:
@@ -45,39 +46,22 @@ def mean_weights(states: list[dict[str, Tensor]], shares: list[float]) -> dict[s
     }
 
 
-@torch.no_grad()
-def measure_statistics(net: ManyHeaded, faces: Faces) -> None:
-    """Gives the normalisations of a network, in place, the mean and the variance of what they see of views of these faces."""
-    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over all parts
-        norm.train()
-    for rows in torch.randperm(len(faces.crops)).split(PART):
-        some = faces.rows(rows)
-        net.embed(in_light(view(some.crops, some.framing)))
-    net.eval()
-
-
 @one_line
 def main(
     weights: Annotated[list[Path], typer.Option(help="A file of weights; give several.")],
     share: Annotated[list[float], typer.Option(help="Its share of the whole; as many as there are files, in their order.", min=0)],
     out: Annotated[Path, typer.Option(help="The file to write.")],
-    lesson: Annotated[Path, typer.Option(help="The file that models.pack_lesson wrote.")] = Path("runs/lesson.npz"),
 ) -> None:
     """Averages the weights."""
     if len(weights) != len(share) or not sum(share) > 0:
         raise Trouble(f"{len(weights)} files of weights have {len(share)} shares, with a sum of {sum(share):g}: give each a share")
-    torch.manual_seed(1)
-    whole, trained = load_lesson(lesson), [read_trained(path) for path in weights]
+    trained = [read_trained(path) for path in weights]
     if len(nets := {one.net for one in trained}) > 1:
         raise Trouble(f"different networks cannot be averaged: {', '.join(sorted(nets))}")
-    states = [under_prior_of_use(one.model.state_dict(), one.recipe.get("prior", whole.prior.tolist())) for one in trained]
-    net, recipe, model = trained[-1]
-    model.load_state_dict(mean_weights(states, share))
-    measure_statistics(model.to(memory_format=torch.channels_last), faces_of(whole, torch.device("cpu")))
-    save_trained(out, net, recipe | {"prior": list(PRIOR_OF_USE), "shares": share}, model.state_dict())
+    if any(one.recipe.get("prior") != trained[0].recipe.get("prior") for one in trained):
+        trained = [under_prior_of_use(one) for one in trained]
+    mean = mean_weights([one.model.state_dict() for one in trained], share)
+    save_trained(out, trained[-1].net, trained[-1].recipe | {"shares": share}, mean)
     print(f"wrote {out}, the mean of {len(weights)}")
 
 

@@ -194,7 +194,7 @@ def _sampled(pictures: Tensor, places: Tensor, padding: str) -> Tensor:
 def main(
     mesh: Annotated[Path, typer.Option(help="The file face_landmark.tflite of mediapipe 0.10.21.")],
     lesson: Annotated[Path, typer.Option(help="The file that models.pack_lesson wrote.")] = Path("runs/lesson.npz"),
-    count: Annotated[int, typer.Option(help="How many faces to make.", min=1)] = 16_000,
+    count: Annotated[int, typer.Option(help="How many faces to make.", min=1)] = 20_000,
     seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 7,
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("runs/transferred.npz"),
 ) -> None:

@@ -491,7 +491,8 @@ def draw(results: list[Result], path: Path) -> None:
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_title(f"{result.model.path.stem}: expressions {mix.name}", fontsize=11)
             axes.set_xticks(range(len(PLANS)), ["resting face\nalone", *(str(count) for count in COUNTS)])
-            axes.legend(frameon=False, fontsize=9)
+            axes.set_ymargin(0.3)  # room for the legend above
+            axes.legend(frameon=False, fontsize=9, loc="upper left", ncols=2)
         panels[-1, column].set_xlabel("takes of each expression")
     for axes in panels[:, 0]:
         axes.set_ylabel("points of accuracy gained on fresh photos")
