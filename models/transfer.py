@@ -143,8 +143,8 @@ def shadings(chips: np.ndarray, points: np.ndarray, average: np.ndarray, centres
     """
     towards, seen = torch.from_numpy(average[centres]).float(), []
     for part in np.array_split(np.arange(len(chips)), -(-len(chips) // PART)):
-        faces, from_ = torch.from_numpy(chips[part, None]).float(), torch.from_numpy(points[part][:, centres]).float()
-        faces = reshaped(faces, from_, towards.expand_as(from_))
+        faces, places = torch.from_numpy(chips[part, None]).float(), torch.from_numpy(points[part][:, centres]).float()
+        faces = reshaped(faces, places, towards.expand_as(places))
         seen.append((faces - faces.mean((2, 3), keepdim=True)) / faces.std((2, 3), keepdim=True).clamp(min=1))
     return torch.cat(seen)[:, 0].numpy()
 
@@ -181,7 +181,8 @@ def measured_ways(chips: np.ndarray, points: np.ndarray, average: Average, diffe
     looks = np.concatenate([moved / _size(moved), flat / _size(flat)], 1)
     squared = (looks**2).sum(1)
     nearest = np.argsort(squared[:, None] + squared - 2 * looks @ looks.T, 1)[:, : min(ALIKE, -(-n // 3))]
-    return Ways(np.stack([moved[group].mean(0) for group in nearest]).reshape(n, -1, 2), np.stack([shading[g].mean(0) for g in nearest]))
+    mean_moved, mean_shading = (np.stack([values[group].mean(0) for group in nearest]) for values in (moved, shading))
+    return Ways(mean_moved.reshape(n, -1, 2), mean_shading)
 
 
 def within_oval() -> np.ndarray:

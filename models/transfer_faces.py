@@ -51,6 +51,9 @@ MODES, WIDTH = 15, 0.25
 POSES = 6
 """How many of these are left out of an expression: in them heads turn, nod and are of another shape."""
 
+STRAIGHT = (0.1, 8)
+"""Tolerance and score of `Marked.frontal` for the faces that are measured."""
+
 STEP = 4
 """Places are computed for every fourth pixel across and down; between these they are interpolated."""
 
@@ -100,19 +103,33 @@ class Transfer:
 
 def prepare(lesson: Lesson, faces: Marked) -> Transfer:
     """Measures the average face and the ways of each expression on a lesson's faces."""
-    truth, agreement = lesson.distribution[:, :-1].argmax(1), lesson.distribution[:, :-1].max(1)
-    straight = faces.frontal(0.1, 8)
-    plain = straight & (truth == NEUTRAL) & (agreement > 0.7) & (faces.mouth < 0.05)
+    truth, agreement = truth_of(lesson)
+    average, modes = neutral_face(lesson, faces)
+    ways = {name: ways_of(name, faces, (truth == LABELS.index(name)) & (agreement > 0.55), average, modes) for name in WIDEST_MOUTH}
+    bases = np.flatnonzero(faces.frontal(0.22, 6) & (truth == NEUTRAL) & (agreement > 0.5) & (faces.mouth < 0.1))
+    return Transfer(average, ways, modes, bases)
+
+
+def truth_of(lesson: Lesson) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) the expression that most annotators saw in each face of a lesson, and (n,) their share."""
+    expressions = lesson.distribution[:, :-1]
+    return expressions.argmax(1), expressions.max(1)
+
+
+def neutral_face(lesson: Lesson, faces: Marked) -> tuple[Average, np.ndarray]:
+    """The average neutral face of a lesson, and (15, 100, 2) how neutral faces differ, in standard deviations."""
+    truth, agreement = truth_of(lesson)
+    plain = faces.frontal(*STRAIGHT) & (truth == NEUTRAL) & (agreement > 0.7) & (faces.mouth < 0.05)
     average = average_face(faces.chips[plain], faces.points[plain])
     differences = (faces.points[plain][:, average.centres] - average.points[average.centres]).reshape(int(plain.sum()), -1)
     _, sizes, modes = np.linalg.svd(differences - differences.mean(0), full_matrices=False)
-    modes = (modes[:MODES] * (sizes[:MODES, None] / np.sqrt(len(differences)))).reshape(MODES, -1, 2)
-    ways = {}
-    for name, widest in WIDEST_MOUTH.items():
-        shown = straight & (truth == LABELS.index(name)) & (agreement > 0.55) & (faces.mouth < widest)
-        ways[name] = measured_ways(faces.chips[shown], faces.points[shown], average, modes[:POSES])
-    bases = np.flatnonzero(faces.frontal(0.22, 6) & (truth == NEUTRAL) & (agreement > 0.5) & (faces.mouth < 0.1))
-    return Transfer(average, ways, modes, bases)
+    return average, (modes[:MODES] * (sizes[:MODES, None] / np.sqrt(len(differences)))).reshape(MODES, -1, 2)
+
+
+def ways_of(name: str, faces: Marked, shown: np.ndarray, average: Average, modes: np.ndarray) -> Ways:
+    """The ways of an expression, measured on the faces that show it, (n,) bool, and look straight; `modes` as in `neutral_face`."""
+    picked = shown & faces.frontal(*STRAIGHT) & (faces.mouth < WIDEST_MOUTH[name])
+    return measured_ways(faces.chips[picked], faces.points[picked], average, modes[:POSES])
 
 
 def drawn(transfer: Transfer, name: str, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

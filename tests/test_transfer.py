@@ -42,6 +42,18 @@ def brightest(chip: np.ndarray) -> tuple[float, float]:
     return float((column * weight).sum() / weight.sum()), float((row * weight).sum() / weight.sum())
 
 
+def different_faces(draw: np.random.Generator) -> np.ndarray:
+    """(40, 468, 2): by how much the points of forty faces differ."""
+    return draw.normal(0, 0.2, (40, POINTS, 2)).astype(np.float32)
+
+
+def all_along(axis: int) -> np.ndarray:
+    """(1, 100, 2): the one way in which neutral faces differ: all centres move along x (0) or y (1)."""
+    way = np.zeros((1, CENTRES, 2))
+    way[:, :, axis] = 1
+    return way
+
+
 @pytest.mark.parametrize("move", [(0, 4), (-3, 0), (2, -3)])
 def test_what_lies_at_a_point_comes_to_its_new_place(move):
     grid = torch.cartesian_prod(*[torch.arange(8.0, 60, 8)] * 2)[None]
@@ -65,14 +77,11 @@ def test_each_point_has_its_mirror_image():
 
 def test_the_ways_of_an_expression_are_found_again():
     points, draw = face_points(), np.random.default_rng(1)
-    average = average_face(np.stack([spot(32, 50)] * 40), points + draw.normal(0, 0.2, (40, POINTS, 2)).astype(np.float32))
+    average = average_face(np.stack([spot(32, 50)] * 40), points + different_faces(draw))
     # Half of the faces lower all points and have a bright forehead, half raise them and have a bright nose.
     moves = np.repeat(np.float32([[0, 2], [0, -2]]), 20, axis=0)
-    few = draw.normal(0, 0.2, (40, POINTS, 2)).astype(np.float32)
     chips = np.stack([spot(32, 52) + spot(32, 14)] * 20 + [spot(32, 48) + spot(32, 32)] * 20)
-    sideways = np.zeros((1, CENTRES, 2))
-    sideways[:, :, 0] = 1
-    ways = measured_ways(chips, points + few + moves[:, None], average, sideways)
+    ways = measured_ways(chips, points + different_faces(draw) + moves[:, None], average, all_along(0))
     assert ways.points[:20].mean((0, 1)) == pytest.approx([0, 2], abs=0.1)
     assert ways.points[20:].mean((0, 1)) == pytest.approx([0, -2], abs=0.1)
     # What lies at (32, 14) of the lowered points is at (32, 12) of the average face.
@@ -83,22 +92,18 @@ def test_the_ways_of_an_expression_are_found_again():
 def test_a_lowered_head_is_no_expression():
     points, draw = face_points(), np.random.default_rng(1)
     plain = np.stack([spot(32, 50)] * 40)
-    average = average_face(plain, points + draw.normal(0, 0.2, (40, POINTS, 2)).astype(np.float32))
-    lowered = np.zeros((1, CENTRES, 2))
-    lowered[:, :, 1] = 1
-    ways = measured_ways(plain, np.repeat(points[None] + np.float32([0, 2]), 40, axis=0), average, lowered)
+    average = average_face(plain, points + different_faces(draw))
+    ways = measured_ways(plain, np.repeat(points[None] + np.float32([0, 2]), 40, axis=0), average, all_along(1))
     assert np.abs(ways.points.mean((0, 1))).max() < 0.1
 
 
 @pytest.mark.parametrize("strange", [np.linspace(0, 80, 64)[:, None] + np.zeros(64), 0.6 * spot(4, 60)], ids=["light", "background"])
 def test_light_and_background_are_no_expression(strange):
     points, draw = face_points(), np.random.default_rng(1)
-    few, texture = draw.normal(0, 0.2, (40, POINTS, 2)).astype(np.float32), np.kron(draw.normal(0, 40, (8, 8)), np.ones((8, 8)))
+    few, texture = different_faces(draw), np.kron(draw.normal(0, 40, (8, 8)), np.ones((8, 8)))
     plain, strange = (np.stack([face] * 40).astype(np.float32) for face in (128 + texture, 128 + texture + strange))
     average = average_face(plain, points + few)
-    sideways = np.zeros((1, CENTRES, 2))
-    sideways[:, :, 0] = 1
-    assert np.abs(measured_ways(strange, points + few, average, sideways).shading).max() < 0.4
+    assert np.abs(measured_ways(strange, points + few, average, all_along(0)).shading).max() < 0.4
 
 
 def test_a_transferred_face_moves_within_its_crop_and_takes_on_the_shading():

@@ -4,7 +4,7 @@
 
 Neither these people nor the faces of the public test, of which the expressions are measured, were learned from. But the faces that the
 models learned from were made in the same way, so people who pose may be harder. A strength of 1 is what the training calls 1 (`SCALES` in
-`models/transfer_faces.py`; the shading is 0.8 of it). Needs `runs/lesson.npz`; takes five minutes.
+`models/transfer_faces.py`; the shading is 0.8 of it). Needs `runs/lesson.npz`; takes two minutes.
 """
 
 import argparse
@@ -22,8 +22,7 @@ from models.datasets import load_fer2013, load_posed
 from models.face_mesh import FaceMesh
 from models.face_table import majority
 from models.lesson import load_lesson
-from models.transfer import measured_ways
-from models.transfer_faces import POSES, SCALES, WIDEST_MOUTH, marked, marked_lesson, prepare, transferred
+from models.transfer_faces import SCALES, WIDEST_MOUTH, marked, marked_lesson, neutral_face, transferred, ways_of
 from models.views import plain_chips
 from realtime.config import SHIPPED
 from realtime.expression.classifier import EmotionClassifier
@@ -46,14 +45,13 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, help="where to draw some of the faces")
     options = parser.parse_args()
     mesh, draw, lesson = FaceMesh(options.mesh), np.random.default_rng(3), load_lesson(options.lesson)
-    transfer = prepare(lesson, marked_lesson(lesson, mesh))
-    centres = transfer.average.centres
+    average, modes = neutral_face(lesson, marked_lesson(lesson, mesh))
     public, posed = load_fer2013(options.fer2013, "public_test"), load_posed(options.posed)
     shown, truth = marked(chips_of(public), mesh), majority(public.votes)
     plain = posed.faces.where((posed.poses == "straight") & (posed.faces.labels == NEUTRAL))
     photos = marked(chips_of(plain), mesh)
     rows = np.repeat(np.flatnonzero(photos.frontal(0.15, 8) & (photos.mouth < 0.08)), TIMES)
-    pixels, framing = plain.pixels[rows], framing_of(plain)[rows]
+    pixels, framing, points = plain.pixels[rows], framing_of(plain)[rows], photos.points[rows][:, average.centres]
     sheet = [photos.chips[rows]]
     models = [EmotionClassifier(path) for path in options.model]
     print(
@@ -62,14 +60,12 @@ def main() -> None:
     )
     print("| expression | faces it is measured on | model |", *(f"strength {strength:g} |" for strength in STRENGTHS))
     print("|---|---|---|" + "---|" * len(STRENGTHS))
-    for name, widest in WIDEST_MOUTH.items():
-        faces = shown.frontal(0.1, 8) & (truth == LABELS.index(name)) & (shown.mouth < widest)
-        ways = measured_ways(shown.chips[faces], shown.points[faces], transfer.average, transfer.modes[:POSES])
+    for name in WIDEST_MOUTH:
+        ways = ways_of(name, shown, truth == LABELS.index(name), average, modes)
         picked, made = draw.integers(len(ways.points), size=len(rows)), []
         for strength in (SCALES[name] * s for s in STRENGTHS):
-            points = photos.points[rows][:, centres]
             moved, shading = ways.points[picked] * strength, ways.shading[picked] * strength * SHADING
-            crops = transferred(pixels, framing, points, transfer.average.points[centres], moved, shading)
+            crops = transferred(pixels, framing, points, average.points[average.centres], moved, shading)
             made.append(plain_chips(torch.from_numpy(crops[:, None]), torch.from_numpy(framing)).numpy().astype(np.uint8))
         sheet.append(made[1])
         for model in models:
