@@ -17,6 +17,7 @@ from calibration.enrol import enrol
 from calibration.fit import TooFewTakes
 from calibration.words import CaptureWords, remark
 from realtime.base.errors import Trouble
+from realtime.base.messages import counted
 from realtime.base.output import tell
 from realtime.config import SHIPPED, FitSettings
 from realtime.expression.classifier import EmotionClassifier
@@ -109,7 +110,7 @@ def ask_consent(words: CaptureWords) -> None:
 
 def delete_person(name: str) -> None:
     """Erases all that is kept of a person, and says how much that was."""
-    tell(f"erased all of {name}: {people_folders.delete_person(PEOPLE, name)} files")
+    tell(f"erased all of {name}: {counted(people_folders.delete_person(PEOPLE, name), 'file')}")
 
 
 def merge_people(folders: Sequence[Path]) -> None:

@@ -13,6 +13,7 @@ from calibration.stored_sessions import GRAY_FOLDERS, SESSION, TAKES, complete_l
 from calibration.takes import FACES, MOST_GRAY_BYTES, SURROUNDINGS, StoredTake
 from realtime.base.errors import Trouble, reason
 from realtime.base.files import read_regular, sync_folder
+from realtime.base.messages import counted
 from realtime.expression.people import checked
 from realtime.sources.picture_header import picture_size
 from realtime.values import CHIP, CROP
@@ -67,7 +68,8 @@ def delete_person(root: Path, name: str) -> int:
         person.rmdir()
     except OSError as error:
         raise Trouble(
-            f"cannot erase {error.filename} ({reason(error)}), {files} files of {name} are erased: make it writable and run the same again"
+            f"cannot erase {error.filename} ({reason(error)}) after {counted(files, 'file')} of {name}: "
+            "make it writable and run the same again"
         ) from error
     # The folder of all people is removed with the last of them.
     with suppress(OSError):

@@ -159,7 +159,7 @@ class SessionFolder:
             complete = True
         except OSError as error:
             raise Trouble(
-                f"cannot keep take {number}, {take.expression} ({reason(error)}); {len(self._takes)} takes in {self.path} are kept: "
+                f"cannot keep take {number}, {take.expression} ({reason(error)}); takes kept in {self.path}: {len(self._takes)}; "
                 "free some space and run the same again"
             ) from error
         finally:
@@ -203,8 +203,8 @@ class SessionFolder:
         try:
             replace_file(self.path / SESSION, format_json(self._about), private=True)
         except OSError as error:
-            count = f"its {len(self._takes)} takes are kept all the same"
-            raise Trouble(f"cannot close session {self.path} ({reason(error)}): {count}") from error
+            kept = f"all takes are kept ({len(self._takes)})"
+            raise Trouble(f"cannot close session {self.path} ({reason(error)}); {kept}") from error
 
     def _erase_incomplete(self) -> None:
         """Erases half a last line, pictures that belong to no line, and temporary files."""

@@ -4,8 +4,6 @@ FER2013's crops were cut by another detector and by many people: the face is up 
 30 degrees. A small network that learned from such crops finds the points (`models/train_crop_points.py`).
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Callable
 from functools import cache
@@ -14,9 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realtime.base.errors import Trouble, reason
-from realtime.base.silence import quiet
-from realtime.base.tflite import interpreter_class
+from realtime.base.tflite import small_network
 from realtime.faces.align import TEMPLATE, similarity
 from realtime.faces.landmarks import MIRRORED
 from realtime.values import CHIP, CROP
@@ -38,24 +34,8 @@ def _network() -> Callable[[np.ndarray], np.ndarray]:
     Raises:
         Trouble: the file is missing or damaged.
     """
-    remedy = "restore both files from the release that this program came from"
-    try:
-        content, card = CROP_POINTS.read_bytes(), json.loads(CROP_POINTS.with_suffix(".json").read_bytes())
-        if hashlib.sha256(content).hexdigest() != card["sha256"]:
-            raise Trouble(f"{CROP_POINTS} is damaged: its sha256 is not the one in {CROP_POINTS.stem}.json; {remedy}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Trouble(f"cannot read {CROP_POINTS} or its .json ({reason(error)}): {remedy}") from error
-    with quiet():
-        model = interpreter_class()[0](model_content=content, num_threads=1)
-        model.allocate_tensors()
-    input_index, output_index = model.get_input_details()[0]["index"], model.get_output_details()[0]["index"]
-
-    def answer(crop: np.ndarray) -> np.ndarray:
-        model.set_tensor(input_index, (crop.astype(np.float32) / 128 - 1)[None, None])
-        model.invoke()
-        return model.get_tensor(output_index)[0]
-
-    return answer
+    network = small_network(CROP_POINTS, "the crop points' file")
+    return lambda crop: network((crop.astype(np.float32) / 128 - 1)[None, None])[0]
 
 
 def believable(matrix: np.ndarray) -> bool:

@@ -199,7 +199,8 @@ def test_a_full_disk_is_told_and_stored_takes_stay(tmp_path, limit):
     assert result.stderr == ""
     count = int(result.stdout.split()[0])
     assert (count > 0) == (limit > 4500)
-    assert f"cannot keep take {count + 2}, anger (file too large); {count + 1} takes in " in result.stdout
+    assert f"cannot keep take {count + 2}, anger (file too large); takes kept in " in result.stdout
+    assert f": {count + 1}; free some space" in result.stdout
     stored = read_person_takes(tmp_path, "ada")
     assert len(stored) == count + 2
     for seed, take in enumerate(stored):

@@ -130,7 +130,7 @@ def test_the_bar_says_why_nothing_comes():
         bar.write(frame(0.0), [])
         bar.idle(None)
         bar.idle(message("reconnecting", source="camera 0", seconds=3))
-    assert "1 frames   camera 0: reconnecting (3 s)" in out.file.getvalue()
+    assert "1 frame   camera 0: reconnecting (3 s)" in out.file.getvalue()
 
 
 def test_bars_tables_and_lines_show_names_as_text():

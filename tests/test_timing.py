@@ -60,6 +60,12 @@ def test_latency_is_the_age_of_the_frame():
     assert meter.latency() == "50 ms (p95 95, p99 99)"
 
 
+def test_one_frame_is_no_plural():
+    meter = LatencyMeter(FakeClock(100.0))
+    meter.update(a_frame(99.0, 0))
+    assert meter.summary() == "1 frame in 0.0 s, 0.0 fps, 0 dropped"
+
+
 def test_dropped_frames_are_counted_also_before_the_first():
     meter = LatencyMeter(FakeClock())
     for index in (2, 3, 7):

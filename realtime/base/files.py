@@ -1,6 +1,7 @@
 """Writes files so that nothing is lost: whole or not at all, by one run at a time, never over what is read; reads files of others."""
 
 import errno
+import hashlib
 import os
 import secrets
 import stat
@@ -10,7 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from realtime.base.errors import Trouble
+from realtime.base.errors import Trouble, reason
+from realtime.base.json_values import parse_json
+from realtime.base.version import RELEASE
 
 if sys.platform == "win32":
     import msvcrt
@@ -92,6 +95,29 @@ def read_regular(path: Path, most: int, follow: bool = True) -> bytes:
         content = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else None
     if content is None or len(content) > most:
         raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return content
+
+
+def read_checked(path: Path, what: str, most: int, needs_card: bool = True) -> bytes:
+    """The content of a file that came with a .json beside it, which has the file's sha256.
+
+    Args:
+        path: the file.
+        what: it is, for messages.
+        most: bytes of each of the two at most.
+        needs_card: whether a file without its .json is refused too.
+
+    Raises:
+        Trouble: one of the two cannot be read, or they do not belong together.
+    """
+    card, remedy = path.with_suffix(".json"), f"restore {'both files' if needs_card else 'it'} from {RELEASE}"
+    try:
+        content = read_regular(path, most)
+        expected = parse_json(read_regular(card, most))["sha256"] if needs_card or card.is_file() else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Trouble(f"cannot read {what} {path} or its .json ({reason(error)}): {remedy}") from error
+    if expected not in (None, hashlib.sha256(content).hexdigest()):
+        raise Trouble(f"{what} {path} is damaged: its sha256 is not the one in {card.name}; {remedy}")
     return content
 
 

@@ -27,7 +27,7 @@ TEXTS = {
     "demo_instead": "demo clip: no camera was found",
     "ended": "{source} has ended",
     "slower": "running slower to keep up",
-    "skipped": "{count} frames skipped",
+    "skipped": "frames skipped: {count}",
     "help_box": "The box is a face, its colour the expression; the bars show all seven.",
     "help_strip": "The strip at the edge: the last ten seconds, now is at the right.",
     "help_unsure": 'Gray and "unsure": do not rely on it; the reason is in brackets.',
@@ -50,3 +50,8 @@ class Message(NamedTuple):
 def message(key: str, **values: object) -> Message:
     """The message of a key of `TEXTS`, with a value for each name in its sentence."""
     return Message(key, values)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with a noun whose plural ends in s: "1 frame", "2 frames"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

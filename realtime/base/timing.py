@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from realtime.base.messages import counted
 from realtime.values import Frame
 
 T = TypeVar("T")
@@ -80,7 +81,7 @@ class LatencyMeter:
         """Frames, seconds, rate and dropped frames as a short text."""
         elapsed = self._last - self._first
         rate = (self.frames - 1) / elapsed if elapsed > 0 else 0.0
-        return f"{self.frames} frames in {elapsed:.1f} s, {rate:.1f} fps, {self.dropped} dropped"
+        return f"{counted(self.frames, 'frame')} in {elapsed:.1f} s, {rate:.1f} fps, {self.dropped} dropped"
 
     def latency(self) -> str:
         """Median, 95th and 99th percentile of the latency as a short text."""

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from realtime.base.errors import Trouble
 from realtime.base.files import refuse_inputs
+from realtime.base.messages import counted
 from realtime.base.timing import Countdown
 from realtime.config import CameraSettings, Choices, Settings
 from realtime.loop import Sinks, Tap, run_loop
@@ -128,7 +129,9 @@ def record_one(source: str, out: Path, options: RecordOptions, console: Console,
     cut = film is not None and interrupted()
     if not recording.frames:
         raise Trouble(f"nothing was recorded: {frames.name} gave no frame")
-    console.print(f"{describe(recording)}: {recording.frames} frames in {elapsed_s:.1f} s ({recording.frames / elapsed_s:.0f} fps)")
+    console.print(
+        f"{describe(recording)}: {counted(recording.frames, 'frame')} in {elapsed_s:.1f} s ({recording.frames / elapsed_s:.0f} fps)"
+    )
     if cut:
         console.print(f"stopped before the end of {frames.name}: the recording is whole up to there; --overwrite makes all of it")
     if film is not None:

@@ -5,28 +5,19 @@ network (`models/train_judge.py`) sees the head with what is around it, upright 
 face alone; it is handed in, because what finds faces does not know the model. Their mistakes differ, so both together decide on new faces.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from realtime.base.errors import Trouble, reason
-from realtime.base.files import read_regular
-from realtime.base.json_values import parse_json
-from realtime.base.silence import quiet
-from realtime.base.tflite import interpreter_class
-from realtime.base.version import RELEASE
+from realtime.base.tflite import small_network
 from realtime.config import JUDGE
 from realtime.faces.align import align
 from realtime.faces.detector import upright
 
 PATCH = 64
 """Side in px of what the network sees: half of `realtime.faces.detector.upright`."""
-
-MOST_BYTES = 10_000_000
-"""Of the network's file, and of the .json beside it."""
 
 MODEL_WEIGHT = 0.6
 """Of the model's log-odds, beside the network's. With more, more drawings and maps are faces, which are like nothing that the model learned
@@ -72,19 +63,7 @@ class FaceJudge:
         Raises:
             Trouble: a file is missing or damaged.
         """
-        self.reject, remedy = reject, f"restore both files from {RELEASE}"
-        try:
-            content, card = read_regular(path, MOST_BYTES), parse_json(read_regular(path.with_suffix(".json"), MOST_BYTES))
-            if hashlib.sha256(content).hexdigest() != card["sha256"]:
-                raise Trouble(f"the face judge's file {path} is damaged: its sha256 is not the one in {path.stem}.json; {remedy}")
-            with quiet():
-                self._network = interpreter_class()[0](model_content=content, num_threads=1)
-                self._network.allocate_tensors()
-            self._input, self._output = (
-                details[0]["index"] for details in (self._network.get_input_details(), self._network.get_output_details())
-            )
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise Trouble(f"cannot read the face judge's file {path} or its .json ({reason(error)}): {remedy}") from error
+        self.reject, self._network = reject, small_network(path, "the face judge's file")
 
     def of_patches(self, patches: np.ndarray) -> np.ndarray:
         """(n,) float32 logits of patches (n, 64, 64) uint8, the mean of each and its mirror image: above 0 it is more likely a face."""
@@ -106,6 +85,4 @@ class FaceJudge:
         return likelihoods
 
     def _ask(self, values: np.ndarray) -> float:
-        self._network.set_tensor(self._input, values[None, None])
-        self._network.invoke()
-        return float(self._network.get_tensor(self._output).ravel()[0])
+        return float(self._network(values[None, None]).ravel()[0])

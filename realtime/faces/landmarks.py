@@ -1,19 +1,19 @@
 """Landmarks: finds the five points of a face in its box, with a dlib shape predictor that `models/train_landmarks.py` trained."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
-from realtime.base.files import read_regular
-from realtime.base.json_values import parse_json
+from realtime.base.files import read_checked
 from realtime.base.version import RELEASE
 from realtime.config import POINTS
 from realtime.values import Box
 
 MOST_BYTES = 50_000_000
 """Of a predictor's file, and of the .json beside it."""
+WHAT = "the face points' file"
+"""For messages."""
 MIRRORED = [2, 3, 0, 1, 4]
 """Indices that put the five points of a mirrored picture into the usual order: the eyes change places."""
 
@@ -36,15 +36,12 @@ class PointPredictor:
         """
         import dlib
 
-        remedy = f"restore it from {RELEASE}"
+        # dlib does not check what it reads: a damaged file gives wrong points or ends the program.
+        read_checked(path, WHAT, MOST_BYTES, needs_card=False)
         try:
-            content, card = read_regular(path, MOST_BYTES), path.with_suffix(".json")
-            # dlib does not check what it reads: a damaged file gives wrong points or ends the program.
-            if card.is_file() and hashlib.sha256(content).hexdigest() != parse_json(read_regular(card, MOST_BYTES))["sha256"]:
-                raise Trouble(f"the face points' file {path} is damaged: its sha256 is not the one in {card.name}; {remedy}")
             self._predict = dlib.shape_predictor(str(path))
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise Trouble(f"cannot read the face points' file {path} or its .json ({reason(error)}): {remedy}") from error
+        except RuntimeError as error:
+            raise Trouble(f"cannot read {WHAT} {path} ({reason(error)}): restore it from {RELEASE}") from error
         self._rectangle = dlib.rectangle
 
     def points(self, gray: np.ndarray, box: Box) -> np.ndarray:

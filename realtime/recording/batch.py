@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from realtime.base.errors import Trouble, reason
 from realtime.base.files import Exists, publish, refuse_inputs
+from realtime.base.messages import counted
 from realtime.base.signals import ENDING, held_back
 from realtime.base.silence import silence_libraries
 from realtime.config import Choices, DetectorSettings, PrivacySettings, Settings
@@ -264,8 +265,8 @@ def _end_with_parent(orphaned: threading.Event) -> None:
 def describe_end(job: Job, frames: int, whole: bool) -> str:
     """How the recording of a film ended, in a line."""
     if whole:
-        return f"wrote {finished_files(job)[0]}: {frames} frames"
-    return f"{job.film} was stopped after {frames} frames: run this again for all"
+        return f"wrote {finished_files(job)[0]}: {counted(frames, 'frame')}"
+    return f"{job.film} was stopped after {counted(frames, 'frame')}: run this again for all"
 
 
 class _Running:

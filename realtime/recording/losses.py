@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
+from realtime.base.messages import counted
 from realtime.base.timing import Clock
 
 CHECK_S = 0.5
@@ -43,12 +44,12 @@ class Losses:
 
     def __str__(self) -> str:
         """What was lost and why, for the user; empty where nothing was."""
-        parts = [f"{self.slow} frames were dropped: the encoder did not keep up"] if self.slow else []
+        parts = [f"{counted(self.slow, 'frame')} dropped: the encoder did not keep up"] if self.slow else []
         if self.stopped_s:
-            dropped = f", and {self.stopped} frames after it were dropped" if self.stopped else ""
+            dropped = f"; {counted(self.stopped, 'frame')} after it dropped" if self.stopped else ""
             parts.append(f"the program stood still for {self.stopped_s:.0f} s (the computer slept, or it was suspended){dropped}")
         if self.ended:
-            parts.append(f"{self.ended} frames were dropped: the program was ended before they were encoded")
+            parts.append(f"{counted(self.ended, 'frame')} dropped: the program was ended before they were encoded")
         return "; ".join(parts)
 
 

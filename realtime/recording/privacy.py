@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from realtime.base.geometry import box_distance, wider
+from realtime.base.messages import counted
 from realtime.config import PrivacySettings
 from realtime.faces.cover_search import CoverSearch
 from realtime.values import Box, Reading
@@ -83,11 +84,11 @@ class Coverage:
 
     def __str__(self) -> str:
         if not self.covered:
-            return f"no face was found to cover in {self.frames} frames: look at the film before you show it"
-        told = f"covered places in {self.covered} of {self.frames} frames, {self.most} at most in one"
+            return f"no face was found to cover in {counted(self.frames, 'frame')}: look at the film before you show it"
+        told = f"covered places in {self.covered} of {counted(self.frames, 'frame')}, {self.most} at most in one"
         if not self.doubtful:
             return f"{told}; a search of every covered picture found no face any more"
-        return f"{told}; {len(self.doubtful)} frames may still show a face, the first at {self.doubtful[0]:.1f} s: look at them"
+        return f"{told}; {counted(len(self.doubtful), 'frame')} may still show a face, the first at {self.doubtful[0]:.1f} s: look at them"
 
 
 class FaceBlur:

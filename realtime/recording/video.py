@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from realtime.base.errors import Trouble, disk_remedy, reason
+from realtime.base.messages import counted
 from realtime.base.silence import quiet, silence_ffmpeg
 from realtime.config import RecorderSettings
 from realtime.readings.format import VIDEOS
@@ -223,7 +224,7 @@ class VideoWriter:
             remedy = disk_remedy(error)
         else:
             remedy = f"it is not the disk: {self.encoder} failed; record with another --size, or report this"
-        return Trouble(f"cannot write {self.path} ({reason(error)}) after {self.frames} frames: {remedy}")
+        return Trouble(f"cannot write {self.path} ({reason(error)}) after {counted(self.frames, 'frame')}: {remedy}")
 
 
 def format_of(path: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 import cv2
 
 from realtime.base.errors import Trouble
+from realtime.base.messages import counted
 from realtime.base.silence import quiet
 from realtime.base.timing import Clock
 from realtime.config import CameraSettings
@@ -203,7 +204,8 @@ class Webcam:
             success, image = self._camera.read()
             if not success:
                 raise Trouble(
-                    f"{self.name} stopped delivering pictures after {index} frames: check the cable, and that no other program uses it"
+                    f"{self.name} stopped delivering pictures after {counted(index, 'frame')}: "
+                    "check the cable, and that no other program uses it"
                 )
             yield Frame(image, self.clock(), index)
             index += 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from realtime.base.errors import Trouble
+from realtime.base.messages import counted
 from realtime.sources.containers import has_broadcast_clock, longest_step_s, open_film, open_local, translate_errors
 from realtime.sources.decoding import Decoder
 from realtime.sources.picture_clock import JUMP_S, PictureClock
@@ -96,8 +97,7 @@ class Film:
             Trouble: the film ended early.
         """
         if self.loss.pictures:
-            were = "1 picture" if self.loss.pictures == 1 else f"{self.loss.pictures} pictures"
-            tell(f"{self.title} is damaged: {were} could not be decoded; the others are {used}")
+            tell(f"{self.title} is damaged: {counted(self.loss.pictures, 'picture')} could not be decoded; the others are {used}")
         if self.loss.ended_s is not None and self.loss.stated_s is not None:
             raise Trouble(
                 f"{self.title} ended after {self.loss.ended_s:.0f} s of {self.loss.stated_s:.0f} s: "

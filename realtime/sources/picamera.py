@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from realtime.base.errors import Trouble, reason
+from realtime.base.messages import counted
 from realtime.base.timing import Clock
 from realtime.config import CameraSettings
 from realtime.sources.cameras import Delivery, Format
@@ -98,7 +99,8 @@ class PiCamera:
                 (image, planes), _ = self._camera.capture_arrays(["main", "lores"])
             except (RuntimeError, TimeoutError, OSError) as error:
                 raise Trouble(
-                    f"{self.name} stopped delivering pictures after {index} frames ({reason(error)}): check its cable with the power off"
+                    f"{self.name} stopped delivering pictures after {counted(index, 'frame')} ({reason(error)}): "
+                    "check its cable with the power off"
                 ) from error
             # The first plane is the brightness. Its rows may have padding bytes at the end.
             yield Frame(image, self.clock(), index, planes[:height, :width])

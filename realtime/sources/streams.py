@@ -13,6 +13,7 @@ import numpy as np
 
 from realtime.base.addresses import scheme_of, without_secrets
 from realtime.base.errors import Trouble, reason
+from realtime.base.messages import counted
 from realtime.base.timing import Clock
 from realtime.sources.containers import SIZE_LIMIT, has_no_times, is_closed, longest_step_s, open_film, protocols_of, translate_errors
 from realtime.sources.decoding import Decoder, Picture
@@ -183,7 +184,7 @@ class NetworkStream(Stream):
             yield frame
         # A list that has ended says so.
         if not ends:
-            raise Trouble(f"{self.name} ended after {frames} frames: the other side closed the stream")
+            raise Trouble(f"{self.name} ended after {counted(frames, 'frame')}: the other side closed the stream")
 
     def _at_own_times(self) -> Iterator[Frame]:
         assert self._container is not None

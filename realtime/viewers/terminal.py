@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
-from realtime.base.messages import Message
+from realtime.base.messages import Message, counted
 from realtime.base.output import folded, one_line, shown, terminal_width
 from realtime.base.timing import Clock
 from realtime.drawing.cards import caption
@@ -142,13 +142,13 @@ class Bar:
         film_s, expected = frame.t - self._start, self._expected()
         total = self._seconds or expected
         position = film_s if self._seconds else self._frames
-        count = f"{self._frames}/{expected} frames" if expected and not self._seconds else f"{self._frames} frames"
+        count = f"{self._frames}/{expected} frames" if expected and not self._seconds else counted(self._frames, "frame")
         self._progress.update(self._task, total=total, completed=position, film_s=film_s, count=count, frames=self._frames)
 
     def idle(self, why: Message | None) -> None:
         """Says why no frame comes."""
         if why is not None:
-            self._progress.update(self._task, count=one_line(f"{self._frames} frames   {why}"))
+            self._progress.update(self._task, count=one_line(f"{counted(self._frames, 'frame')}   {why}"))
 
 
 class Bars:
@@ -171,7 +171,7 @@ class Bars:
         """Shows the progress of a film."""
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(one_line(name), film_s=0.0, frames=0, count="")
-        count = f"{frames}/{expected} frames" if expected else f"{frames} frames"
+        count = f"{frames}/{expected} frames" if expected else counted(frames, "frame")
         self._progress.update(self._tasks[name], total=expected, completed=frames, film_s=film_s, count=count, frames=frames)
 
     def end(self, name: str, line: str) -> None:
