@@ -127,6 +127,9 @@ class TrackerSettings:
     judged_leaning: float = 5.0  # the same of a place in a frame that was turned
     judged_again: float = -1.0  # the judge's logit of a tracked face, above which it is still there
     reject: float = 0.01  # the model's reject probability of a tracked face, up to which the model confirms it
+    slid: float = 0.25  # face widths from the place of a face that the detector is sure of, from which on the judge compares both
+    swollen: float = 1.35  # times as large or small, likewise; the detector's sizes are 1.2 apart
+    surer: float = 1.0  # logit by which the judge must be surer of the detector's place, if the track is to go there
     same_place: float = 0.15  # face widths by which a face may be elsewhere after a cut between alike pictures, if it is to keep its id
     same_size: float = 1.15  # times as large or small
     same_chip: float = 0.5  # correlation of its chips; of 606,651 pairs of photos of different people, 15 % have more

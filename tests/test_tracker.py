@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import FakeClock, World, points_in
 
-from realtime.base.geometry import box_distance, move_box, width
+from realtime.base.geometry import box_around, box_distance, move_box, width
 from realtime.base.timing import StageTimer
 from realtime.config import EFFORTS, Settings
 from realtime.faces.cuts import Shot
@@ -205,6 +207,68 @@ def test_two_tracks_on_one_face_become_one(stage):
     for step in range(1, 30):
         stage.show(move_box(LEFT, 4 * min(step, 15), 0), search=False)
     assert len(stage.ids(move_box(LEFT, 60, 0), search=False)) == 1
+
+
+def drawn_to(place: Box, face: Box = LEFT, within: float = 0.0):
+    """A predictor whose points are drawn to a place, and to the face where they are looked for within so many face widths of it."""
+    return lambda gray, box: points_in(face if box_distance(box, face) < within else place)
+
+
+def slide(stage: Stage, way: float) -> None:
+    """The points of a face that stands still slide to the right within a second, while the model takes what is there for the face."""
+    stage.show(LEFT)
+    for step in range(1, 31):
+        stage.world.points = drawn_to(move_box(LEFT, way * step / 30, 0))
+        stage.show(LEFT, search=False)
+        stage.tracker.confirm({1: 0.0})
+    stage.world.points = drawn_to(move_box(LEFT, way, 0), within=0.05)
+
+
+def test_a_track_that_has_slid_is_brought_back_where_the_detector_is_sure(stage):
+    slide(stage, 40)
+    # The judge, too, still takes what lies beside the face for one, but a worse one.
+    stage.world.of_places = lambda gray, places: np.array([9.0 if box_distance(box_around(p), LEFT) < 0.1 else 3.0 for p in places])
+    [track] = stage.tracker.update(GRAY, [found(LEFT, t=stage.t, score=-0.5)], stage.t, EFFORTS[0])
+    assert track.box.x0 > 30
+    [track] = stage.show(LEFT)
+    assert track.id == 1 and np.allclose(track.points, points_in(LEFT)) and not track.velocity.any()
+
+
+def test_a_track_stays_where_the_judge_is_no_surer_of_the_place_of_the_detector(stage):
+    slide(stage, 40)
+    stage.world.of_places = lambda gray, places: np.full(len(places), 5.0)
+    [track] = stage.show(LEFT)
+    assert track.id == 1 and track.box.x0 > 30
+
+
+def test_a_face_whose_points_slid_away_is_found_where_it_was_seen(stage):
+    stage.show(LEFT)
+    for step in range(1, 11):
+        stage.world.points = drawn_to(move_box(LEFT, 6 * step, 0), within=0.3 if step > 5 else 0)
+        [track] = stage.show(LEFT, search=False)
+    assert track.id == 1 and box_distance(track.box, LEFT) < 0.01
+
+
+def test_a_face_keeps_its_id_where_it_was_seen_although_its_track_slid_away(stage):
+    stage.show(LEFT)
+    stage.world.points, points = (lambda gray, box: points_in(move_box(box, 30, 0))), stage.world.points
+    frames = 0
+    while stage.ids(search=False):
+        frames += 1
+    assert frames > 5
+    stage.world.points = points
+    assert stage.ids(LEFT) == [1]
+
+
+def test_a_sure_detection_within_a_doubted_track_is_its_face(stage):
+    """The points of a head that turned far are drawn apart: their box is over twice as wide as the face."""
+    stage.show(LEFT)
+    wide = Box(-10, -10, 250, 250)
+    stage.world.points = lambda gray, box: points_in(LEFT if width(box) < 110 else wide)
+    stage.world.of_places = lambda gray, places: np.array([9.0 if width(box_around(p)) < 110 else -9.0 for p in places])
+    stage.tracker._tracks = [replace(stage.tracker._tracks[0], box=wide, points=points_in(wide), seen=wide, checked_t=stage.t + STEP)]
+    [track] = stage.show(LEFT)
+    assert track.id == 1 and box_distance(track.box, LEFT) < 0.01
 
 
 def test_repeated_times_do_not_end_a_track(stage):

@@ -52,6 +52,7 @@ class Track:
         t: the last frame in which it was tracked.
         confirmed_t: the last time at which the model or the judge confirmed that there is a face.
         checked_t: the last time at which the judge looked, or the model confirmed the face.
+        seen: the box at the time `confirmed_t`; it moves with the camera.
         deviation: distance of the box from the place where it was expected, in face widths.
     """
 
@@ -62,7 +63,13 @@ class Track:
     t: float
     confirmed_t: float
     checked_t: float
+    seen: Box
     deviation: float = 0.0
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the last look did not confirm that there is a face."""
+        return self.checked_t > self.confirmed_t
 
     def predict_box(self, t: float) -> Box:
         """The box at time `t` in seconds if the face moves on at its velocity, but at most half a width away."""
@@ -74,7 +81,12 @@ class Track:
         """The track after the camera's movement moved the picture by (x, y) px."""
         if x == y == 0:
             return self
-        return replace(self, box=move_box(self.box, x, y), points=self.points + np.array([x, y], np.float32))
+        points = self.points + np.array([x, y], np.float32)
+        return replace(self, box=move_box(self.box, x, y), points=points, seen=move_box(self.seen, x, y))
+
+    def confirmed(self) -> "Track":
+        """The track after its face was seen at its points in the frame of its time."""
+        return replace(self, confirmed_t=self.t, checked_t=self.t, seen=self.box)
 
 
 @dataclass(frozen=True)
@@ -169,10 +181,7 @@ class Tracker:
 
     def confirm(self, rejects: Mapping[int, float]) -> None:
         """Takes the model's reject probabilities of tracks of the last frame, by id: a low one confirms that there is a face."""
-        self._tracks = [
-            replace(track, confirmed_t=track.t, checked_t=track.t) if rejects.get(track.id, 1.0) <= self.settings.reject else track
-            for track in self._tracks
-        ]
+        self._tracks = [track.confirmed() if rejects.get(track.id, 1.0) <= self.settings.reject else track for track in self._tracks]
 
     def _same_after_cut(self, gray: np.ndarray, track: Track, chip: np.ndarray, t: float) -> Track | None:
         """The track of a face with this chip (64, 64) in the first frame after a cut; None if the face there may be another."""
@@ -248,23 +257,39 @@ class Tracker:
 
     def _check(self, gray: np.ndarray, track: Track, effort: Effort) -> Track:
         """The track after the judge looked at its place, if that is due: soon after a look that found no face, else later."""
-        unconfirmed = track.checked_t > track.confirmed_t
-        if track.t - track.checked_t < (self.settings.recheck_s if unconfirmed else effort.check_s):
+        if track.t - track.checked_t < (self.settings.recheck_s if track.is_doubted else effort.check_s):
             return track
         return self._look(gray, track)
 
     def _look(self, gray: np.ndarray, track: Track) -> Track:
-        """The track after the judge looked at its place."""
-        if self.timer.run("check", self.judge.of_places, gray, [track.points])[0] > self.settings.judged_again:
-            return replace(track, confirmed_t=track.t, checked_t=track.t)
+        """The track after the judge looked at its place, and if there is no face, where it was last seen: its points may have slid away."""
+        if self._judged(gray, track.points) > self.settings.judged_again:
+            return track.confirmed()
+        again = self._placed(gray, track, track.seen)
+        if misfit(again.points) <= self.settings.misfit and self._judged(gray, again.points) > self.settings.judged_again:
+            return again.confirmed()
         return replace(track, checked_t=track.t)
 
+    def _judged(self, gray: np.ndarray, points: np.ndarray) -> float:
+        """The judge's logit that there is a face at these points (5, 2)."""
+        return float(self.timer.run("check", self.judge.of_places, gray, [points])[0])
+
+    def _placed(self, gray: np.ndarray, track: Track, box: Box) -> Track:
+        """The track as if its face were found anew in this box, at rest."""
+        points = self.timer.run("points", self.tilted.new_points, gray, box, roll(track.points))
+        return replace(track, box=self.tilted.box(points), points=points, velocity=np.zeros(2))
+
     def _is_present(self, track: Track) -> bool:
-        return track.checked_t <= track.confirmed_t or track.t - track.confirmed_t <= self.settings.hold_s
+        return not track.is_doubted or track.t - track.confirmed_t <= self.settings.hold_s
 
     def _start_track(self, gray: np.ndarray, place: Place, t: float) -> None:
-        """Starts a track at a place, unless it is tracked already, is no face, or the face is no longer there at time `t`."""
-        if any(box_distance(track.predict_box(place.t), place.box) <= self.settings.reach for track in self._tracks):
+        """Starts a track at a place, unless it is no face, or the face is no longer there at time `t`. Where a face is tracked already, its
+        track is brought back if it has slid away.
+        """
+        of_it = [track for track in self._tracks if self._is_of(track, place)]
+        if of_it:
+            nearest = min(of_it, key=lambda track: box_distance(track.predict_box(place.t), place.box))
+            self._tracks = [self._corrected(gray, track, place) if track is nearest else track for track in self._tracks]
             return
         points = self.timer.run("points", self.tilted.new_points, gray, place.box, place.degrees)
         if misfit(points) > self.settings.misfit or not self._is_face(gray, points, place):
@@ -274,9 +299,32 @@ class Tracker:
             return
         self._add_track(new_box, points, t)
 
+    def _is_sure(self, place: Place) -> bool:
+        """Whether the detector is sure of an upright face."""
+        return place.score > self.settings.sure and not place.degrees
+
+    def _is_of(self, track: Track, place: Place) -> bool:
+        """Whether a place is that of a track's face."""
+        if box_distance(track.predict_box(place.t), place.box) <= self.settings.reach:
+            return True
+        return self._is_sure(place) and track.is_doubted and contains(track.box, place.box)
+
+    def _corrected(self, gray: np.ndarray, track: Track, place: Place) -> Track:
+        """The track, brought to the place of its face where the detector is sure of another one and the judge agrees."""
+        expected = track.predict_box(place.t)
+        apart, ratio = box_distance(expected, place.box), width(expected) / max(width(place.box), 1e-9)
+        same = apart <= self.settings.slid and 1 / self.settings.swollen <= ratio <= self.settings.swollen
+        if same or not self._is_sure(place):
+            return track
+        there = self._placed(gray, track, place.box)
+        if misfit(there.points) > self.settings.misfit:
+            return track
+        better = self._judged(gray, there.points) > self._judged(gray, track.points) + self.settings.surer
+        return there.confirmed() if better else track
+
     def _is_face(self, gray: np.ndarray, points: np.ndarray, place: Place) -> bool:
         """Whether five points (5, 2) at a place are those of a face. Of what the detector is not sure, a part of a face is none."""
-        sure = place.score > self.settings.sure and not place.degrees
+        sure = self._is_sure(place)
         if not sure and any(contains(track.box, place.box) for track in self._tracks):
             return False
         if sure:
@@ -293,12 +341,13 @@ class Tracker:
             id = returning.id
         else:
             id, self._next_id = self._next_id, self._next_id + 1
-        self._tracks.append(Track(id, new_box, points, np.zeros(2), t, t, t))
+        self._tracks.append(Track(id, new_box, points, np.zeros(2), t, t, t, new_box))
 
     def _distance_to_lost(self, lost_track: Track, new_box: Box) -> float:
-        """The distance of a box from the place where a track was lost, or from where it was moving to, in face widths; the smaller one."""
+        """The distance of a box from where a track was lost, was moving to, or was seen last, in face widths; the smallest one."""
         shift = lost_track.velocity * (self._t - lost_track.t)
-        return min(box_distance(lost_track.box, new_box), box_distance(move_box(lost_track.box, *shift), new_box))
+        places = lost_track.box, move_box(lost_track.box, *shift), lost_track.seen
+        return min(box_distance(place, new_box) for place in places)
 
 
 def contains(box: Box, other: Box) -> bool:
