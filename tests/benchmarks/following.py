@@ -1,10 +1,11 @@
 """Measures whether a face keeps its track while its head leans, turns, nods, is half covered, and goes.
 
-    python tests/benchmarks/following.py PHOTO_OR_FOLDER ... [--most 40] [--model nano]
+    python tests/benchmarks/following.py PHOTO_OR_FOLDER ... [--most 40] [--model nano] [--mesh face_landmark.tflite]
 
 Each photo of one face becomes short films of 30 frames a second, in which the face is moved by warping: it leans by 45 degrees to both
 sides, turns by 60 degrees, nods by 30 degrees (both as if it were painted on a cylinder), is covered from below to its nose for a second,
-and vanishes from one frame to the next. Of faces_wild beside its labels.csv only people are taken whom no model learned from; photos whose
+and vanishes from one frame to the next. With `--mesh` it also turns by 60 degrees and nods by 30 as a head with a nose does
+(`models/turning.py`). Of faces_wild beside its labels.csv only people are taken whom no model learned from; photos whose
 face the detector does not find are left out.
 """
 
@@ -24,9 +25,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from finding import photo_files
 
-from realtime.base.geometry import width
+from models.face_mesh import FaceMesh
+from models.turning import Head, turned_in_depth
+from realtime.base.geometry import box_around, width
 from realtime.config import ClassifierSettings, DetectorSettings, Settings, model_file
 from realtime.faces.detector import Detector
+from realtime.faces.landmarks import PointPredictor
 from realtime.pipeline import build_pipeline, fresh
 from realtime.values import Box, Frame
 
@@ -91,6 +95,28 @@ def vanishing(picture: np.ndarray, t: float) -> np.ndarray:
     return gone
 
 
+class InDepth:
+    """Turns heads by their mesh. The films are gray."""
+
+    def __init__(self, mesh: FaceMesh):
+        self._mesh = mesh
+        self._predictor = PointPredictor()
+
+    def motions(self) -> dict[str, Motion]:
+        """The two further motions by name."""
+        return {
+            "turns in depth": lambda picture, t: self._posed(picture, 60 * swing(t), 0),
+            "nods in depth": lambda picture, t: self._posed(picture, 0, 30 * swing(t)),
+        }
+
+    def _posed(self, picture: np.ndarray, yaw: float, pitch: float) -> np.ndarray:
+        gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+        five = self._predictor.points(gray, Box(*(MIDDLE - FACE_PX / 2), *(MIDDLE + FACE_PX / 2)))
+        five = self._predictor.points(gray, box_around(five))
+        mesh, _ = self._mesh.points_in(gray, five)
+        return cv2.cvtColor(turned_in_depth(gray, Head(mesh, width(box_around(five))), yaw, pitch)[0], cv2.COLOR_GRAY2BGR)
+
+
 MOTIONS: dict[str, Motion] = {"leans": leaning, "turns": turning, "nods": nodding, "half covered": half_covered, "vanishes": vanishing}
 
 
@@ -153,14 +179,18 @@ def main() -> None:
     parser.add_argument("places", nargs="+", type=Path)
     parser.add_argument("--most", type=int, default=40, help="photos of a folder at most")
     parser.add_argument("--model", default="emotion")
+    parser.add_argument("--mesh", type=Path, help="the file face_landmark.tflite of mediapipe 0.10.21")
     args = parser.parse_args()
+    motions = MOTIONS | (InDepth(FaceMesh(args.mesh)).motions() if args.mesh else {})
     detector = Detector(DetectorSettings())
     files = [file for place in args.places for file in (photo_files(place, args.most) if place.is_dir() else [place])]
     scenes = [picture for picture in (scene(file, detector) for file in files) if picture is not None]
+    if not scenes:
+        parser.error(f"in {len(files)} files no photo with exactly one face was found: give photos or a folder of photos")
     settings = Settings(classifier=ClassifierSettings(model=model_file(args.model)))
     pipeline = build_pipeline(settings, time.perf_counter)
     print(f"{args.model}, {len(scenes)} faces")
-    for name, motion in MOTIONS.items():
+    for name, motion in motions.items():
         all_of = [outcome(film(picture, motion), fresh(pipeline, settings), motion is vanishing) for picture in scenes]
         kept = sum(one.ids == 1 and one.lost_s <= 0.3 for one in all_of)
         line = (
