@@ -2,12 +2,13 @@
 
 What changes is measured on the training faces themselves: the place of each point of the mesh, and the shading of faces whose points were
 brought to the same places, each minus that of the average neutral face (as in an active appearance model; Cootes, Edwards and Taylor
-2001). Each way to show an expression is the mean of some faces that look alike. Between the points a thin-plate spline is smooth
-(Bookstein 1989).
+2001). Of that, what neutral faces of different people have too is filtered out. Between the points a thin-plate spline is smooth (Bookstein
+1989).
 
 All places are in pixels of the framed chip, (x, y).
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -38,8 +39,11 @@ CENTRES = 100
 PART = 100
 """How many faces are reshaped at once."""
 
-ALIKE = 25
-"""How many faces that look alike make one way to show an expression, but never more than a third of the faces that show it."""
+ALIKE = 3
+"""How many faces that look alike make one way to show an expression."""
+
+DIRECTIONS, RIDGE = 80, 1e-3
+"""In how many main directions faces are compared, and what is added to the spread of neutral faces there, in parts of its mean."""
 
 MOST = 1200
 """Of how many faces an expression is measured at most: the distances between all of them are computed."""
@@ -53,7 +57,8 @@ OVAL, EDGE = ((31.5, 31.5), (24.0, 31.0)), 14.0
 
 @dataclass(frozen=True)
 class Ways:
-    """The ways in which an expression is shown on the average face; `n` faces showed it.
+    """The ways in which an expression is shown on the average face, one for each of the `n` faces that showed it. Faint ones are made
+    stronger, strong ones fainter.
 
     Attributes:
         points: (n, 100, 2) how each centre moves.
@@ -62,6 +67,40 @@ class Ways:
 
     points: np.ndarray
     shading: np.ndarray
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How faces differ from the average neutral face.
+
+    Attributes:
+        points: (n, 100, 2) where each centre lies beside that of the average face, without what comes from the head's pose.
+        shading: (n, 64, 64) the shading on the average face, in standard deviations of the face's gray levels.
+    """
+
+    points: np.ndarray
+    shading: np.ndarray
+
+    def first(self, n: int) -> "Looks":
+        """Those of the first `n` faces."""
+        return Looks(self.points[:n], self.shading[:n])
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What is kept of how a face differs from neutral ones; k = 200 + 4096 numbers a face, d main directions.
+
+    Attributes:
+        units: of points and of shading, by which the two are divided.
+        middle: (k,) the mean of neutral faces.
+        main: (d, k) the main directions, of length 1 and at right angles.
+        shares: (d, d) what remains of a face's place in them.
+    """
+
+    units: tuple[float, float]
+    middle: np.ndarray
+    main: np.ndarray
+    shares: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -158,31 +197,59 @@ def average_face(chips: np.ndarray, points: np.ndarray, most: int = 700) -> Aver
     return Average(mean, shadings(chips[:most], points[:most], mean, centres).mean(0), centres, mirrored)
 
 
-def measured_ways(chips: np.ndarray, points: np.ndarray, average: Average, differences: np.ndarray) -> Ways:
-    """In which ways the expression of some faces is shown: what they and those most like them change on the average face.
+def looks_of(chips: np.ndarray, points: np.ndarray, average: Average, poses: np.ndarray) -> Looks:
+    """How faces differ from the average neutral face, but for their pose, their light and what is around them.
 
     Args:
-        chips: (n, 64, 64), of which the first `MOST` count.
+        chips: (n, 64, 64).
         points: (n, 468, 2).
         average: the average neutral face.
-        differences: (k, 100, 2) the main ways in which the centres of neutral faces differ. They are left out: who is sad often looks
-            down, but who looks down is not sad.
+        poses: (k, 100, 2) the main ways in which the centres of neutral faces differ. They are left out: who is sad often looks down, but
+            who looks down is not sad.
     """
-    chips, points = chips[:MOST], points[:MOST]
-    n = len(chips)
     moved = points - average.points
-    moved = ((moved + moved[:, average.mirrored] * [-1, 1]) / 2)[:, average.centres].reshape(n, -1)
-    basis, _ = np.linalg.qr(differences.reshape(len(differences), -1).T)
+    moved = ((moved + moved[:, average.mirrored] * [-1, 1]) / 2)[:, average.centres].reshape(len(points), -1)
+    basis, _ = np.linalg.qr(poses.reshape(len(poses), -1).T)
     moved -= moved @ basis @ basis.T
     shading = shadings(chips, points, average.points, average.centres) - average.shading
     shading = (shading + shading[:, :, ::-1]) / 2
     shading = np.stack([face - cv2.GaussianBlur(face, (0, 0), SMOOTH) for face in shading]) * within_oval()
-    flat = shading.reshape(n, -1)
-    looks = np.concatenate([moved / _size(moved), flat / _size(flat)], 1)
-    squared = (looks**2).sum(1)
-    nearest = np.argsort(squared[:, None] + squared - 2 * looks @ looks.T, 1)[:, : min(ALIKE, -(-n // 3))]
-    mean_moved, mean_shading = (np.stack([values[group].mean(0) for group in nearest]) for values in (moved, shading))
-    return Ways(mean_moved.reshape(n, -1, 2), mean_shading)
+    return Looks(moved.reshape(len(moved), -1, 2), shading)
+
+
+def filter_of(shown: Looks, neutral: Looks) -> Filter:
+    """What tells the faces that show an expression from neutral ones (a Wiener filter).
+
+    People differ when they show nothing, too. In units of the differences between neutral faces, a direction in which the faces lie no
+    further from the middle than chance allows is left out; of another, the share that is more than chance remains. What chance allows is
+    the largest eigenvalue of noise (Marchenko and Pastur 1967).
+    """
+    shown = shown.first(MOST)
+    units = _size(_flat(neutral.points)), _size(_flat(neutral.shading))
+    between, seen = (np.concatenate([_flat(part.points) / units[0], _flat(part.shading) / units[1]], 1) for part in (neutral, shown))
+    middle = between.mean(0)
+    between, seen = between - middle, seen - middle
+    main = np.linalg.svd(np.concatenate([between[:MOST], seen]), full_matrices=False)[2][: min(DIRECTIONS, len(between) // 4)]
+    spread = np.cov(between @ main.T, rowvar=False)
+    people = np.linalg.cholesky(spread + RIDGE * np.trace(spread) / len(main) * np.eye(len(main)))
+    inside = np.linalg.solve(people, main @ seen.T)
+    sizes, axes = np.linalg.eigh(inside @ inside.T / len(seen))
+    kept = np.clip(1 - (1 + math.sqrt(len(main) / len(seen))) ** 2 / np.maximum(sizes, 1e-9), 0, 1)
+    return Filter(units, middle, main, people @ (axes * kept) @ axes.T @ np.linalg.inv(people))
+
+
+def measured_ways(shown: Looks, kept: Filter) -> Ways:
+    """The ways in which an expression is shown: what a filter keeps of faces, each the mean of a few that look alike then."""
+    shown = shown.first(MOST)
+    seen = np.concatenate([_flat(shown.points) / kept.units[0], _flat(shown.shading) / kept.units[1]], 1) - kept.middle
+    inside = seen @ kept.main.T @ kept.shares.T
+    squared = (inside**2).sum(1)
+    nearest = np.argsort(squared[:, None] + squared - 2 * inside @ inside.T, 1)[:, :ALIKE]
+    ways = np.stack([inside[group].mean(0) for group in nearest]) @ kept.main
+    lengths = np.linalg.norm(ways, axis=1, keepdims=True)
+    ways *= np.sqrt(np.median(lengths) / np.maximum(lengths, 1e-9))
+    moved, shading = np.split(ways, [2 * CENTRES], 1)
+    return Ways((moved * kept.units[0]).reshape(-1, CENTRES, 2), (shading * kept.units[1]).reshape(-1, CHIP, CHIP))
 
 
 def within_oval() -> np.ndarray:
@@ -190,6 +257,11 @@ def within_oval() -> np.ndarray:
     (middle_x, middle_y), (half_x, half_y) = OVAL
     y, x = np.mgrid[:CHIP, :CHIP]
     return 1 / (1 + np.exp((np.hypot((x - middle_x) / half_x, (y - middle_y) / half_y) - 1) * EDGE))
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    """(n, ...) -> (n, k)."""
+    return values.reshape(len(values), -1)
 
 
 def _size(values: np.ndarray) -> float:

@@ -14,6 +14,8 @@ from models.transfer import (  # noqa: E402
     average_face,
     chosen_points,
     displacements,
+    filter_of,
+    looks_of,
     measured_ways,
     mirrored_points,
     reshaped,
@@ -54,6 +56,12 @@ def all_along(axis: int) -> np.ndarray:
     return way
 
 
+def ways_of(shown: tuple[np.ndarray, np.ndarray], plain: tuple[np.ndarray, np.ndarray], average: Average, poses: np.ndarray) -> Ways:
+    """The ways of faces that show an expression, beside neutral ones; of both the chips and the points."""
+    looks, neutral = (looks_of(*faces, average, poses) for faces in (shown, plain))
+    return measured_ways(looks, filter_of(looks, neutral))
+
+
 @pytest.mark.parametrize("move", [(0, 4), (-3, 0), (2, -3)])
 def test_what_lies_at_a_point_comes_to_its_new_place(move):
     grid = torch.cartesian_prod(*[torch.arange(8.0, 60, 8)] * 2)[None]
@@ -77,11 +85,12 @@ def test_each_point_has_its_mirror_image():
 
 def test_the_ways_of_an_expression_are_found_again():
     points, draw = face_points(), np.random.default_rng(1)
-    average = average_face(np.stack([spot(32, 50)] * 40), points + different_faces(draw))
+    plain = np.stack([spot(32, 50)] * 40), points + different_faces(draw)
+    average = average_face(*plain)
     # Half of the faces lower all points and have a bright forehead, half raise them and have a bright nose.
     moves = np.repeat(np.float32([[0, 2], [0, -2]]), 20, axis=0)
     chips = np.stack([spot(32, 52) + spot(32, 14)] * 20 + [spot(32, 48) + spot(32, 32)] * 20)
-    ways = measured_ways(chips, points + different_faces(draw) + moves[:, None], average, all_along(0))
+    ways = ways_of((chips, points + different_faces(draw) + moves[:, None]), plain, average, all_along(0))
     assert ways.points[:20].mean((0, 1)) == pytest.approx([0, 2], abs=0.1)
     assert ways.points[20:].mean((0, 1)) == pytest.approx([0, -2], abs=0.1)
     # What lies at (32, 14) of the lowered points is at (32, 12) of the average face.
@@ -92,8 +101,9 @@ def test_the_ways_of_an_expression_are_found_again():
 def test_a_lowered_head_is_no_expression():
     points, draw = face_points(), np.random.default_rng(1)
     plain = np.stack([spot(32, 50)] * 40)
-    average = average_face(plain, points + different_faces(draw))
-    ways = measured_ways(plain, np.repeat(points[None] + np.float32([0, 2]), 40, axis=0), average, all_along(1))
+    neutral = plain, points + different_faces(draw)
+    average = average_face(*neutral)
+    ways = ways_of((plain, points + different_faces(draw) + np.float32([0, 2])), neutral, average, all_along(1))
     assert np.abs(ways.points.mean((0, 1))).max() < 0.1
 
 
@@ -103,7 +113,22 @@ def test_light_and_background_are_no_expression(strange):
     few, texture = different_faces(draw), np.kron(draw.normal(0, 40, (8, 8)), np.ones((8, 8)))
     plain, strange = (np.stack([face] * 40).astype(np.float32) for face in (128 + texture, 128 + texture + strange))
     average = average_face(plain, points + few)
-    assert np.abs(measured_ways(strange, points + few, average, all_along(0)).shading).max() < 0.4
+    assert np.abs(ways_of((strange, points + few), (plain, points + few), average, all_along(0)).shading).max() < 0.4
+
+
+def test_how_people_differ_is_no_expression():
+    """Some people have a bright chin, whatever they show; who shows the expression has a bright forehead."""
+    points, draw = face_points(), np.random.default_rng(1)
+    chins = draw.uniform(0, 1, (2, 60, 1, 1))
+    plain, shown = 0.2 * spot(32, 32) + chins * spot(32, 46)
+    shown = shown + 0.5 * spot(32, 16)
+    few = np.concatenate([different_faces(draw), different_faces(draw)])
+    neutral = plain.astype(np.float32), points + few[:60]
+    average = average_face(*neutral)
+    faces = shown.astype(np.float32), points + few[20:]
+    before, after = looks_of(*faces, average, all_along(0)).shading, ways_of(faces, neutral, average, all_along(0)).shading
+    assert after[:, 46, 32].std() < 0.5 * before[:, 46, 32].std()
+    assert after[:, 16, 32].mean() > 0.7 * before[:, 16, 32].mean() > 0
 
 
 def test_a_transferred_face_moves_within_its_crop_and_takes_on_the_shading():

@@ -22,7 +22,8 @@ from models.datasets import load_fer2013, load_posed
 from models.face_mesh import FaceMesh
 from models.face_table import majority
 from models.lesson import load_lesson
-from models.transfer_faces import SCALES, WIDEST_MOUTH, marked, marked_lesson, neutral_face, transferred, ways_of
+from models.transfer import filter_of, measured_ways
+from models.transfer_faces import SCALES, WIDEST_MOUTH, marked, marked_lesson, neutral_faces, shown_looks, straight_looks, transferred
 from models.views import plain_chips
 from realtime.config import SHIPPED
 from realtime.expression.classifier import EmotionClassifier
@@ -45,7 +46,9 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, help="where to draw some of the faces")
     options = parser.parse_args()
     mesh, draw, lesson = FaceMesh(options.mesh), np.random.default_rng(3), load_lesson(options.lesson)
-    average, modes = neutral_face(lesson, marked_lesson(lesson, mesh))
+    faces = marked_lesson(lesson, mesh)
+    neutral = neutral_faces(lesson, faces)
+    average = neutral.average
     public, posed = load_fer2013(options.fer2013, "public_test"), load_posed(options.posed)
     shown, truth = marked(chips_of(public), mesh), majority(public.votes)
     plain = posed.faces.where((posed.poses == "straight") & (posed.faces.labels == NEUTRAL))
@@ -61,7 +64,8 @@ def main() -> None:
     print("| expression | faces it is measured on | model |", *(f"strength {strength:g} |" for strength in STRENGTHS))
     print("|---|---|---|" + "---|" * len(STRENGTHS))
     for name in WIDEST_MOUTH:
-        ways = ways_of(name, shown, truth == LABELS.index(name), average, modes)
+        kept = filter_of(shown_looks(lesson, faces, name, neutral), neutral.looks)
+        ways = measured_ways(straight_looks(shown, truth == LABELS.index(name), name, neutral), kept)
         picked, made = draw.integers(len(ways.points), size=len(rows)), []
         for strength in (SCALES[name] * s for s in STRENGTHS):
             moved, shading = ways.points[picked] * strength, ways.shading[picked] * strength * SHADING
