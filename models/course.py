@@ -43,11 +43,11 @@ PART = 64
 class CourseSettings:
     """How the course is taught."""
 
-    faces: int = 96  # in a batch
-    transferred: int = 52  # faces to which an expression was transferred
-    turned: int = 44  # faces that were turned in depth
+    faces: int = 150  # in a batch
+    transferred: int = 30  # faces to which an expression was transferred
+    turned: int = 30  # faces that were turned in depth
     negatives: int = 10  # pictures without a readable face
-    learning: LearningSettings = field(default_factory=lambda: LearningSettings(0.03, weight_decay=2e-4, average_decay=0.998))
+    learning: LearningSettings = field(default_factory=lambda: LearningSettings(0.02, weight_decay=2e-4, average_decay=0.998))
     votes_share: float = 0.5  # of the target of a face whose votes are fully trusted
     original_weight: float = 0.5  # of the second head's loss
     opinion_weight: float = 0.3  # of the third head's loss
