@@ -4,7 +4,8 @@
 
 FOLDER holds photos with one face each, in their middle: a face counts as found if the middle of its box lies within the middle half of the
 photo. For faces_wild beside its labels.csv only people are taken whom no model learned from. Of a film every tenth frame is a photo. Both
-are also searched as films are: by the detector alone at its own threshold. The folder of the posed faces is told by pose and eyes.
+are also searched by the detector alone at its own threshold, and photos and pictures without a face as the first frame of a film. The
+folder of the posed faces is told by pose and eyes.
 """
 
 import argparse
@@ -24,9 +25,9 @@ from models.pictures import read_gray
 from realtime.base.errors import Trouble
 from realtime.config import PHOTO, ClassifierSettings, Settings, model_file
 from realtime.faces.photo_finder import PhotoFinder
-from realtime.pipeline import build_photo_pipeline
+from realtime.pipeline import Pipeline, build_photo_pipeline, build_pipeline, fresh
 from realtime.sources.films import VideoFile
-from realtime.values import Box
+from realtime.values import Box, Frame
 
 EVERY = 10
 """One of so many frames of a film is searched."""
@@ -84,6 +85,19 @@ def measure_photos(finder: PhotoFinder, files: list[Path], turn: int) -> str:
     )
 
 
+def first_faces(pipeline: Pipeline, settings: Settings, gray: np.ndarray) -> list[Box]:
+    """The faces that are shown in the first frame of a film of this picture (h, w) uint8."""
+    frame = Frame(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), 0.0, 0)
+    return [reading.face.box for reading in fresh(pipeline, settings).read(frame)]
+
+
+def measure_first_frames(pipeline: Pipeline, settings: Settings, files: list[Path]) -> str:
+    """In how many photos, upright, the first frame of a film shows a face in their middle."""
+    pictures = [read_gray(path) for path in files]
+    found = sum(any(is_central(box, gray) for box in first_faces(pipeline, settings, gray)) for gray in pictures)
+    return f"{len(files)} films of these photos: the first frame shows the face in {found / len(files):.1%}"
+
+
 def measure_posed(finder: PhotoFinder, folder: Path) -> str:
     """In how many pictures of the posed faces a face is found, by data set, pose and eyes."""
     counts: dict[tuple[str, str, str], list[bool]] = {}
@@ -94,14 +108,16 @@ def measure_posed(finder: PhotoFinder, folder: Path) -> str:
     return "; ".join(f"{' '.join(filter(None, kind))}: {sum(found)} of {len(found)}" for kind, found in sorted(counts.items()))
 
 
-def measure_without(finder: PhotoFinder, place: Path) -> str:
-    """How many pictures without a face show one by the detector alone and by the search."""
-    n = alone = found = 0
+def measure_without(finder: PhotoFinder, pipeline: Pipeline, settings: Settings, place: Path) -> str:
+    """How many pictures without a face show one by the detector alone, by the search, and as the first frame of a film."""
+    n = alone = found = first = 0
     for gray in pictures(place):
         n += 1
         alone += bool(finder.search.find(gray, PHOTO.near_side))
         found += bool(finder.faces(gray, PHOTO.near_side))
-    return f"{place.name}: {n} pictures without a face; the detector alone sees one in {alone}, the search in {found}"
+        first += bool(first_faces(pipeline, settings, gray))
+    seen = f"the detector alone sees one in {alone}, the search in {found}, the first frame of a film in {first}"
+    return f"{place.name}: {n} pictures without a face; {seen}"
 
 
 def main() -> None:
@@ -113,10 +129,12 @@ def main() -> None:
     parser.add_argument("--turn", type=int, choices=(0, 90, 180, 270), default=0)
     parser.add_argument("--model", default="emotion")
     args = parser.parse_args()
-    finder = build_photo_pipeline(Settings(classifier=ClassifierSettings(model_file(args.model))), time.monotonic).finder
-    print(measure_photos(finder, photo_files(args.folder, args.most), args.turn))
+    settings, files = Settings(classifier=ClassifierSettings(model_file(args.model))), photo_files(args.folder, args.most)
+    finder, pipeline = build_photo_pipeline(settings, time.monotonic).finder, build_pipeline(settings, time.monotonic)
+    print(measure_photos(finder, files, args.turn))
+    print(measure_first_frames(pipeline, settings, files))
     for place in args.without:
-        print(measure_without(finder, place))
+        print(measure_without(finder, pipeline, settings, place))
     if args.posed is not None:
         print(measure_posed(finder, args.posed))
 
