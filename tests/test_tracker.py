@@ -396,6 +396,15 @@ def test_a_face_that_is_gone_after_a_cut_is_not_kept(stage):
     assert stage.ids(search=False) == []
 
 
+def test_after_a_cut_a_face_elsewhere_does_not_stand_for_one_that_is_gone(stage):
+    """Even where the face before the cut was once seen: the two were not compared."""
+    stage.show(LEFT)
+    stage.tracker._tracks = [replace(stage.tracker._tracks[0], seen=RIGHT)]
+    stage.tracker.enter(1, alike=True)
+    stage.world.points = lambda gray, box: points_in(RIGHT if box_distance(box, RIGHT) < 0.5 else LEFT)
+    assert stage.ids(RIGHT, search=False) == []
+
+
 def test_only_the_last_few_shots_are_kept(stage):
     stage.show(LEFT)
     for shot in range(1, 9):

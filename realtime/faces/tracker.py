@@ -194,8 +194,8 @@ class Tracker:
             return None
         if 1 - change(normalize_contrast(chip), normalize_contrast(align(gray, after.points))) < self.settings.same_chip:
             return None
-        after = self._look(gray, after)
-        return after if after.confirmed_t == t else None
+        # Only here: what lies where the face was seen before has not been compared with it.
+        return after.confirmed() if self._judged(gray, after.points) > self.settings.judged_again else None
 
     def _see(self, gray: np.ndarray, track: Track, t: float) -> Track:
         """The track in a flash: as before, if the judge does not see its face."""
@@ -329,7 +329,7 @@ class Tracker:
             return False
         if sure:
             # Without the model, which takes longer than everything before it: all the faces of a new shot start in one frame.
-            return bool(self.timer.run("check", self.judge.of_places, gray, [points])[0] > self.settings.judged_sure)
+            return self._judged(gray, points) > self.settings.judged_sure
         limit = self.settings.judged_leaning if place.degrees else self.settings.judged
         return bool(self.timer.run("check", self.judge.with_model, gray, [points])[0] > limit)
 
