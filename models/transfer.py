@@ -81,9 +81,9 @@ class Looks:
     points: np.ndarray
     shading: np.ndarray
 
-    def first(self, n: int) -> "Looks":
-        """Those of the first `n` faces."""
-        return Looks(self.points[:n], self.shading[:n])
+    def numbers(self, units: tuple[float, float]) -> np.ndarray:
+        """(n, 200 + 4096): both in these units, a row a face."""
+        return np.concatenate([_flat(self.points) / units[0], _flat(self.shading) / units[1]], 1)
 
 
 @dataclass(frozen=True)
@@ -224,11 +224,10 @@ def filter_of(shown: Looks, neutral: Looks) -> Filter:
     further from the middle than chance allows is left out; of another, the share that is more than chance remains. What chance allows is
     the largest eigenvalue of noise (Marchenko and Pastur 1967).
     """
-    shown = shown.first(MOST)
     units = _size(_flat(neutral.points)), _size(_flat(neutral.shading))
-    between, seen = (np.concatenate([_flat(part.points) / units[0], _flat(part.shading) / units[1]], 1) for part in (neutral, shown))
+    between = neutral.numbers(units)
     middle = between.mean(0)
-    between, seen = between - middle, seen - middle
+    between, seen = between - middle, shown.numbers(units) - middle
     main = np.linalg.svd(np.concatenate([between[:MOST], seen]), full_matrices=False)[2][: min(DIRECTIONS, len(between) // 4)]
     spread = np.cov(between @ main.T, rowvar=False)
     people = np.linalg.cholesky(spread + RIDGE * np.trace(spread) / len(main) * np.eye(len(main)))
@@ -240,9 +239,7 @@ def filter_of(shown: Looks, neutral: Looks) -> Filter:
 
 def measured_ways(shown: Looks, kept: Filter) -> Ways:
     """The ways in which an expression is shown: what a filter keeps of faces, each the mean of a few that look alike then."""
-    shown = shown.first(MOST)
-    seen = np.concatenate([_flat(shown.points) / kept.units[0], _flat(shown.shading) / kept.units[1]], 1) - kept.middle
-    inside = seen @ kept.main.T @ kept.shares.T
+    inside = (shown.numbers(kept.units) - kept.middle) @ kept.main.T @ kept.shares.T
     squared = (inside**2).sum(1)
     nearest = np.argsort(squared[:, None] + squared - 2 * inside @ inside.T, 1)[:, :ALIKE]
     ways = np.stack([inside[group].mean(0) for group in nearest]) @ kept.main

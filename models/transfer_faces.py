@@ -20,7 +20,7 @@ from models.cli import one_line
 from models.face_mesh import LEFT_CHEEK, LEFT_EYE, LOWER_LIP, NOSE_TIP, RIGHT_CHEEK, RIGHT_EYE, UPPER_LIP, FaceMesh
 from models.lesson import Lesson, load_lesson
 from models.network import N_LOGITS
-from models.transfer import Average, Looks, Ways, average_face, displacements, filter_of, looks_of, measured_ways
+from models.transfer import MOST, Average, Looks, Ways, average_face, displacements, filter_of, looks_of, measured_ways
 from models.views import plain_chips
 from realtime.base.files import replacing
 from realtime.values import CHIP, CROP, LABELS
@@ -155,8 +155,8 @@ def shown_looks(lesson: Lesson, faces: Marked, name: str, neutral: Neutral) -> L
 
 
 def straight_looks(faces: Marked, shown: np.ndarray, name: str, neutral: Neutral) -> Looks:
-    """The looks of faces that show an expression, (n,) bool, and look straight."""
-    picked = shown & faces.frontal(*STRAIGHT) & (faces.mouth < WIDEST_MOUTH[name])
+    """The looks of the first faces that show an expression, (n,) bool, and look straight."""
+    picked = np.flatnonzero(shown & faces.frontal(*STRAIGHT) & (faces.mouth < WIDEST_MOUTH[name]))[:MOST]
     return looks_of(faces.chips[picked], faces.points[picked], neutral.average, neutral.modes[:POSES])
 
 
