@@ -17,9 +17,10 @@ import typer
 from torch import Tensor
 
 from models.cli import one_line
-from models.face_mesh import LEFT_CHEEK, LEFT_EYE, LOWER_LIP, NOSE_TIP, RIGHT_CHEEK, RIGHT_EYE, UPPER_LIP, FaceMesh
+from models.face_mesh import LEFT_CHEEK, NOSE_TIP, RIGHT_CHEEK, FaceMesh
 from models.lesson import Lesson, load_lesson
 from models.network import N_LOGITS
+from models.signs import KINDS, Kind, Signs, signs_of
 from models.transfer import MOST, Average, Looks, Ways, average_face, displacements, filter_of, looks_of, measured_ways
 from models.views import plain_chips
 from realtime.base.files import replacing
@@ -27,16 +28,10 @@ from realtime.values import CHIP, CROP, LABELS
 
 NEUTRAL = LABELS.index("neutral")
 
-WIDEST_MOUTH = {"anger": 0.08, "disgust": 0.3, "fear": 0.3, "happiness": 0.12, "sadness": 0.05, "surprise": 0.3}
-"""How far apart the lips may be in the faces that a change is measured on, in distances of the eyes: little is known of what is within."""
+NEUTRAL_SHARE = 0.12
+"""How often no expression is transferred: neutral faces are changed too, so that no trace of the change speaks for an expression."""
 
-SHARES = {"anger": 0.22, "sadness": 0.24, "happiness": 0.12, "fear": 0.16, "disgust": 0.08, "surprise": 0.05, "neutral": 0.13}
-"""How often each expression is transferred. Neutral faces are changed too, so that no trace of the change speaks for an expression."""
-
-SCALES = {"anger": 2.2, "disgust": 2.0, "fear": 2.0, "happiness": 0.7, "sadness": 3.3, "surprise": 1.4}
-"""What a strength of 1 is, in parts of what is measured: smiles of FER2013 are broad, its sad faces faint. Chosen by eye on drawn faces."""
-
-STRENGTHS, POINTS, SHADING = (0.3, 1.7), (0.8, 1.4), (0.3, 1.3)
+STRENGTHS, POINTS, SHADING = (0.3, 1.5), (0.8, 1.8), (0.3, 1.1)
 """Strengths, and by how much points and shading then change: shading depends on light and skin, so it is often weaker."""
 
 WHERE = ((1, 1, 1.0), (1, 0.15, 0.75), (0.15, 1, 0.75))
@@ -70,10 +65,9 @@ class Marked:
     scores: np.ndarray
 
     @property
-    def mouth(self) -> np.ndarray:
-        """(n,): how far apart the lips are, in distances of the eyes."""
-        eyes = np.linalg.norm(self.points[:, LEFT_EYE] - self.points[:, RIGHT_EYE], axis=1)
-        return np.linalg.norm(self.points[:, UPPER_LIP] - self.points[:, LOWER_LIP], axis=1) / eyes
+    def signs(self) -> Signs:
+        """What brows and lips do."""
+        return signs_of(self.points)
 
     def frontal(self, tolerance: float, score: float) -> np.ndarray:
         """(n,) bool: faces that the mesh is sure of, with the nose in the middle between the cheeks."""
@@ -96,7 +90,7 @@ def marked(chips: np.ndarray, mesh: FaceMesh) -> Marked:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What is needed to draw faces: the average face, the ways of each expression, how neutral faces differ, and the faces to change."""
+    """What is needed to draw faces: the average face, the ways of each of `KINDS`, how neutral faces differ, and the faces to change."""
 
     average: Average
     ways: dict[str, Ways]
@@ -108,10 +102,10 @@ def prepare(lesson: Lesson, faces: Marked) -> Transfer:
     """Measures the average face and the ways of each expression on a lesson's faces."""
     truth, agreement = truth_of(lesson)
     neutral, ways = neutral_faces(lesson, faces), {}
-    for name in WIDEST_MOUTH:
-        looks = shown_looks(lesson, faces, name, neutral)
+    for name, kind in KINDS.items():
+        looks = shown_looks(lesson, faces, kind, neutral)
         ways[name] = measured_ways(looks, filter_of(looks, neutral.looks))
-    bases = np.flatnonzero(faces.frontal(0.22, 6) & (truth == NEUTRAL) & (agreement > 0.5) & (faces.mouth < 0.1))
+    bases = np.flatnonzero(faces.frontal(0.22, 6) & (truth == NEUTRAL) & (agreement > 0.5) & (faces.signs.apart < 0.1))
     return Transfer(neutral.average, ways, neutral.modes, bases)
 
 
@@ -129,53 +123,56 @@ class Neutral:
         average: the average of them.
         modes: (15, 100, 2) the main ways in which their points differ, in standard deviations.
         looks: how the first 2,000 of them differ from the average.
+        signs: the signs of all of them.
     """
 
     average: Average
     modes: np.ndarray
     looks: Looks
+    signs: Signs
 
 
 def neutral_faces(lesson: Lesson, faces: Marked) -> Neutral:
     """Measures the faces of a lesson that are plainly neutral and look straight."""
     truth, agreement = truth_of(lesson)
-    plain = faces.frontal(*STRAIGHT) & (truth == NEUTRAL) & (agreement > 0.7) & (faces.mouth < 0.05)
+    plain = faces.frontal(*STRAIGHT) & (truth == NEUTRAL) & (agreement > 0.7) & (faces.signs.apart < 0.05)
     average = average_face(faces.chips[plain], faces.points[plain])
     differences = (faces.points[plain][:, average.centres] - average.points[average.centres]).reshape(int(plain.sum()), -1)
     _, sizes, modes = np.linalg.svd(differences - differences.mean(0), full_matrices=False)
     modes = (modes[:MODES] * (sizes[:MODES, None] / np.sqrt(len(differences)))).reshape(MODES, -1, 2)
     first = np.flatnonzero(plain)[:PLAIN]
-    return Neutral(average, modes, looks_of(faces.chips[first], faces.points[first], average, modes[:POSES]))
+    looks = looks_of(faces.chips[first], faces.points[first], average, modes[:POSES])
+    return Neutral(average, modes, looks, signs_of(faces.points[plain]))
 
 
-def shown_looks(lesson: Lesson, faces: Marked, name: str, neutral: Neutral) -> Looks:
+def shown_looks(lesson: Lesson, faces: Marked, kind: Kind, neutral: Neutral) -> Looks:
     """The looks of a lesson's faces that plainly show an expression."""
     truth, agreement = truth_of(lesson)
-    return straight_looks(faces, (truth == LABELS.index(name)) & (agreement > 0.55), name, neutral)
+    return straight_looks(faces, (truth == LABELS.index(kind.expression)) & (agreement > 0.5), kind, neutral)
 
 
-def straight_looks(faces: Marked, shown: np.ndarray, name: str, neutral: Neutral) -> Looks:
-    """The looks of the first faces that show an expression, (n,) bool, and look straight."""
-    picked = np.flatnonzero(shown & faces.frontal(*STRAIGHT) & (faces.mouth < WIDEST_MOUTH[name]))[:MOST]
+def straight_looks(faces: Marked, shown: np.ndarray, kind: Kind, neutral: Neutral) -> Looks:
+    """The looks of the first faces that show an expression, (n,) bool, in this kind, and look straight."""
+    picked = np.flatnonzero(shown & faces.frontal(*STRAIGHT) & kind.has(faces.signs, neutral.signs))[:MOST]
     return looks_of(faces.chips[picked], faces.points[picked], neutral.average, neutral.modes[:POSES])
 
 
 def drawn(transfer: Transfer, name: str, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One random change: how the centres (100, 2) move, the shading (64, 64), and the target (8,) float32."""
+    """One random change of a kind: how the centres (100, 2) move, the shading (64, 64), and the target (8,) float32."""
     centres = transfer.average.centres
     moved = np.tensordot(draw.normal(0, WIDTH, len(transfer.modes)), transfer.modes, 1)
     target = np.zeros(N_LOGITS, np.float32)
     if name == "neutral":
         target[NEUTRAL] = 1
         return moved, np.zeros((CHIP, CHIP)), target
-    ways, strength = transfer.ways[name], draw.uniform(*STRENGTHS)
+    kind, ways, strength = KINDS[name], transfer.ways[name], draw.uniform(*STRENGTHS)
     way = draw.integers(len(ways.points))
     points, shading = strength * draw.uniform(*POINTS), strength * draw.uniform(*SHADING)
     above, below, counted = WHERE[draw.choice(len(WHERE), p=(0.7, 0.15, 0.15))]
-    moved = moved + ways.points[way] * SCALES[name] * points * halves(transfer.average.points[centres, 1], above, below)
-    shaded = ways.shading[way] * SCALES[name] * shading * halves(np.arange(CHIP), above, below)
+    moved = moved + ways.points[way] * kind.scale * points * halves(transfer.average.points[centres, 1], above, below)
+    shaded = ways.shading[way] * kind.scale * shading * halves(np.arange(CHIP), above, below)
     probability = np.clip(0.5 + ((points + shading) / 2 * counted - EVEN) * SLOPE, 0.03, SUREST)
-    target[[LABELS.index(name), NEUTRAL]] = probability, 1 - probability
+    target[[LABELS.index(kind.expression), NEUTRAL]] = probability, 1 - probability
     return moved, shaded, target
 
 
@@ -249,7 +246,7 @@ def main(
     transfer, draw = prepare(whole, faces), np.random.default_rng(seed)
     centres, crops, targets = transfer.average.centres, [], []
     rows = draw.choice(transfer.bases, count)
-    names = draw.choice(list(SHARES), count, p=list(SHARES.values()))
+    names = draw.choice([*KINDS, "neutral"], count, p=[*(kind.share for kind in KINDS.values()), NEUTRAL_SHARE])
     for part in np.array_split(np.arange(count), -(-count // 100)):
         moved, shading, target = map(np.array, zip(*(drawn(transfer, names[i], draw) for i in part), strict=True))
         picked = rows[part]

@@ -148,11 +148,12 @@ def test_a_transferred_face_moves_within_its_crop_and_takes_on_the_shading():
 def test_a_stronger_change_is_a_surer_expression():
     points = face_points().astype(float)
     average = Average(points, np.zeros((64, 64)), chosen_points(points), mirrored_points(points))
-    ways = {"anger": Ways(np.full((1, CENTRES, 2), [0.0, 1.0]), np.zeros((1, 64, 64)))}
+    kind = "anger, lips closed"
+    ways = {kind: Ways(np.full((1, CENTRES, 2), [0.0, 1.0]), np.zeros((1, 64, 64)))}
     transfer, draw = Transfer(average, ways, np.zeros((1, CENTRES, 2)), np.zeros(1, int)), np.random.default_rng(0)
     moved, shading, target = drawn(transfer, "neutral", draw)
     assert not moved.any() and not shading.any() and target[LABELS.index("neutral")] == 1
-    seen = [drawn(transfer, "anger", draw) for _ in range(200)]
+    seen = [drawn(transfer, kind, draw) for _ in range(200)]
     sizes, probabilities = np.array([m[:, 1].mean() for m, _, _ in seen]), np.array([t[LABELS.index("anger")] for _, _, t in seen])
     assert np.corrcoef(sizes, probabilities)[0, 1] > 0.6
     assert (
@@ -164,13 +165,11 @@ def test_a_half_changes_alone():
     assert halves(np.array([10.0, 60.0]), 1, 0.15)[:, 0] == pytest.approx([1, 0.15])
 
 
-def test_faces_that_turn_or_open_their_mouths_are_told_apart():
+def test_faces_that_turn_are_told_apart():
     points = np.zeros((2, POINTS, 2), np.float32)
-    points[:, [234, 454, 33, 263], 0] = [0, 60, 10, 50]
-    points[:, 1, 0], points[:, 14, 1] = [30, 50], [2, 8]
+    points[:, [234, 454], 0], points[:, 1, 0] = [0, 60], [30, 50]
     faces = Marked(np.zeros((2, 64, 64), np.uint8), points, np.array([20.0, 20.0]))
     assert faces.frontal(0.1, 8).tolist() == [True, False] and not faces.frontal(0.1, 30).any()
-    assert faces.mouth == pytest.approx([0.05, 0.2])
 
 
 def test_another_file_than_the_mesh_is_refused(tmp_path):

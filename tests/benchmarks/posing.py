@@ -3,8 +3,8 @@
     python tests/benchmarks/posing.py ../shared/data/fer2013 ../shared/data/posed --mesh face_landmark.tflite [--sheet FILE]
 
 Neither these people nor the faces of the public test, of which the expressions are measured, were learned from. But the faces that the
-models learned from were made in the same way, so people who pose may be harder. A strength of 1 is what the training calls 1 (`SCALES` in
-`models/transfer_faces.py`; the shading is 0.8 of it). Needs `runs/lesson.npz`; takes two minutes.
+models learned from were made in the same way, so people who pose may be harder. A strength of 1 is what the training calls 1 (`KINDS` in
+`models/signs.py`; the shading is 0.8 of it). Needs `runs/lesson.npz`; takes three minutes.
 """
 
 import argparse
@@ -22,8 +22,9 @@ from models.datasets import load_fer2013, load_posed
 from models.face_mesh import FaceMesh
 from models.face_table import majority
 from models.lesson import load_lesson
+from models.signs import KINDS
 from models.transfer import filter_of, measured_ways
-from models.transfer_faces import SCALES, WIDEST_MOUTH, marked, marked_lesson, neutral_faces, shown_looks, straight_looks, transferred
+from models.transfer_faces import marked, marked_lesson, neutral_faces, shown_looks, straight_looks, transferred
 from models.views import plain_chips
 from realtime.config import SHIPPED
 from realtime.expression.classifier import EmotionClassifier
@@ -53,7 +54,7 @@ def main() -> None:
     shown, truth = marked(chips_of(public), mesh), majority(public.votes)
     plain = posed.faces.where((posed.poses == "straight") & (posed.faces.labels == NEUTRAL))
     photos = marked(chips_of(plain), mesh)
-    rows = np.repeat(np.flatnonzero(photos.frontal(0.15, 8) & (photos.mouth < 0.08)), TIMES)
+    rows = np.repeat(np.flatnonzero(photos.frontal(0.15, 8) & (photos.signs.apart < 0.08)), TIMES)
     pixels, framing, points = plain.pixels[rows], framing_of(plain)[rows], photos.points[rows][:, average.centres]
     sheet = [photos.chips[rows]]
     models = [EmotionClassifier(path) for path in options.model]
@@ -61,19 +62,20 @@ def main() -> None:
         f"neutral photos: {len(rows) // TIMES}",
         *(f"{m.path.stem} reads {share_of(m, photos.chips[rows], NEUTRAL)} as neutral" for m in models),
     )
-    print("| expression | faces it is measured on | model |", *(f"strength {strength:g} |" for strength in STRENGTHS))
+    print("| kind | faces it is measured on | model |", *(f"strength {strength:g} |" for strength in STRENGTHS))
     print("|---|---|---|" + "---|" * len(STRENGTHS))
-    for name in WIDEST_MOUTH:
-        kept = filter_of(shown_looks(lesson, faces, name, neutral), neutral.looks)
-        ways = measured_ways(straight_looks(shown, truth == LABELS.index(name), name, neutral), kept)
+    for name, kind in KINDS.items():
+        label = LABELS.index(kind.expression)
+        kept = filter_of(shown_looks(lesson, faces, kind, neutral), neutral.looks)
+        ways = measured_ways(straight_looks(shown, truth == label, kind, neutral), kept)
         picked, made = draw.integers(len(ways.points), size=len(rows)), []
-        for strength in (SCALES[name] * s for s in STRENGTHS):
+        for strength in (kind.scale * s for s in STRENGTHS):
             moved, shading = ways.points[picked] * strength, ways.shading[picked] * strength * SHADING
             crops = transferred(pixels, framing, points, average.points[average.centres], moved, shading)
             made.append(plain_chips(torch.from_numpy(crops[:, None]), torch.from_numpy(framing)).numpy().astype(np.uint8))
         sheet.append(made[1])
         for model in models:
-            shares = " | ".join(share_of(model, chips, LABELS.index(name)) for chips in made)
+            shares = " | ".join(share_of(model, chips, label) for chips in made)
             print(f"| {name} | {len(ways.points)} | {model.path.stem} | {shares} |", flush=True)
     if options.sheet:
         cv2.imwrite(str(options.sheet), np.vstack([np.hstack(list(chips[:: 5 * TIMES])) for chips in sheet]))
