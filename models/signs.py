@@ -1,8 +1,8 @@
 """What the face mesh says of brows and lips, and by these signs, which faces each expression is measured on.
 
-In many angry faces of FER2013 no brow is lowered, and most with lowered brows show their teeth. So only those faces are chosen that have the
-signs of an expression, each kind by itself: brows raised or lowered, corners of the mouth lowered, lips pressed or apart (action units 1, 4,
-15, 24 and 25 of Ekman and Friesen 1978).
+In many angry faces of FER2013 no brow is lowered, and most with lowered brows show their teeth. So only those faces are chosen that have
+the signs of an expression, each kind by itself: brows raised or lowered, corners of the mouth lowered, lips pressed or apart (action units
+1, 4, 15, 24 and 25 of Ekman and Friesen 1978).
 """
 
 from dataclasses import dataclass
