@@ -9,7 +9,7 @@ that the course started from. It takes a quarter of an hour on two cores.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 from zipfile import BadZipFile
@@ -52,6 +52,21 @@ class CourseSettings:
     original_weight: float = 0.5  # of the second head's loss
     opinion_weight: float = 0.3  # of the third head's loss
     blended: float = 0.3  # share of the faces through which another shines
+
+
+def settings_of(in_batch: int | None) -> CourseSettings:
+    """The settings with `in_batch` transferred faces in a batch, as large as it is otherwise.
+
+    Raises:
+        Trouble: no plain face would be left.
+    """
+    usual = CourseSettings()
+    if in_batch is None:
+        return usual
+    faces = usual.faces + usual.transferred - in_batch
+    if faces < 1:
+        raise Trouble(f"--in-batch {in_batch} leaves no plain face in a batch: take at most {in_batch + faces - 1}")
+    return replace(usual, faces=faces, transferred=in_batch)
 
 
 @dataclass(frozen=True)
@@ -180,6 +195,9 @@ def main(
     turned: Annotated[Path, typer.Option(help="The file that models.turn_faces wrote.")] = Path("runs/turned.npz"),
     steps: Annotated[int, typer.Option(help="How many batches to learn from.", min=1)] = 2500,
     teacher: Annotated[Path | None, typer.Option(help="Weights that teach; those of --start if left out.")] = None,
+    in_batch: Annotated[
+        int | None, typer.Option(help="How many transferred faces a batch has; the more, the fewer plain ones.", min=1)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the order of the faces, and of their views.")] = 1,
 ) -> None:
     """Takes the course."""
@@ -188,7 +206,7 @@ def main(
     learner = read_trained(start)
     taught_by = read_trained(teacher) if teacher else learner
     faces, changed, aside = faces_of(whole, device), load_transferred(transferred), load_turned(turned)
-    settings, lesson_prior = CourseSettings(), whole.prior.tolist()
+    settings, lesson_prior = settings_of(in_batch), whole.prior.tolist()
     votes_ratio, teacher_ratio = (
         F.pad(torch.tensor(PRIOR_OF_USE) / torch.tensor(prior), (0, 1), value=1.0)
         for prior in (lesson_prior, taught_by.recipe.get("prior", lesson_prior))

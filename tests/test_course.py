@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
 from models import course  # noqa: E402
 from models.checkpoint import build, load_trained, save_trained  # noqa: E402
-from models.course import Answers, CourseSettings, load_transferred, load_turned  # noqa: E402
+from models.course import Answers, CourseSettings, load_transferred, load_turned, settings_of  # noqa: E402
 from models.face_api import FaceApiNet  # noqa: E402
 from models.lesson import save_lesson  # noqa: E402
 from models.network import to_input  # noqa: E402
@@ -159,3 +159,13 @@ def test_a_missing_file_of_transferred_faces_is_told(tmp_path):
         load_transferred(tmp_path / "none.npz")
     with pytest.raises(Trouble, match=r"cannot be read .*: make it with `python -m models\.turn_faces`"):
         load_turned(tmp_path / "none.npz")
+
+
+def test_more_transferred_faces_leave_a_batch_as_large_as_it_was():
+    usual, more = settings_of(None), settings_of(52)
+    assert usual == CourseSettings() and (more.transferred, more.turned) == (52, usual.turned)
+    assert more.faces + more.transferred == usual.faces + usual.transferred
+    most = usual.faces + usual.transferred - 1
+    assert settings_of(most).faces == 1
+    with pytest.raises(Trouble, match=rf"--in-batch {most + 1} leaves no plain face in a batch: take at most {most}"):
+        settings_of(most + 1)
