@@ -166,8 +166,8 @@ class QualitySettings:
     grain: float = 0.9  # share of the contrast, mostly noise; such a chip is called dark too; no face has more
     blurred: float = 0.2  # detail as a share of the contrast; no photo and 0.1 % of FER2013 have less
     turned: float = 0.5  # eye distances from nose to middle, some 45 degrees
-    # Few plain photos have more than 0.3. Of photos that were turned in depth 81 % are right from 0.5 to 0.55 and 76 % from 0.55 to 0.6
-    # (nano 78 and 76 %), where 83 % are from 0 to 0.1 (`tests/benchmarks/turned.py`); real heads may be harder.
+    # Few plain photos have more than 0.3. Of photos that were turned in depth 80 % are right from 0.5 to 0.55 and 74 % from 0.55 to 0.6
+    # (nano 76 and 74 %), where 82 % are from 0 to 0.1 (`tests/benchmarks/turned.py`); real heads may be harder.
     covered: float = 0.5  # the model's reject probability; its offset was fitted so that 1 of 200 faces has more
 
 
@@ -361,7 +361,7 @@ class CaptureSettings:
     refused_s: float = 3.0  # s in which a take that is plainly something else is shown and can be kept all the same
     tries: int = 3  # such takes in a row after which the terminal, which has no keys, leaves the expression out
     risen: float = 3.5  # nats above the own rest from which on what was asked for counts: see docs/practice.md
-    risen_unasked: float = 7.0  # the same for another expression; also a match of 1: the median of London's smiles is 8.4, with nano 7.2
+    risen_unasked: float = 7.0  # the same for another expression; also a match of 1: the median of London's smiles is 6.6, with nano 6.5
 
     def __post_init__(self) -> None:
         if not self.front < self.side:
