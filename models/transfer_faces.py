@@ -21,9 +21,11 @@ from models.face_mesh import LEFT_CHEEK, NOSE_TIP, RIGHT_CHEEK, FaceMesh
 from models.lesson import Lesson, load_lesson
 from models.network import N_LOGITS
 from models.signs import KINDS, Kind, Signs, signs_of
-from models.transfer import MOST, Average, Looks, Ways, average_face, displacements, filter_of, looks_of, measured_ways
+from models.transfer import ALIKE, MOST, Average, Looks, Ways, average_face, displacements, filter_of, looks_of, measured_ways
 from models.views import plain_chips
+from realtime.base.errors import Trouble
 from realtime.base.files import replacing
+from realtime.base.messages import counted
 from realtime.values import CHIP, CROP, LABELS
 
 NEUTRAL = LABELS.index("neutral")
@@ -99,7 +101,11 @@ class Transfer:
 
 
 def prepare(lesson: Lesson, faces: Marked) -> Transfer:
-    """Measures the average face and the ways of each expression on a lesson's faces."""
+    """Measures the average face and the ways of each expression on a lesson's faces.
+
+    Raises:
+        Trouble: too few of its faces have the signs of an expression.
+    """
     truth, agreement = truth_of(lesson)
     neutral, ways = neutral_faces(lesson, faces), {}
     for name, kind in KINDS.items():
@@ -152,8 +158,15 @@ def shown_looks(lesson: Lesson, faces: Marked, kind: Kind, neutral: Neutral) -> 
 
 
 def straight_looks(faces: Marked, shown: np.ndarray, kind: Kind, neutral: Neutral) -> Looks:
-    """The looks of the first faces that show an expression, (n,) bool, in this kind, and look straight."""
+    """The looks of the first faces that show an expression, (n,) bool, in this kind, and look straight.
+
+    Raises:
+        Trouble: there are too few.
+    """
     picked = np.flatnonzero(shown & faces.frontal(*STRAIGHT) & kind.has(faces.signs, neutral.signs))[:MOST]
+    if len(picked) < ALIKE:
+        found = f"{counted(len(picked), 'face')} with the signs of {kind.expression}"
+        raise Trouble(f"{found} (lips {kind.apart[0]:g} to {kind.apart[1]:g} apart) were found, {ALIKE} are needed: take all of FER2013")
     return looks_of(faces.chips[picked], faces.points[picked], neutral.average, neutral.modes[:POSES])
 
 

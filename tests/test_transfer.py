@@ -1,5 +1,7 @@
 """Expressions that are transferred to faces: points move where they are told to, and shading comes to the right place."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
 from models.face_mesh import POINTS, FaceMesh  # noqa: E402
+from models.lesson import Lesson  # noqa: E402
+from models.signs import KINDS  # noqa: E402
 from models.transfer import (  # noqa: E402
     CENTRES,
     Average,
@@ -20,9 +24,10 @@ from models.transfer import (  # noqa: E402
     mirrored_points,
     reshaped,
 )
-from models.transfer_faces import SUREST, Marked, Transfer, drawn, halves, transferred  # noqa: E402
+from models.transfer_faces import NEUTRAL_SHARE, SUREST, Marked, Transfer, drawn, halves, prepare, transferred  # noqa: E402
 from realtime.base.errors import Trouble  # noqa: E402
 from realtime.values import LABELS  # noqa: E402
+from tests.lessons import small_lesson  # noqa: E402
 
 
 def face_points(seed: int = 0) -> np.ndarray:
@@ -177,3 +182,57 @@ def test_another_file_than_the_mesh_is_refused(tmp_path):
     other.write_bytes(b"TFL3")
     with pytest.raises(Trouble, match=r"mesh\.tflite is not the face mesh of mediapipe"):
         FaceMesh(other)
+
+
+def posing_faces(missing: str = "") -> tuple[Lesson, Marked]:
+    """A lesson of 60 neutral faces, four faces of each kind but the missing one, and four angry ones that raise their brows; marked."""
+    plain = {"brows": 10.0, "apart": 0.0, "corners": 0.0, "lips": 4.0}
+    shown = {
+        "anger, lips closed": {"brows": 4.0, "lips": 1.0},
+        "anger, teeth": {"brows": 4.0, "apart": 4.0},
+        "sadness, brows raised": {"brows": 16.0},
+        "sadness, corners lowered": {"corners": 4.0},
+        "fear, lips closed": {"brows": 16.0},
+        "fear, lips apart": {"brows": 16.0, "apart": 4.0},
+        "disgust": {"brows": 4.0},
+        "happiness": {"corners": -3.0},
+        "surprise": {"brows": 16.0, "apart": 6.0},
+    }
+    rows = [("neutral", plain | {"brows": 5 + 10 * i / 60, "corners": 2 * i / 60 - 1, "lips": 2 + 4 * i / 60}) for i in range(60)]
+    rows += [(KINDS[name].expression, plain | signs) for name, signs in shown.items() if name != missing for _ in range(4)]
+    rows += [("anger", plain | {"brows": 16.0})] * 4
+    draw, points = np.random.default_rng(3), np.stack([face_points()] * len(rows))
+    points += draw.normal(0, 0.2, points.shape).astype(np.float32)
+    for face, (_, signs) in zip(points, rows, strict=True):
+        y = 46.0
+        face[[33, 133, 362, 263]] = [[12, 24], [26, 24], [38, 24], [52, 24]]
+        face[[65, 295]] = [[26, 24 - signs["brows"]], [38, 24 - signs["brows"]]]
+        face[[13, 14, 0, 17]] = [
+            [32, y - signs["apart"] / 2],
+            [32, y + signs["apart"] / 2],
+            [32, y - signs["lips"] / 2],
+            [32, y + signs["lips"] / 2],
+        ]
+        face[[61, 291]] = [[24, y + signs["corners"]], [40, y + signs["corners"]]]
+        face[[1, 234, 454]] = [[32, 36], [8, 32], [56, 32]]
+    labels = np.array([LABELS.index(label) for label, _ in rows])
+    lesson = replace(small_lesson(), distribution=np.eye(8, dtype="f4")[labels])
+    chips = draw.integers(0, 256, (len(rows), 8, 8)).repeat(8, 1).repeat(8, 2).astype(np.uint8)
+    return lesson, Marked(chips, points, np.full(len(rows), 20.0))
+
+
+def test_an_expression_is_measured_on_the_faces_that_have_its_signs():
+    transfer = prepare(*posing_faces())
+    assert {name: len(ways.points) for name, ways in transfer.ways.items()} == dict.fromkeys(KINDS, 4)
+    assert len(transfer.bases) == 60
+
+
+def test_a_lesson_without_an_expression_is_told():
+    with pytest.raises(
+        Trouble, match=r"0 faces with the signs of fear \(lips 0\.05 to 0\.3 apart\) were found, 3 are needed: take all of FER2013"
+    ):
+        prepare(*posing_faces("fear, lips apart"))
+
+
+def test_shares_of_what_is_drawn_add_up():
+    assert sum(kind.share for kind in KINDS.values()) + NEUTRAL_SHARE == pytest.approx(1)
