@@ -6,17 +6,12 @@ import pytest
 from models.face_mesh import POINTS
 from models.signs import KINDS, Kind, Signs, shares_below, signs_of
 from realtime.values import LABELS
+from tests.mesh_faces import with_signs
 
 
-def face(brows: float = 10, apart: float = 0, corners: float = 0, lips: float = 8) -> np.ndarray:
-    """(468, 2): a face whose eyes are 40 pixels apart, with its brows so far above them and its mouth like this, in pixels."""
-    points = np.zeros((POINTS, 2), np.float32)
-    points[[33, 133, 362, 263]] = [[12, 24], [26, 24], [38, 24], [52, 24]]
-    points[[65, 295]] = [[26, 24 - brows], [38, 24 - brows]]
-    points[[13, 14]] = [[32, 46 - apart / 2], [32, 46 + apart / 2]]
-    points[[0, 17]] = [[32, 46 - lips / 2], [32, 46 + lips / 2]]
-    points[[61, 291]] = [[24, 46 + corners], [40, 46 + corners]]
-    return points
+def face(**signs: float) -> np.ndarray:
+    """(468, 2): a face with these signs, in pixels."""
+    return with_signs(np.zeros((POINTS, 2), np.float32), **signs)
 
 
 def test_signs_are_in_distances_of_the_eyes():

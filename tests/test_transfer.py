@@ -28,6 +28,7 @@ from models.transfer_faces import NEUTRAL_SHARE, SUREST, Marked, Transfer, drawn
 from realtime.base.errors import Trouble  # noqa: E402
 from realtime.values import LABELS  # noqa: E402
 from tests.lessons import small_lesson  # noqa: E402
+from tests.mesh_faces import with_signs  # noqa: E402
 
 
 def face_points(seed: int = 0) -> np.ndarray:
@@ -201,20 +202,8 @@ def posing_faces(missing: str = "") -> tuple[Lesson, Marked]:
     rows = [("neutral", plain | {"brows": 5 + 10 * i / 60, "corners": 2 * i / 60 - 1, "lips": 2 + 4 * i / 60}) for i in range(60)]
     rows += [(KINDS[name].expression, plain | signs) for name, signs in shown.items() if name != missing for _ in range(4)]
     rows += [("anger", plain | {"brows": 16.0})] * 4
-    draw, points = np.random.default_rng(3), np.stack([face_points()] * len(rows))
-    points += draw.normal(0, 0.2, points.shape).astype(np.float32)
-    for face, (_, signs) in zip(points, rows, strict=True):
-        y = 46.0
-        face[[33, 133, 362, 263]] = [[12, 24], [26, 24], [38, 24], [52, 24]]
-        face[[65, 295]] = [[26, 24 - signs["brows"]], [38, 24 - signs["brows"]]]
-        face[[13, 14, 0, 17]] = [
-            [32, y - signs["apart"] / 2],
-            [32, y + signs["apart"] / 2],
-            [32, y - signs["lips"] / 2],
-            [32, y + signs["lips"] / 2],
-        ]
-        face[[61, 291]] = [[24, y + signs["corners"]], [40, y + signs["corners"]]]
-        face[[1, 234, 454]] = [[32, 36], [8, 32], [56, 32]]
+    draw = np.random.default_rng(3)
+    points = np.stack([with_signs(face_points() + draw.normal(0, 0.2, (POINTS, 2)).astype(np.float32), **signs) for _, signs in rows])
     labels = np.array([LABELS.index(label) for label, _ in rows])
     lesson = replace(small_lesson(), distribution=np.eye(8, dtype="f4")[labels])
     chips = draw.integers(0, 256, (len(rows), 8, 8)).repeat(8, 1).repeat(8, 2).astype(np.uint8)
