@@ -181,10 +181,10 @@ def drawn(transfer: Transfer, name: str, draw: np.random.Generator) -> tuple[np.
     kind, ways, strength = KINDS[name], transfer.ways[name], draw.uniform(*STRENGTHS)
     way = draw.integers(len(ways.points))
     points, shading = strength * draw.uniform(*POINTS), strength * draw.uniform(*SHADING)
-    above, below, counted = WHERE[draw.choice(len(WHERE), p=(0.7, 0.15, 0.15))]
+    above, below, weight = WHERE[draw.choice(len(WHERE), p=(0.7, 0.15, 0.15))]
     moved = moved + ways.points[way] * kind.scale * points * halves(transfer.average.points[centres, 1], above, below)
     shaded = ways.shading[way] * kind.scale * shading * halves(np.arange(CHIP), above, below)
-    probability = np.clip(0.5 + ((points + shading) / 2 * counted - EVEN) * SLOPE, 0.03, SUREST)
+    probability = np.clip(0.5 + ((points + shading) / 2 * weight - EVEN) * SLOPE, 0.03, SUREST)
     target[[LABELS.index(kind.expression), NEUTRAL]] = probability, 1 - probability
     return moved, shaded, target
 
