@@ -29,7 +29,7 @@ NAMES = pytest.StashKey[list[str]]()
 """All collected tests as "file::test", without their parameters; those too that are left out afterwards."""
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
-PROCESS, WAITS, FILM, WORK, WINDOWS, MEASURES, LISTENS = (
+PROCESS, WAITS, FILM, WORK, WINDOWS, MEASURES, LISTENS, HURRIES = (
     "starts the program",
     "waits for cameras and readers in real time",
     "reads whole films",
@@ -37,8 +37,9 @@ PROCESS, WAITS, FILM, WORK, WINDOWS, MEASURES, LISTENS = (
     "opens windows",
     "measures speed or memory for seconds",
     "records a microphone in real time",
+    "gives who asks half a second, under attack",
 )
-CALM = {WINDOWS, MEASURES, LISTENS}
+CALM = {WINDOWS, MEASURES, LISTENS, HURRIES}
 """Reasons of tests that need a calm machine: a slow one changes what they see. So do those of the page of `live` in a browser."""
 PAGE_FILES = {"test_web.py", "test_web_page.py"}
 """The test files of the page of `live`."""
@@ -126,6 +127,7 @@ SLOW = {
     "test_train_landmarks.py::test_the_same_seed_*": "trains a predictor",
     "test_verify.py::test_a_face_that_is_not_covered_*": FILM,
     "test_verify.py::test_closing_a_damaged_*": FILM,
+    "test_web_connections.py::test_clients_with_half_*": HURRIES,
     "test_web_connections.py::test_no_more_than_*": WAITS,
     "test_web_delete.py::test_what_is_being_written_*": WAITS,
     "test_web_delete.py::test_whoever_downloads_*": WAITS,

@@ -72,13 +72,11 @@ def test_clients_with_half_a_request_keep_nobody_out(local):
     attacker = threading.Thread(target=attack)
     attacker.start()
     try:
-        answered = 0
         with local.watch() as viewer:
             for _ in range(20):
                 picture_from(viewer)
-                answered += answers(local)
-        # On a busy machine the oldest connection of this address, which is dropped, may be that of who asks.
-        assert answered >= 18
+                # Not `answers`: a failure is to tell what came instead.
+                assert local.ask()[0] == 200
     finally:
         over.set()
         attacker.join()
