@@ -171,7 +171,7 @@ def test_a_file_that_cannot_grow_plays_up_to_its_last_fragment(tmp_path, small_f
     writer = VideoWriter(tmp_path / "out.mp4", RecorderSettings())
     with (
         small_files(100_000),
-        pytest.raises(Trouble, match=r"cannot write .*out\.mp4 \(file too large\) after \d+ frames?: a limit"),
+        pytest.raises(Trouble, match=r"cannot write .*out\.mp4 \(file too large\) after (1 frame|(?!1 )\d+ frames): a limit"),
     ):
         for i in range(300):
             writer.write(draw.integers(0, 255, (48, 64, 3), np.uint8), i / 30)
