@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 
 from realtime.base.errors import Trouble
-from realtime.base.geometry import box_distance
+from realtime.base.geometry import box_distance, scale_box, width
 from realtime.config import DETECTOR, DetectorSettings
-from realtime.faces.detector import Detector
+from realtime.faces.detector import Candidate, Detector, distinct
+from realtime.values import Box
 
 
 @pytest.mark.parametrize("short_side", [250, 320, 400])
@@ -47,11 +48,49 @@ def test_candidates_are_what_is_found_and_more_the_lower_the_threshold(gray):
     assert scores[0] == few[0].score > 0 > scores[1] > -1
 
 
-def test_the_shipped_detector_is_dlibs_own(tmp_path):
-    import dlib
+@pytest.mark.parametrize("step", [1.2, 1.4])
+def test_a_face_of_any_size_is_found_once(gray, step):
+    detector, picture = Detector(DetectorSettings(step=step)), gray("obama")
+    [usual] = Detector(DetectorSettings()).find(picture, 10_000)
+    for size in np.geomspace(0.7, 3.0, 12):
+        [box] = detector.find(cv2.resize(picture, None, fx=size, fy=size, interpolation=cv2.INTER_AREA), 10_000)
+        assert box_distance(scale_box(box, 1 / size), usual) < 0.15
+        assert width(box) / size == pytest.approx(width(usual), rel=0.3)
 
-    dlib.get_frontal_face_detector().save(str(tmp_path / "own.svm"))
-    assert DETECTOR.read_bytes() == (tmp_path / "own.svm").read_bytes()
+
+def test_a_larger_step_looks_at_fewer_sizes(gray):
+    picture, sizes = gray("obama"), {}
+    for step in (1.2, 1.4):
+        detector = Detector(DetectorSettings(step=step))
+        detector._search = Noting(detector._search)
+        detector.find(picture, 320)
+        sizes[step] = [min(shape) for shape in detector._search.shapes]
+    assert sizes == {1.2: [320, 267, 222, 185, 154, 129, 107, 89, 74], 1.4: [320, 229, 163, 117, 83]}
+
+
+class Noting:
+    """Searches as another one does, and notes the shapes of what it searches."""
+
+    def __init__(self, search):
+        self.search, self.shapes = search, []
+
+    def run(self, picture, more, threshold):
+        self.shapes.append(picture.shape)
+        return self.search.run(picture, more, threshold)
+
+
+def test_two_faces_side_by_side_are_two_and_one_seen_in_two_sizes_is_one():
+    def numbers(*places):
+        found = [Candidate(Box(x, 0, x + side, side), score) for x, side, score in places]
+        return [found.index(one) for one in distinct(found)]
+
+    assert numbers((0, 100, 1.0), (90, 100, 2.0)) == [1, 0]
+    assert numbers((0, 100, 1.0), (15, 100, 2.0)) == [1]
+    # A third of both together, and four fifths of the smaller one.
+    assert numbers((0, 100, 1.0), (49, 100, 2.0)) == [1]
+    assert numbers((0, 100, 1.0), (52, 100, 2.0)) == [1, 0]
+    assert numbers((0, 100, 2.0), (-5, 40, 1.0)) == [0]
+    assert numbers((0, 100, 2.0), (-10, 40, 1.0)) == [0, 1]
 
 
 @pytest.mark.parametrize("length", [None, 0, 1000])

@@ -195,21 +195,27 @@ def test_update_waits_for_a_far_search_earlier_while_no_face_is_tracked(tracking
     assert after[0][0] == found(0.0, HERE)
 
 
-def leans(tracking: bool) -> list[tuple[float, float]]:
+def leans(tracking: bool, rate: int = 10) -> list[tuple[float, float]]:
     """Time and angle of each look for leaning faces in the first four seconds."""
     schedule, effort = SearchSchedule(SETTINGS), replace(FULL, tilted_s=0.2)
-    looks = [(i / 10, look) for i in range(41) for look in schedule.due(i / 10, tracking, effort)]
+    looks = [(i / rate, look) for i in range(4 * rate + 1) for look in schedule.due(i / rate, tracking, effort)]
     return [(t, look.degrees) for t, look in looks if look.degrees]
 
 
 def test_leaning_faces_are_looked_for_to_both_sides_in_turn():
     found = leans(tracking=False)
-    assert [t for t, _ in found[:5]] == [0.0, 0.2, 0.4, 0.6, 0.8]
+    # The first frame is searched in every way, later ones in one way each.
+    assert [t for t, _ in found[:5]] == [0.0, 0.3, 0.5, 0.7, 0.9]
     assert [degrees for _, degrees in found[:4]] == [30, -30, 30, -30]
 
 
+@pytest.mark.parametrize("rate", [2, 5])
+def test_where_every_frame_is_searched_leaning_faces_are_looked_for_too(rate):
+    assert [t for t, _ in leans(tracking=False, rate=rate)[:4]] == [0.0, 1 / rate, 2 / rate, 3 / rate]
+
+
 def test_leaning_faces_are_seldom_looked_for_while_faces_are_tracked():
-    assert [t for t, _ in leans(tracking=True)] == [0.0, 1.6, 3.2]
+    assert [t for t, _ in leans(tracking=True)] == [0.0, 1.7, 3.3]
 
 
 @pytest.mark.parametrize("small", [None, np.zeros((324, 432), np.uint8)])

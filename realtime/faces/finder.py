@@ -69,8 +69,8 @@ class SearchSchedule:
     """Decides for each frame whether to search it, and how. "Near" is the search for large faces, "far" that for small ones.
 
     While no face is tracked, searches are twice as frequent, because a new face is to be found soon. While faces are tracked, a far search
-    replaces the near search of the same frame: it finds large faces too, only later. With a near search, leaning faces are looked for
-    too, to the left and to the right in turn; seldom while faces are tracked.
+    replaces the near search of the same frame: it finds large faces too, only later. Leaning faces are looked for to the left and to the
+    right in turn, and seldom while faces are tracked; where that is possible in frames without another search, so that none waits for two.
     """
 
     def __init__(self, settings: FinderSettings):
@@ -86,6 +86,7 @@ class SearchSchedule:
     def restart(self) -> None:
         """Makes all searches due, as at the start."""
         self._near_t = self._far_t = self._tilted_t = -math.inf
+        self._searched = True
 
     def due(self, t: float, tracking: bool, effort: Effort) -> list[Look]:
         """The searches of the frame of time `t` in seconds; `tracking` is whether faces are tracked.
@@ -102,11 +103,24 @@ class SearchSchedule:
             self._far_t = t
         if near or far:
             self._near_t = t
-        looks = [(Look(effort.near_side), near and not (far and tracking)), (Look(self.far_side), far)]
-        tilted = near and t - self._tilted_t > effort.tilted_s * (self.settings.tilted_seldom if tracking else 1.0) - 1e-6
-        if tilted:
+        tilted = self._is_tilted_due(t, near or far, effort.tilted_s * (self.settings.tilted_seldom if tracking else 1.0))
+        looks = [
+            (Look(effort.near_side), near and not (far and tracking)),
+            (Look(effort.near_side, self._lean), tilted),
+            (Look(self.far_side), far),
+        ]
+        return [look for look, is_due in looks if is_due]
+
+    def _is_tilted_due(self, t: float, searches: bool, every_s: float) -> bool:
+        """Whether leaning faces are looked for now, which is noted; `searches` is whether the frame is searched otherwise.
+
+        A frame with another search leaves it to the next one, unless the frame before was searched too: then all frames may be.
+        """
+        due = t - self._tilted_t > every_s - 1e-6 and (self._searched or not searches)
+        if due:
             self._tilted_t, self._lean = t, -self._lean
-        return [look for look, is_due in (*looks, (Look(effort.near_side, self._lean), tilted)) if is_due]
+        self._searched = searches
+        return due
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from realtime.base.silence import quiet, silence_ffmpeg
 from realtime.config import RecorderSettings
 from realtime.readings.format import VIDEOS
 from realtime.recording.journal import Journal
-from realtime.sources.colour import FULL, LIMITED, PLAIN, TAGS, usual_matrix
+from realtime.sources.colour import FULL, LIMITED, PLAIN, TAGS, conversion_threads, usual_matrix
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -98,7 +98,7 @@ class VideoWriter:
         try:
             file = self._file = self._file or self._open(image, source_t)
             before_s = max(self._last, 0) / self.ticks
-            picture = as_picture(image, file.stream)
+            picture = file.converter.convert(image)
             picture.pts = self._last = max(round(t * self.ticks), self._last + 1)
             picture.time_base = Fraction(1, self.ticks)
             self._frame_s = self._last / self.ticks - before_s if duration is None else duration
@@ -138,7 +138,7 @@ class VideoWriter:
         except (av.error.FFmpegError, OSError, ValueError):
             journal.close()
             raise
-        return _OpenFile(container, stream, journal)
+        return _OpenFile(container, stream, journal, StreamConverter(stream))
 
     def _mux(self, file: "_OpenFile", packets: "list[Packet]") -> None:
         """Hands pictures to the muxer; raises what PyAV raises.
@@ -259,6 +259,7 @@ class _OpenFile(NamedTuple):
     container: "OutputContainer"
     stream: "VideoStream"
     journal: Journal
+    converter: "StreamConverter"
 
 
 def add_video(container: "OutputContainer", encoder: str, size_wh: tuple[int, int], settings: RecorderSettings) -> "VideoStream":
@@ -287,19 +288,33 @@ def add_video(container: "OutputContainer", encoder: str, size_wh: tuple[int, in
     return stream
 
 
-def as_picture(image: np.ndarray, stream: "VideoStream") -> "VideoFrame":
-    """(h, w, 3) BGR uint8 as a frame of the stream's size, format and colours: an odd column or row is cut off, a single one stretched."""
-    import av
+class StreamConverter:
+    """Converts BGR pictures to frames of one stream. One for all its pictures, because it keeps FFmpeg's tables of the conversion."""
 
-    size_wh = stream.width, stream.height
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[: stream.height, : stream.width]), format="bgr24")
-    return picture.reformat(
-        *size_wh,
-        format=stream.pix_fmt,
-        dst_colorspace=usual_matrix(size_wh),
-        src_color_range=FULL,
-        dst_color_range=LIMITED,
-    )
+    def __init__(self, stream: "VideoStream"):
+        from av.video.reformatter import VideoReformatter
+
+        self.stream = stream
+        self._reformatter = VideoReformatter()
+
+    def convert(self, image: np.ndarray) -> "VideoFrame":
+        """(h, w, 3) BGR uint8 as a frame of the stream's size, format and colours.
+
+        An odd column or row is cut off, a single one stretched.
+        """
+        import av
+
+        size_wh = self.stream.width, self.stream.height
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[: size_wh[1], : size_wh[0]]), format="bgr24")
+        return self._reformatter.reformat(
+            picture,
+            *size_wh,
+            format=self.stream.pix_fmt,
+            dst_colorspace=usual_matrix(size_wh),
+            src_color_range=FULL,
+            dst_color_range=LIMITED,
+            threads=conversion_threads(size_wh),
+        )
 
 
 def best_encoder(size_wh: tuple[int, int], settings: RecorderSettings) -> str:
@@ -319,9 +334,9 @@ def works(encoder: str, size_wh: tuple[int, int], settings: RecorderSettings) ->
                 stream = add_video(container, encoder, size_wh, settings)
                 # Most machines lack most encoders: those fail here, before large pictures are made.
                 stream.codec_context.open()
-                pictures = _test_pictures(size_wh)
+                pictures, converter = _test_pictures(size_wh), StreamConverter(stream)
                 for i, ticks in enumerate(times):
-                    picture = as_picture(pictures(i), stream)
+                    picture = converter.convert(pictures(i))
                     picture.pts, picture.time_base = ticks, Fraction(1, TICKS)
                     container.mux(stream.encode(picture))
                 container.mux(stream.encode(None))

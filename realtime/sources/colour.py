@@ -23,11 +23,18 @@ HDR = (16, 18)
 """Numbers of the transfer functions PQ and HLG."""
 PLAIN = 1
 """The number of BT.709's transfer function and of its primaries."""
+THREADED_PX = 1_000_000
+"""Pixels from which on libswscale may use several threads; for smaller pictures starting them costs more than they save."""
 
 
 def usual_matrix(size_wh: tuple[int, int]) -> int:
     """libswscale's number of the matrix that video of this size has where nothing else is said: BT.709 for HD, BT.601 below."""
     return BT709 if size_wh[0] > SD_MOST_WH[0] or size_wh[1] > SD_MOST_WH[1] else BT601
+
+
+def conversion_threads(size_wh: tuple[int, int]) -> int:
+    """How many threads convert pictures of this size; 0 for as many as libswscale wants."""
+    return 0 if size_wh[0] * size_wh[1] >= THREADED_PX else 1
 
 
 class BgrConverter:
@@ -61,5 +68,6 @@ class BgrConverter:
             dst_color_range=FULL,
             dst_color_trc=plain,
             dst_color_primaries=plain,
+            threads=conversion_threads(size_wh),
         )
         return converted.to_ndarray()
