@@ -65,7 +65,7 @@ def test_a_larger_step_looks_at_fewer_sizes(gray):
         detector._search = Noting(detector._search)
         detector.find(picture, 320)
         sizes[step] = [min(shape) for shape in detector._search.shapes]
-    assert sizes == {1.2: [320, 267, 222, 185, 154, 129, 107, 89, 74], 1.4: [320, 229, 163, 117, 83]}
+    assert sizes == {1.2: [320, 267, 222, 185, 154, 128, 107, 89, 74], 1.4: [320, 229, 164, 117, 84]}
 
 
 class Noting:
@@ -81,16 +81,18 @@ class Noting:
 
 def test_two_faces_side_by_side_are_two_and_one_seen_in_two_sizes_is_one():
     def numbers(*places):
-        found = [Candidate(Box(x, 0, x + side, side), score) for x, side, score in places]
+        found = [Candidate(Box(x, y, x + side, y + side), score) for x, y, side, score in places]
         return [found.index(one) for one in distinct(found)]
 
-    assert numbers((0, 100, 1.0), (90, 100, 2.0)) == [1, 0]
-    assert numbers((0, 100, 1.0), (15, 100, 2.0)) == [1]
-    # A third of both together, and four fifths of the smaller one.
-    assert numbers((0, 100, 1.0), (49, 100, 2.0)) == [1]
-    assert numbers((0, 100, 1.0), (52, 100, 2.0)) == [1, 0]
-    assert numbers((0, 100, 2.0), (-5, 40, 1.0)) == [0]
-    assert numbers((0, 100, 2.0), (-10, 40, 1.0)) == [0, 1]
+    assert numbers((0, 0, 100, 1.0), (90, 0, 100, 2.0)) == [1, 0]
+    assert numbers((0, 0, 100, 1.0), (15, 0, 100, 2.0)) == [1]
+    # A third of the box around both, and four fifths of the smaller one.
+    assert numbers((0, 0, 100, 1.0), (49, 0, 100, 2.0)) == [1]
+    assert numbers((0, 0, 100, 1.0), (52, 0, 100, 2.0)) == [1, 0]
+    assert numbers((0, 0, 100, 1.0), (26, 26, 100, 2.0)) == [1]
+    assert numbers((0, 0, 100, 1.0), (28, 28, 100, 2.0)) == [1, 0]
+    assert numbers((0, 0, 100, 2.0), (-5, 0, 40, 1.0)) == [0]
+    assert numbers((0, 0, 100, 2.0), (-10, 0, 40, 1.0)) == [0, 1]
 
 
 @pytest.mark.parametrize("length", [None, 0, 1000])

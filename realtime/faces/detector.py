@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
-from realtime.base.geometry import box_around, scale_box, width
+from realtime.base.geometry import box_around, width
 from realtime.base.version import RELEASE
 from realtime.config import DETECTOR, DetectorSettings
 from realtime.faces.align import TEMPLATE, similarity
@@ -46,7 +46,8 @@ SMALLEST_PX = 64
 """Short side in px down to which the picture is reduced: dlib's limit for this detector, whose faces are 80 px wide."""
 
 OVERLAP, COVERED = 0.33, 0.79
-"""Two places are one if they share more than this part of both together, or of one of them: what dlib's detector was saved with."""
+"""Two places are one if they share more than this part of the box around both, or of one of them: dlib's rule, and what its detector was
+saved with."""
 
 
 class Detector:
@@ -85,23 +86,23 @@ class Detector:
         if min(gray.shape) * factor < 20:
             return []
         found = []
-        for copy, size in _copies(gray, factor, self.settings.step):
+        for copy in _copies(gray, factor, self.settings.step):
+            x, y = gray.shape[1] / copy.shape[1], gray.shape[0] / copy.shape[0]
             rectangles, scores, _ = self._search.run(copy, 0, threshold)
-            boxes = [scale_box(Box(r.left(), r.top(), r.right() + 1, r.bottom() + 1), 1 / size) for r in rectangles]
+            boxes = [Box(r.left() * x, r.top() * y, (r.right() + 1) * x, (r.bottom() + 1) * y) for r in rectangles]
             found += [Candidate(box, score) for box, score in zip(boxes, scores, strict=True)]
         return distinct(found)
 
 
-def _copies(gray: np.ndarray, factor: float, step: float) -> Iterator[tuple[np.ndarray, float]]:
-    """The picture in `factor` times its size, then smaller by `step` each time as long as a face fits, with the factor of each."""
-    copy, way = gray, cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    while True:
-        size_wh = (round(gray.shape[1] * factor), round(gray.shape[0] * factor))
-        copy = copy if size_wh == copy.shape[::-1] else cv2.resize(copy, size_wh, interpolation=way)
-        yield copy, factor
-        factor, way = factor / step, cv2.INTER_LINEAR
-        if min(gray.shape) * factor < SMALLEST_PX:
-            return
+def _copies(gray: np.ndarray, factor: float, step: float) -> Iterator[np.ndarray]:
+    """The picture in `factor` times its size, then smaller by `step` each time as long as a face fits."""
+    size_wh, copy = (round(gray.shape[1] * factor), round(gray.shape[0] * factor)), gray
+    if factor != 1:
+        copy = cv2.resize(gray, size_wh, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    yield copy
+    while min(size_wh := (round(size_wh[0] / step), round(size_wh[1] / step))) >= SMALLEST_PX:
+        copy = cv2.resize(copy, size_wh, interpolation=cv2.INTER_LINEAR)
+        yield copy
 
 
 def distinct(found: list[Candidate]) -> list[Candidate]:
@@ -116,6 +117,6 @@ def distinct(found: list[Candidate]) -> list[Candidate]:
 def _are_one_place(a: Box, b: Box) -> bool:
     breadth, height = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
     shared = max(0.0, breadth) * max(0.0, height)
+    around = (max(a.x1, b.x1) - min(a.x0, b.x0)) * (max(a.y1, b.y1) - min(a.y0, b.y0))
     # The boxes are square.
-    areas = width(a) ** 2, width(b) ** 2
-    return shared > OVERLAP * (sum(areas) - shared) or shared > COVERED * min(areas)
+    return shared > OVERLAP * around or shared > COVERED * min(width(a), width(b)) ** 2
