@@ -12,9 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
-from zipfile import BadZipFile
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 import typer
@@ -24,12 +22,13 @@ from models.checkpoint import read_trained, save_trained
 from models.cli import one_line
 from models.face_api import FaceApiNet, adviser_of
 from models.lesson import load_lesson
+from models.made_faces import TransferredFaces, TurnedFaces, load_transferred, load_turned
 from models.network import N_EXPRESSIONS, ManyHeaded, to_input
 from models.students import Targets, heads_loss
 from models.teachers import reject_targets, smooth_single
 from models.trainee import LearningSettings, Trainee
 from models.views import Blend, Faces, batches, faces_of, in_light, no_faces, plain_chips, random_blend, row_numbers, view
-from realtime.base.errors import Trouble, reason
+from realtime.base.errors import Trouble
 from realtime.config import PRIOR_OF_USE
 
 CHECKPOINT = 250
@@ -67,52 +66,6 @@ def settings_of(in_batch: int | None) -> CourseSettings:
     if faces < 1:
         raise Trouble(f"--in-batch {in_batch} leaves no plain face in a batch: take at most {in_batch + faces - 1}")
     return replace(usual, faces=faces, transferred=in_batch)
-
-
-@dataclass(frozen=True)
-class TransferredFaces:
-    """Faces from `models.transfer_faces`: crops (n, 1, 48, 48) uint8, their framing (n, 2, 3) and targets (n, 8)."""
-
-    crops: Tensor
-    framing: Tensor
-    target: Tensor
-
-
-@dataclass(frozen=True)
-class TurnedFaces:
-    """Faces from `models.turn_faces`: crops (n, 1, 48, 48) uint8, their framing (n, 2, 3), and which faces (n,) of the lesson they are."""
-
-    crops: Tensor
-    framing: Tensor
-    rows: Tensor
-
-
-def load_transferred(path: Path) -> TransferredFaces:
-    """Reads transferred faces.
-
-    Raises:
-        Trouble: the file is missing or damaged.
-    """
-    return TransferredFaces(*_read(path, "target", "transfer_faces"))
-
-
-def load_turned(path: Path) -> TurnedFaces:
-    """Reads turned faces.
-
-    Raises:
-        Trouble: the file is missing or damaged.
-    """
-    return TurnedFaces(*_read(path, "rows", "turn_faces"))
-
-
-def _read(path: Path, last: str, maker: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Crops (n, 1, 48, 48), framing, and the column `last` of a file that the module `maker` wrote."""
-    try:
-        with np.load(path) as file:
-            crops, framing, column = (torch.from_numpy(file[name]) for name in ("crops", "framing", last))
-            return crops[:, None], framing, column
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise Trouble(f"{path} cannot be read ({reason(error)}): make it with `python -m models.{maker}`") from error
 
 
 class Answers:

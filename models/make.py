@@ -2,8 +2,9 @@
 
     python -m models.make --lesson runs/lesson.npz --out runs/make --minutes 8
 
-This is the whole recipe for a machine with a large GPU. It needs only torch, numpy, typer and the lesson that `models.pack_lesson` packed
-on another machine. `--share 0.01` takes a hundredth of the steps, as a test on two cores. Writes
+This is the whole recipe for a machine with a large GPU. It needs only torch, numpy, typer and what was packed on another machine: the
+lesson (`models.pack_lesson`) and, with `--made`, faces that the students see besides (`models.made_faces`). `--share 0.01` takes a
+hundredth of the steps, as a test on two cores. Writes
 
 - `students/NAME.pt`: the students, rewritten every minute, for `models.quantize`;
 - `teachers/NAME.pt`: the teachers in half precision;
@@ -29,6 +30,7 @@ from models.device import best_device
 from models.examination import Examination
 from models.face_api import adviser_of
 from models.lesson import Lesson, load_lesson
+from models.made_faces import MadeFaces, load_made
 from models.students import STUDENTS, Teaching, TeachingSettings
 from models.teachers import BATCH, TEACHERS, Teacher, TrainedNetwork
 from models.views import Faces, faces_of, row_numbers
@@ -140,6 +142,7 @@ def train_teachers(lesson: Lesson, faces: Faces, share: float, until: float, log
 def train_students(
     lesson: Lesson,
     faces: Faces,
+    made: MadeFaces | None,
     teachers: list[TrainedNetwork],
     share: float,
     until: float,
@@ -154,7 +157,8 @@ def train_students(
     device, settings = faces.crops.device, TeachingSettings()
     scenery = torch.from_numpy(lesson.scenery[:, None]).to(device)
     class_weights = torch.tensor(PRIOR_OF_USE) / torch.from_numpy(lesson.prior)
-    teaching = Teaching(faces, scenery, teachers, adviser_of(lesson.starts["face_api"]).to(device), class_weights, settings)
+    adviser = adviser_of(lesson.starts["face_api"]).to(device)
+    teaching = Teaching(faces, scenery, made, teachers, adviser, class_weights, settings)
     faces_a_round = settings.part * settings.repeats
     planned = max(1, round(share * STUDENT_EPOCHS * len(row_numbers(faces)) / faces_a_round))
     examination = Examination(lesson, device)
@@ -177,6 +181,9 @@ def train_students(
 def main(
     lesson: Annotated[Path, typer.Option(help="The file that `models.pack_lesson` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder for students, teachers and the log; it must be new or empty.")] = Path("runs/make"),
+    made: Annotated[
+        Path | None, typer.Option(help="The file that `models.made_faces` wrote; without it the students see no made face.")
+    ] = None,
     minutes: Annotated[float, typer.Option(help="How long the training may take in all; longer plans are shortened.")] = 8.0,
     share: Annotated[float, typer.Option(help="Share of the planned steps, for a trial.")] = 1.0,
 ) -> None:
@@ -191,10 +198,18 @@ def main(
     log = Log(out / "log.jsonl", device)
     content = load_lesson(lesson)
     faces = faces_of(content, device)
+    more = load_made(made, len(faces)).to(device) if made else None
     name = torch.cuda.get_device_name() if device.type == "cuda" else "processor"
-    log.write(phase="start", device=name, torch=str(torch.__version__), faces=len(faces), scenery=len(content.scenery))
+    log.write(
+        phase="start",
+        device=name,
+        torch=str(torch.__version__),
+        faces=len(faces),
+        scenery=len(content.scenery),
+        made=len(more.rows) if more else 0,
+    )
     teachers = train_teachers(content, faces, share, TEACHER_TIME * minutes * 60, log, out)
-    answers = train_students(content, faces, teachers, share, minutes * 60, log, out)
+    answers = train_students(content, faces, more, teachers, share, minutes * 60, log, out)
     with replacing(out / "answers.npz") as file:
         np.savez(file, answers=answers)
     log.write(phase="end")

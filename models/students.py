@@ -14,6 +14,7 @@ from torch import Tensor
 from models.checkpoint import build
 from models.device import mixed_precision
 from models.face_api import FaceApiNet
+from models.made_faces import MadeFaces
 from models.network import N_EXPRESSIONS, N_LOGITS, ManyHeaded
 from models.teachers import TrainedNetwork, mean_answers, reject_targets, soft_cross_entropy
 from models.trainee import LearningSettings, Trainee
@@ -50,6 +51,7 @@ class TeachingSettings:
     repeats: int = 4  # how often a round learns from them
     batch: int = 256
     negatives: float = 0.1  # pictures that are no readable face, as a share of the faces
+    made: float = 0.4  # faces that were turned or to which an expression was transferred, if there are any; as a share of the faces
     blended: float = 0.4  # share of the faces through which another shines
     votes_share: float = 0.25  # of the target of a face whose votes are fully trusted; the rest is the teachers' answer
     single_share: float = 0.35  # of the second head's target: the one FER2013 label; the rest is the teachers' answer
@@ -69,6 +71,11 @@ class Targets:
     def rows(self, picks: Tensor) -> "Targets":
         return Targets(self.votes[picks], self.original[picks], self.opinion[picks])
 
+    def and_then(self, others: "Targets") -> "Targets":
+        """These, and behind them those of other pictures."""
+        columns = ((self.votes, others.votes), (self.original, others.original), (self.opinion, others.opinion))
+        return Targets(*(torch.cat(pair) for pair in columns))
+
 
 class MeanAnswers:
     """The mean answer of the teachers to each face over all its cuts so far; blended faces do not count.
@@ -86,11 +93,15 @@ class MeanAnswers:
         """Adds the answers (n, 8 + 7) to plain faces (n,) bool and gives the mean answers to all of them."""
         self.sums.index_add_(0, rows, answers * plain[:, None])
         self.counts.index_add_(0, rows, plain.float())
+        return self.of(rows)
+
+    def of(self, rows: Tensor) -> Tensor:
+        """(k, 8 + 7): the mean answers to these faces; zeros where there is none yet."""
         return self.sums[rows] / self.counts[rows].clamp(min=1)[:, None]
 
     def all(self) -> Tensor:
         """(n, 8 + 7): the mean answer to each face; zeros where there is none."""
-        return self.sums / self.counts.clamp(min=1)[:, None]
+        return self.of(torch.arange(len(self.sums), device=self.sums.device))
 
 
 class Teaching:
@@ -99,6 +110,7 @@ class Teaching:
     Args:
         faces: what is learned from.
         scenery: (m, 1, 48, 48) uint8 pictures without a face.
+        made: faces that were made from others, or None.
         teachers: who answers.
         adviser: face-api's network in evaluation mode, for the third head.
         class_weights: (7,) how much each expression counts in the first head's loss. The odds that the students learn change by them.
@@ -109,12 +121,14 @@ class Teaching:
         self,
         faces: Faces,
         scenery: Tensor,
+        made: MadeFaces | None,
         teachers: Sequence[TrainedNetwork],
         adviser: FaceApiNet,
         class_weights: Tensor,
         settings: TeachingSettings,
     ):
-        self.faces, self.scenery, self.teachers, self.adviser, self.settings = faces, scenery, teachers, adviser, settings
+        self.faces, self.scenery, self.made, self.settings = faces, scenery, made, settings
+        self.teachers, self.adviser = teachers, adviser
         device = faces.crops.device
         self.class_weights = F.pad(class_weights.to(device), (0, 1), value=1.0)
         self.answers = MeanAnswers(len(faces), device)
@@ -158,7 +172,24 @@ class Teaching:
         reject = reject_targets(n, device)
         views = torch.cat([framed, no_faces(self.faces, self.scenery, n)])
         heads = (torch.cat([votes, reject]) * self.class_weights, torch.cat([original, nothing]), torch.cat([opinion, nothing]))
-        return views, Targets(*heads)
+        targets = Targets(*heads)
+        if self.made is None:
+            return views, targets
+        picks = torch.randint(len(self.made.rows), (round(len(rows) * self.settings.made),), device=device)
+        more = view(self.made.crops[picks], self.made.framing[picks])
+        return torch.cat([views, more]), targets.and_then(self._made_targets(self.made, picks))
+
+    def _made_targets(self, made: MadeFaces, picks: Tensor) -> Targets:
+        """What the heads should say of made faces: of a turned one what they should say of the face before.
+
+        Nothing is said of it as long as no teacher has seen that face.
+        """
+        rows, stated = made.rows[picks].clamp(min=0), (made.rows[picks] < 0)[:, None]
+        known = (self.answers.counts[rows] > 0)[:, None]
+        plain = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
+        votes, original = face_targets(self.faces.rows(rows), self.answers.of(rows), plain, self.settings)
+        votes = torch.where(stated, made.target[picks], votes * self.class_weights * known)
+        return Targets(votes, original * (known & ~stated), torch.zeros_like(original))
 
 
 def heads_loss(model: ManyHeaded, chips: Tensor, targets: Targets, original_weight: float, opinion_weight: float) -> Tensor:

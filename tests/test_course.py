@@ -9,9 +9,10 @@ torch = pytest.importorskip("torch", reason="needs models/requirements.txt")
 
 from models import course  # noqa: E402
 from models.checkpoint import build, load_trained, save_trained  # noqa: E402
-from models.course import Answers, CourseSettings, load_transferred, load_turned, settings_of  # noqa: E402
+from models.course import Answers, CourseSettings, settings_of  # noqa: E402
 from models.face_api import FaceApiNet  # noqa: E402
 from models.lesson import save_lesson  # noqa: E402
+from models.made_faces import load_transferred, load_turned  # noqa: E402
 from models.network import to_input  # noqa: E402
 from models.students import heads_loss  # noqa: E402
 from models.trainee import LearningSettings  # noqa: E402

@@ -13,6 +13,7 @@ from models import make, students, teachers  # noqa: E402
 from models.checkpoint import build, load_trained  # noqa: E402
 from models.examination import recalls  # noqa: E402
 from models.lesson import save_lesson  # noqa: E402
+from models.made_faces import MadeFaces, save_made  # noqa: E402
 from models.make import rounds_within  # noqa: E402
 from models.network import to_input  # noqa: E402
 from models.students import MeanAnswers, StudentPlan, TeachingSettings, face_targets  # noqa: E402
@@ -33,11 +34,17 @@ def test_the_recipe_trains_teachers_and_students_to_its_end(tmp_path, monkeypatc
         monkeypatch.setattr(module, "STUDENTS", {"nano": StudentPlan("nano", quick)})
     monkeypatch.setattr(make, "TeachingSettings", lambda: TeachingSettings(part=80, repeats=2, batch=40))
     monkeypatch.setattr(make, "EVERY", 0.0)
-    save_lesson(small_lesson(), tmp_path / "lesson.npz")
-    make.main(tmp_path / "lesson.npz", tmp_path / "out", minutes=5.0, share=0.03)
+    lesson = small_lesson()
+    save_lesson(lesson, tmp_path / "lesson.npz")
+    # As if they had been turned.
+    crops, framing = torch.from_numpy(lesson.crops[:40, None]), torch.from_numpy(lesson.framing[:40].copy())
+    made = MadeFaces(crops, framing, torch.zeros(40, 8), torch.arange(40))
+    save_made(made, tmp_path / "made.npz")
+    make.main(tmp_path / "lesson.npz", tmp_path / "out", tmp_path / "made.npz", minutes=5.0, share=0.03)
 
     lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert [line["phase"] for line in (lines[0], lines[-1])] == ["start", "end"]
+    assert lines[0]["made"] == 40
     of_teachers = {line["name"]: line["scores"]["halves"] for line in lines if "name" in line}
     assert set(of_teachers) == {"one", "two", "all"}
     rounds = [line for line in lines if line["phase"] == "students"]
