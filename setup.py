@@ -90,7 +90,7 @@ def main() -> None:
         install_requires=requirements(),
         package_data={
             PACKAGE: ["py.typed"],
-            MODELS: ["emotion*.tflite", "emotion*.json", "five_points.*", "face_detector.svm", "face_judge.*"],
+            MODELS: ["emotion*.tflite", "emotion*.json", "five_points.*", "face_detector*.svm", "face_judge.*"],
             f"{PACKAGE}.realtime.readings": ["page/*"],
             f"{PACKAGE}.realtime.sources": ["demo/*"],
             f"{PACKAGE}.realtime.viewers.web": ["*.html", "*.css", "*.js"],

@@ -1,8 +1,8 @@
-"""Writes dlib's frontal face detector as a file that looks at one size of a picture.
+"""Writes dlib's frontal face detector as two files: as it is, and so that it looks at one size of a picture.
 
     python -m models.write_detector
 
-The smaller sizes are made by `realtime.faces.detector`, which may take larger steps than dlib.
+For the second `realtime.faces.detector` makes the smaller sizes, in larger steps than dlib.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ import typer
 from models.cli import one_line
 from realtime.base.errors import Trouble
 from realtime.base.files import replace_file
-from realtime.config import DETECTOR
+from realtime.config import DETECTOR, MODELS, ONE_SIZE_DETECTOR
 
 LIMITS = bytes((2, 0xE8, 3, 1, 64, 1, 64))
 """In dlib's file: 1000 sizes at most, none less than 64 px wide or high. Before each number stands how many bytes it has."""
@@ -43,10 +43,12 @@ def own_detector() -> bytes:
 
 
 @one_line
-def main(out: Annotated[Path, typer.Option(help="The file to write.")] = DETECTOR) -> None:
-    """Writes the file."""
-    replace_file(out, for_one_size(own_detector()))
-    print(f"wrote {out}")
+def main(folder: Annotated[Path, typer.Option(help="Where the files go.")] = MODELS) -> None:
+    """Writes the files."""
+    own = own_detector()
+    for path, content in ((folder / DETECTOR.name, own), (folder / ONE_SIZE_DETECTOR.name, for_one_size(own))):
+        replace_file(path, content)
+        print(f"wrote {path}")
 
 
 if __name__ == "__main__":

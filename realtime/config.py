@@ -8,7 +8,7 @@ from pathlib import Path
 class DetectorSettings:
     enlarge: float = 4.0  # a picture is enlarged at most this many times for the search: further enlarging adds false detections only
     threshold: float = 0.0  # dlib's default score; a lower one finds more faces, and more places that are no face
-    step: float = 1.2  # times by which the picture is reduced again and again, for larger faces; dlib's own step
+    step: float | None = None  # times by which the picture is reduced again and again, for larger faces; None: dlib does it, by 1.2
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ChangeSettings:
 class FinderSettings:
     smallest_px: float = 80.0  # px; dlib's detector was trained on faces of this size and finds larger ones in reduced copies
     min_face: float = 0.10  # share of the picture's short side: smaller faces are not searched
-    step: float = 1.4  # instead of `DetectorSettings.step`: takes 0.6 of the time; of 600 faces three fewer are found in the first frame
+    step: float = 1.4  # as `DetectorSettings.step`: takes 0.6 of the time of dlib's; of 600 faces three fewer are found in the first frame
     threshold: float = -0.85  # score; places with less are not looked at: each costs 2 ms
     lean: float = 30.0  # degrees by which a frame is turned for leaning faces; the detector finds faces that lean by up to 20
     tilted_seldom: float = 8.0  # times as long between such searches while faces are tracked: those are followed however they lean
@@ -181,7 +181,10 @@ POINTS = MODELS / "five_points.dat"
 """The predictor of the five face points."""
 
 DETECTOR = MODELS / "face_detector.svm"
-"""dlib's frontal face detector as a file, for one size of the picture. Loading it takes a millisecond; dlib's own copy 0.4 s."""
+"""dlib's frontal face detector as a file. Loading the file takes a millisecond; dlib's own copy takes 0.4 s to unpack."""
+
+ONE_SIZE_DETECTOR = MODELS / "face_detector_one_size.svm"
+"""The same for a picture in one size."""
 
 JUDGE = MODELS / "face_judge.tflite"
 """The network that tells faces from what the detector mistakes for faces."""

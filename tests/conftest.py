@@ -60,7 +60,7 @@ SLOW = {
     "test_cuts.py::test_a_cut_within_*": FILM,
     "test_cuts.py::test_no_cut_*": FILM,
     "test_datasets.py::test_ck_takes_*": WORK,
-    "test_detector.py::test_the_shipped_detector_is_*": WORK,
+    "test_write_detector.py::test_*": WORK,
     "test_docs.py::test_the_readme_shows_what_*": PROCESS,
     "test_doctor.py::test_doctor_*": PROCESS,
     "test_doctor.py::test_the_real_encoder_*": MEASURES,

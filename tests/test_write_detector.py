@@ -1,15 +1,16 @@
 import pytest
 
-from models.write_detector import LIMITS, for_one_size, main, own_detector
+from models.write_detector import LIMITS, ONE_SIZE, for_one_size, main, own_detector
 from realtime.base.errors import Trouble
-from realtime.config import DETECTOR
+from realtime.config import DETECTOR, ONE_SIZE_DETECTOR
 
 
-def test_the_shipped_detector_is_dlibs_own_for_one_size(tmp_path):
-    main(out=tmp_path / "detector.svm")
-    assert (tmp_path / "detector.svm").read_bytes() == DETECTOR.read_bytes()
+def test_the_shipped_detectors_are_dlibs_own(tmp_path):
+    main(folder=tmp_path)
+    for shipped in (DETECTOR, ONE_SIZE_DETECTOR):
+        assert (tmp_path / shipped.name).read_bytes() == shipped.read_bytes()
     # Nothing but the number of sizes differs.
-    assert own_detector().replace(LIMITS, b"") == DETECTOR.read_bytes().replace(bytes((1, 1, 1, 64, 1, 64)), b"", 1)
+    assert DETECTOR.read_bytes().replace(LIMITS, b"", 1) == ONE_SIZE_DETECTOR.read_bytes().replace(ONE_SIZE, b"", 1)
 
 
 def test_a_detector_that_dlib_writes_otherwise_is_refused():

@@ -10,7 +10,7 @@ import numpy as np
 from realtime.base.errors import Trouble, reason
 from realtime.base.geometry import box_around, width
 from realtime.base.version import RELEASE
-from realtime.config import DETECTOR, DetectorSettings
+from realtime.config import DETECTOR, ONE_SIZE_DETECTOR, DetectorSettings
 from realtime.faces.align import TEMPLATE, similarity
 from realtime.values import CROP, Box
 
@@ -53,13 +53,13 @@ saved with."""
 class Detector:
     """dlib's frontal face detector. It finds faces of about 80 px and more in the picture that it searches.
 
-    dlib would reduce the picture by 1.2 again and again. Its file is changed so that it looks at one size only
-    (`models/write_detector.py`), and the sizes are made here: with larger steps a search takes little more than half the time, and still
-    proposes almost every face.
+    For larger faces dlib reduces the picture by 1.2 again and again. If the settings have a `step`, a file that looks at one size is taken
+    instead (`models/write_detector.py`), and the sizes are made here: with larger steps a search takes little more than half the time, and
+    still proposes almost every face.
     """
 
-    def __init__(self, settings: DetectorSettings, path: Path = DETECTOR):
-        """Loads the detector's file.
+    def __init__(self, settings: DetectorSettings, path: Path | None = None):
+        """Loads the detector's file; `path` is that of another one.
 
         Raises:
             Trouble: the file is missing or damaged.
@@ -67,6 +67,7 @@ class Detector:
         import dlib
 
         self.settings = settings
+        path = path or (DETECTOR if settings.step is None else ONE_SIZE_DETECTOR)
         try:
             self._search = dlib.fhog_object_detector(str(path))
         except RuntimeError as error:
@@ -85,24 +86,30 @@ class Detector:
         # dlib fails on pictures smaller than its filter; they hold no face.
         if min(gray.shape) * factor < 20:
             return []
+        if factor != 1:
+            size_wh = (round(gray.shape[1] * factor), round(gray.shape[0] * factor))
+            gray = cv2.resize(gray, size_wh, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+        if self.settings.step is None:
+            return self._places(gray, threshold, 1 / factor, 1 / factor)
         found = []
-        for copy in _copies(gray, factor, self.settings.step):
-            x, y = gray.shape[1] / copy.shape[1], gray.shape[0] / copy.shape[0]
-            rectangles, scores, _ = self._search.run(copy, 0, threshold)
-            boxes = [Box(r.left() * x, r.top() * y, (r.right() + 1) * x, (r.bottom() + 1) * y) for r in rectangles]
-            found += [Candidate(box, score) for box, score in zip(boxes, scores, strict=True)]
+        for copy in _copies(gray, self.settings.step):
+            found += self._places(copy, threshold, gray.shape[1] / copy.shape[1] / factor, gray.shape[0] / copy.shape[0] / factor)
         return distinct(found)
 
+    def _places(self, gray: np.ndarray, threshold: float, x: float, y: float) -> list[Candidate]:
+        """What dlib finds, the highest scores first, in a picture that is `x` times as wide and `y` times as high."""
+        rectangles, scores, _ = self._search.run(gray, 0, threshold)
+        boxes = [Box(r.left() * x, r.top() * y, (r.right() + 1) * x, (r.bottom() + 1) * y) for r in rectangles]
+        return [Candidate(box, score) for box, score in zip(boxes, scores, strict=True)]
 
-def _copies(gray: np.ndarray, factor: float, step: float) -> Iterator[np.ndarray]:
-    """The picture in `factor` times its size, then smaller by `step` each time as long as a face fits."""
-    size_wh, copy = (round(gray.shape[1] * factor), round(gray.shape[0] * factor)), gray
-    if factor != 1:
-        copy = cv2.resize(gray, size_wh, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-    yield copy
+
+def _copies(gray: np.ndarray, step: float) -> Iterator[np.ndarray]:
+    """The picture, then smaller by `step` each time as long as a face fits."""
+    yield gray
+    size_wh = (gray.shape[1], gray.shape[0])
     while min(size_wh := (round(size_wh[0] / step), round(size_wh[1] / step))) >= SMALLEST_PX:
-        copy = cv2.resize(copy, size_wh, interpolation=cv2.INTER_LINEAR)
-        yield copy
+        gray = cv2.resize(gray, size_wh, interpolation=cv2.INTER_LINEAR)
+        yield gray
 
 
 def distinct(found: list[Candidate]) -> list[Candidate]:
