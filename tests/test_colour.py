@@ -6,7 +6,7 @@ import pytest
 
 from realtime.config import RecorderSettings
 from realtime.recording.video import VideoWriter
-from realtime.sources.colour import BT601, BT709, BgrConverter, usual_matrix
+from realtime.sources.colour import BT601, BT709, BgrConverter, conversion_threads, usual_matrix
 
 RED_709, RED_601, RED_FULL_601 = (63, 102, 240), (81, 90, 240), (76, 85, 255)
 """Y, Cb and Cr of pure red: by BT.709 and BT.601 in the limited range, and by BT.601 in the full range (ITU-R BT.709, BT.601, JFIF)."""
@@ -103,3 +103,10 @@ def test_a_recording_says_how_its_colours_are_meant_and_keeps_them(tmp_path, siz
     assert (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc) == (matrix, LIMITED, 1, 1)
     assert [np.frombuffer(plane, np.uint8)[0] for plane in frame.planes] == pytest.approx(red, abs=2)
     assert frame.time_base == Fraction(1, 90_000)
+
+
+def test_only_large_pictures_are_converted_by_several_threads():
+    assert conversion_threads((640, 480)) == 1
+    assert conversion_threads((1280, 720)) == 1
+    # As many as libswscale wants.
+    assert conversion_threads((1920, 1080)) == 0

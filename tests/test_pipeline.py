@@ -197,6 +197,11 @@ def photo() -> Pipeline:
     return build_photo_pipeline(SETTINGS, time.perf_counter)
 
 
+def test_films_are_searched_in_larger_steps_than_photos(real, photo):
+    assert real.finder.search.settings.step == SETTINGS.finder.step == 1.4
+    assert photo.finder.search.settings.step is None
+
+
 @pytest.mark.parametrize("name", ["obama", "obama2", "biden", "astronaut"])
 def test_one_face_in_each_portrait(photo, portrait, name):
     [reading] = fresh(photo, SETTINGS).read(Frame(portrait(name), 0.0, 0))
