@@ -90,8 +90,8 @@ class Answers:
     def of(self, rows: Tensor, blend: Blend, others: Tensor) -> Targets:
         """Targets of blended faces, then of other pictures, of which only the first head's (k, 8) are known."""
         nothing = torch.zeros(len(others), N_EXPRESSIONS)
-        heads = (torch.cat([blend.of(part[rows]), nothing]) for part in (self.original, self.opinion))
-        return Targets(torch.cat([blend.of(self.votes[rows]), others]), *heads)
+        blended = Targets(*(blend.of(part[rows]) for part in (self.votes, self.original, self.opinion)))
+        return blended.and_then(Targets(others, nothing, nothing))
 
 
 class Course:

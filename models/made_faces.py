@@ -6,6 +6,8 @@ writes some of both into one file, packed as the lesson is, so that they can go 
 """
 
 import lzma
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -64,11 +66,17 @@ def load_turned(path: Path) -> TurnedFaces:
 
 def _read(path: Path, last: str, maker: str) -> tuple[Tensor, Tensor, Tensor]:
     """Crops (n, 1, 48, 48), framing, and the column `last` of a file that the module `maker` wrote."""
+    with _made_by(maker, path), np.load(path) as file:
+        crops, framing, column = (torch.from_numpy(file[name]) for name in ("crops", "framing", last))
+        return crops[:, None], framing, column
+
+
+@contextmanager
+def _made_by(maker: str, path: Path) -> Iterator[None]:
+    """Turns the errors of reading a damaged file into a `Trouble` that names the module which makes such a file."""
     try:
-        with np.load(path) as file:
-            crops, framing, column = (torch.from_numpy(file[name]) for name in ("crops", "framing", last))
-            return crops[:, None], framing, column
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        yield
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, lzma.LZMAError) as error:
         raise Trouble(f"{path} cannot be read ({reason(error)}): make it with `python -m models.{maker}`") from error
 
 
@@ -129,11 +137,8 @@ def load_made(path: Path, faces: int) -> MadeFaces:
     Raises:
         Trouble: the file is missing or damaged, or its faces were made from another lesson.
     """
-    try:
-        with np.load(path) as file:
-            crops, framing, target, rows = unpack_pictures(file["crops"]), file["framing"], file["target"], file["rows"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, lzma.LZMAError) as error:
-        raise Trouble(f"{path} cannot be read ({reason(error)}): make it with `python -m models.made_faces`") from error
+    with _made_by("made_faces", path), np.load(path) as file:
+        crops, framing, target, rows = unpack_pictures(file["crops"]), file["framing"], file["target"], file["rows"]
     if rows.max(initial=-1) >= faces:
         raise Trouble(f"{path} has faces that were made from another lesson, of more than {faces} faces: make them from this one")
     columns = (crops[:, None], framing.astype(np.float32), target.astype(np.float32), rows.astype(np.int64))

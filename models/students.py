@@ -171,8 +171,7 @@ class Teaching:
         nothing = torch.zeros(n, N_EXPRESSIONS, device=device)
         reject = reject_targets(n, device)
         views = torch.cat([framed, no_faces(self.faces, self.scenery, n)])
-        heads = (torch.cat([votes, reject]) * self.class_weights, torch.cat([original, nothing]), torch.cat([opinion, nothing]))
-        targets = Targets(*heads)
+        targets = Targets(votes * self.class_weights, original, opinion).and_then(Targets(reject * self.class_weights, nothing, nothing))
         if self.made is None:
             return views, targets
         picks = torch.randint(len(self.made.rows), (round(len(rows) * self.settings.made),), device=device)

@@ -21,6 +21,7 @@ LIMITS = bytes((2, 0xE8, 3, 1, 64, 1, 64))
 """In dlib's file: 1000 sizes at most, none less than 64 px wide or high. Before each number stands how many bytes it has."""
 
 ONE_SIZE = bytes((1, 1, 1, 64, 1, 64))
+"""The same with one size."""
 
 
 def for_one_size(detector: bytes) -> bytes:
