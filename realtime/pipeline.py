@@ -142,7 +142,7 @@ def build_pipeline(settings: Settings, clock: Clock, live: bool = False, patienc
     timer = StageTimer(clock)
     classifier = EmotionClassifier(settings.classifier.model, settings.classifier.threads)
     profile = None if settings.profile is None else load(settings.profile, classifier.sha256, classifier.embedding)
-    search = Detector(replace(settings.detector, step=settings.finder.step))
+    search = Detector(settings.detector, step=settings.finder.step)
     finder = BackgroundFinder(search, settings.finder, patience_s) if live else Finder(search, settings.finder)
     return Pipeline(
         governor=Governor(settings.governor, settings.efforts, clock, time.process_time) if live else FixedEffort(settings.efforts[0]),

@@ -50,7 +50,7 @@ def test_candidates_are_what_is_found_and_more_the_lower_the_threshold(gray):
 
 @pytest.mark.parametrize("step", [None, 1.2, 1.4])
 def test_a_face_of_any_size_is_found_once(gray, step):
-    detector, picture = Detector(DetectorSettings(step=step)), gray("obama")
+    detector, picture = Detector(DetectorSettings(), step=step), gray("obama")
     [usual] = Detector(DetectorSettings()).find(picture, 10_000)
     for size in np.geomspace(0.7, 3.0, 12):
         [box] = detector.find(cv2.resize(picture, None, fx=size, fy=size, interpolation=cv2.INTER_AREA), 10_000)
@@ -61,7 +61,7 @@ def test_a_face_of_any_size_is_found_once(gray, step):
 def test_a_larger_step_looks_at_fewer_sizes(gray):
     picture, sizes = gray("obama"), {}
     for step in (None, 1.2, 1.4):
-        detector = Detector(DetectorSettings(step=step))
+        detector = Detector(DetectorSettings(), step=step)
         detector._search = Noting(detector._search)
         detector.find(picture, 320)
         sizes[step] = [min(shape) for shape in detector._search.shapes]

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from realtime.base.geometry import box_around, box_distance, mirror_box, move_box, scale_box, width
+from realtime.base.geometry import box_around, box_distance, mirror_box, move_box, scale_box, width, without_repeats
 from realtime.config import DetectorSettings
 from realtime.faces.detector import Detector
 from realtime.faces.landmarks import PointPredictor
@@ -42,3 +42,10 @@ def test_the_box_around_the_points_of_a_face_is_near_the_detectors_box(gray, nam
     estimate = box_around(PointPredictor().points(picture, detected))
     assert box_distance(detected, estimate) < 0.15
     assert width(estimate) == pytest.approx(width(detected), rel=0.2)
+
+
+def test_of_places_that_are_one_the_first_is_left():
+    assert without_repeats([5, 6, 9, 4, 10], lambda a, b: abs(a - b) <= 1) == [5, 9]
+    # 7 is one with 6, which is not left.
+    assert without_repeats([5, 6, 7], lambda a, b: abs(a - b) <= 1) == [5, 7]
+    assert without_repeats([], lambda a, b: True) == []

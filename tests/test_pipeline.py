@@ -198,8 +198,8 @@ def photo() -> Pipeline:
 
 
 def test_films_are_searched_in_larger_steps_than_photos(real, photo):
-    assert real.finder.search.settings.step == SETTINGS.finder.step == 1.4
-    assert photo.finder.search.settings.step is None
+    assert real.finder.search.step == SETTINGS.finder.step == 1.4
+    assert photo.finder.search.step is None
 
 
 @pytest.mark.parametrize("name", ["obama", "obama2", "biden", "astronaut"])

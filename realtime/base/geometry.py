@@ -1,10 +1,14 @@
 """Arithmetic on boxes, for detection, tracking and drawing. Pure functions."""
 
 import math
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import numpy as np
 
 from realtime.values import Box
+
+T = TypeVar("T")
 
 
 def scale_box(box: Box, factor: float) -> Box:
@@ -33,6 +37,15 @@ def box_distance(a: Box, b: Box) -> float:
     if small <= 0 or large > 2 * small:
         return math.inf
     return math.hypot(a.x0 + a.x1 - b.x0 - b.x1, a.y0 + a.y1 - b.y0 - b.y1) / 2 / large
+
+
+def without_repeats(places: Iterable[T], are_one: Callable[[T, T], bool]) -> list[T]:
+    """The places in their order, without those that are one with an earlier one that is left."""
+    left: list[T] = []
+    for place in places:
+        if not any(are_one(place, other) for other in left):
+            left.append(place)
+    return left
 
 
 def mirror_box(box: Box, picture_width: int) -> Box:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from realtime.base.errors import Trouble, reason
-from realtime.base.geometry import box_around, width
+from realtime.base.geometry import box_around, width, without_repeats
 from realtime.base.version import RELEASE
 from realtime.config import DETECTOR, ONE_SIZE_DETECTOR, DetectorSettings
 from realtime.faces.align import TEMPLATE, similarity
@@ -53,21 +53,26 @@ saved with."""
 class Detector:
     """dlib's frontal face detector. It finds faces of about 80 px and more in the picture that it searches.
 
-    For larger faces dlib reduces the picture by 1.2 again and again. If the settings have a `step`, a file that looks at one size is taken
-    instead (`models/write_detector.py`), and the sizes are made here: with larger steps a search takes little more than half the time, and
-    still proposes almost every face.
+    For larger faces dlib reduces the picture by 1.2 again and again. With a `step`, a file that looks at one size is taken instead
+    (`models/write_detector.py`), and the sizes are made here: with larger steps a search takes little more than half the time, and still
+    proposes almost every face.
     """
 
-    def __init__(self, settings: DetectorSettings, path: Path | None = None):
-        """Loads the detector's file; `path` is that of another one.
+    def __init__(self, settings: DetectorSettings, path: Path | None = None, step: float | None = None):
+        """Loads the detector's file.
+
+        Args:
+            settings: how a picture is searched.
+            path: another file than the one that belongs to the step.
+            step: times by which the picture is reduced again and again; None for dlib's own.
 
         Raises:
             Trouble: the file is missing or damaged.
         """
         import dlib
 
-        self.settings = settings
-        path = path or (DETECTOR if settings.step is None else ONE_SIZE_DETECTOR)
+        self.settings, self.step = settings, step
+        path = path or (DETECTOR if step is None else ONE_SIZE_DETECTOR)
         try:
             self._search = dlib.fhog_object_detector(str(path))
         except RuntimeError as error:
@@ -89,10 +94,10 @@ class Detector:
         if factor != 1:
             size_wh = (round(gray.shape[1] * factor), round(gray.shape[0] * factor))
             gray = cv2.resize(gray, size_wh, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-        if self.settings.step is None:
+        if self.step is None:
             return self._places(gray, threshold, 1 / factor, 1 / factor)
         found = []
-        for copy in _copies(gray, self.settings.step):
+        for copy in _copies(gray, self.step):
             found += self._places(copy, threshold, gray.shape[1] / copy.shape[1] / factor, gray.shape[0] / copy.shape[0] / factor)
         return distinct(found)
 
@@ -114,11 +119,8 @@ def _copies(gray: np.ndarray, step: float) -> Iterator[np.ndarray]:
 
 def distinct(found: list[Candidate]) -> list[Candidate]:
     """Those with the highest scores, the highest first: none of two that share a place."""
-    distinct: list[Candidate] = []
-    for candidate in sorted(found, key=lambda candidate: candidate.score, reverse=True):
-        if not any(_are_one_place(candidate.box, other.box) for other in distinct):
-            distinct.append(candidate)
-    return distinct
+    highest_first = sorted(found, key=lambda candidate: candidate.score, reverse=True)
+    return without_repeats(highest_first, lambda a, b: _are_one_place(a.box, b.box))
 
 
 def _are_one_place(a: Box, b: Box) -> bool:

@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 import cv2
 import numpy as np
 
-from realtime.base.geometry import box_around, width
+from realtime.base.geometry import box_around, width, without_repeats
 from realtime.config import Effort, PhotoSettings
 from realtime.faces.align import misfit
 from realtime.faces.finder import CandidateSearch, Detections
@@ -91,11 +91,8 @@ def turned_copies(gray: np.ndarray, short_side: float, step: int) -> Iterator[Ph
 
 def best_faces(faces: list[PhotoFace]) -> list[PhotoFace]:
     """The faces without duplicates, the likeliest first: of two whose middles are near, the likelier one."""
-    best: list[PhotoFace] = []
-    for face in sorted(faces, key=lambda face: face.likelihood, reverse=True):
-        if not any(_near(face.box, other.box) for other in best):
-            best.append(face)
-    return best
+    likeliest_first = sorted(faces, key=lambda face: face.likelihood, reverse=True)
+    return without_repeats(likeliest_first, lambda a, b: _near(a.box, b.box))
 
 
 def _near(a: Box, b: Box) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from realtime.base.geometry import box_distance, wider
+from realtime.base.geometry import box_distance, wider, without_repeats
 from realtime.base.messages import counted
 from realtime.config import PrivacySettings
 from realtime.faces.cover_search import CoverSearch
@@ -38,9 +38,9 @@ class _Place:
     box: Box
     id: int | None
 
-    def is_of_one_of(self, others: "tuple[_Place, ...]") -> bool:
-        """Whether this face is among `others`."""
-        return any((self.id is not None and self.id == other.id) or box_distance(self.box, other.box) <= SAME for other in others)
+    def is_of(self, other: "_Place") -> bool:
+        """Whether both are places of one face."""
+        return (self.id is not None and self.id == other.id) or box_distance(self.box, other.box) <= SAME
 
 
 @dataclass(frozen=True)
@@ -158,21 +158,12 @@ class FaceBlur:
                 self._recent.popleft()
             near = [place for places_t, places in self._recent if places_t <= t + self.settings.ahead_s for place in places]
             # A face that is found in this picture is covered where it is, not along its way.
-            others = [place for place in near if not place.is_of_one_of(waiting.places)]
+            others = [place for place in near if not any(place.is_of(own) for own in waiting.places)]
             for place in others:
                 cover(waiting.frame.image, place.box, self.settings.cells)
-            self.coverage.note(t, len(_distinct([*waiting.places, *others])), waiting.doubt)
+            self.coverage.note(t, len(without_repeats([*waiting.places, *others], _Place.is_of)), waiting.doubt)
             ready.append(waiting.frame)
         return ready
-
-
-def _distinct(places: list[_Place]) -> tuple[_Place, ...]:
-    """The places without those of the same face."""
-    distinct: tuple[_Place, ...] = ()
-    for place in places:
-        if not place.is_of_one_of(distinct):
-            distinct += (place,)
-    return distinct
 
 
 def cover(image: np.ndarray, place: Box, cells: int) -> None:
